@@ -1,0 +1,61 @@
+/** The WebAssembly core as TypeScript sees it: what core.as.ts exports and what it imports. Addresses are byte offsets in the shared memory. */
+
+/** Why run() returned. */
+export const STOP_BUDGET = 0;
+/** HLT with interrupts to come: nothing to do until INTR or NMI. */
+export const STOP_HALT = 1;
+/** Triple fault. */
+export const STOP_SHUTDOWN = 2;
+/** requestExit() was called by a port or MMIO handler (reset, power off, debug exit, an earlier timer deadline). */
+export const STOP_EXIT = 3;
+
+export interface CoreExports {
+  /** Lays out the pool for `ramPages` of guest RAM and `poolPages` machine pages (zero page included), CPU at reset. */
+  init(ramPages: number, poolPages: number): void;
+  /** Maps `count` GPPNs from `gppn` as RAM backed by the zero page. Everything else is MMIO. */
+  mapRam(gppn: number, count: number): void;
+
+  /** Executes exactly `budget` instructions unless something stops it sooner. A guest fault unwinds as GUEST_FAULT: call deliverFault(), then run() again. */
+  run(budget: number): number;
+  /** Delivers the fault in the FAULT_* slots; may raise in turn (double fault). */
+  deliverFault(): void;
+  /** Instructions executed since reset, exact also inside a port or MMIO handler; a u64 as a float (exact below 2^53). */
+  instructionCount(): number;
+  /** Makes run() return STOP_EXIT after the current instruction. */
+  requestExit(): void;
+  /** Power-on reset of the CPU (SDM 3A 9.1). Count and TSC go on. */
+  resetCpu(): void;
+  /** Folds the lazy flags into FLAGS and zeroes LAZY_*: makes the CPU block canonical. run() does it on every return. */
+  materialize(): void;
+  /** Rebuilds everything derived from the CPU block (TLB, decode keys, FPU caches) after the block was overwritten. */
+  resetDerived(): void;
+  flushTlb(): void;
+
+  /** Host address of the page for reading, or 0 when `gppn` is not RAM. */
+  pageForRead(gppn: number): number;
+  /** Host address of the page for writing, or 0: breaks COW, fills zero pages, notes the page dirty, drops translated code in it. */
+  pageForWrite(gppn: number): number;
+
+  /** Step 806: freezes the live map into `slot`; every page becomes COW. Returns the frozen epoch. */
+  freeze(slot: number): number;
+  /** Forgets a frozen map's COW marks (step 828); its exclusive pages are freed by reclaim(). */
+  thaw(slot: number): void;
+  /** Frees up to `entries` map entries' worth of pages only a thawed map held; returns how many entries are left to look at. */
+  reclaim(slot: number, entries: number): number;
+  /** Machine pages not in use. */
+  freePages(): number;
+}
+
+/** What the core calls. Port and MMIO values are unsigned; `size` in bytes (1, 2, 4; MMIO also 8 split by the core into 4 + 4). */
+export interface CoreImports {
+  portIn(port: number, size: number): number;
+  portOut(port: number, size: number, value: number): void;
+  mmioRead(gpa: number, size: number): number;
+  mmioWrite(gpa: number, size: number, value: number): void;
+  /** INTA cycle: the PIC's vector. Called only while INTR is set. */
+  acknowledgeInterrupt(): number;
+  /** Unwinds to the caller of run() by throwing GUEST_FAULT: a constant, so that no stack trace is taken. */
+  unwind(): never;
+  /** The pool has no free page: the host must throttle or stop the guest; unwinds, the instruction restarts later. */
+  poolExhausted(): never;
+}

@@ -1,0 +1,47 @@
+/** What a device emulator is made of: narrow ports to the machine, state that can be saved at any slice boundary. */
+
+/** Sizes of an I/O access in bytes. */
+export type AccessSize = 1 | 2 | 4;
+
+/** The I/O address space. A handler sees accesses of exactly its size; the bus splits wider ones and joins narrower ones bytewise. */
+export interface PortBus {
+  onRead(port: number, handler: () => number, size?: AccessSize): void;
+  onWrite(port: number, handler: (value: number) => void, size?: AccessSize): void;
+}
+
+/** One interrupt request line; level-triggered devices hold it, edge-triggered ones pulse it. */
+export interface IrqLine {
+  set(level: boolean): void;
+}
+
+/** Virtual time. Derived from the instruction count: the only clock a device may read. Nanoseconds since power-on, an integer below 2^53. */
+export interface Clock {
+  nowNs(): number;
+}
+
+/** A one-shot deadline in virtual time; fires between instructions at an exact, repeatable count. */
+export interface Timer {
+  /** Arms (or re-arms) the timer for the absolute virtual time `deadlineNs`. A deadline in the past fires at the next boundary. */
+  arm(deadlineNs: number): void;
+  disarm(): void;
+  /** Undefined when not armed. Part of the owner's saved state, which re-arms it on load. */
+  readonly deadlineNs: number | undefined;
+}
+export interface Timers extends Clock {
+  create(onExpire: (nowNs: number) => void): Timer;
+}
+
+/** Guest physical memory as a bus master sees it. Writes respect COW, dirty tracking and self-modifying code. */
+export interface GuestMemory {
+  /** Copies `into.length` bytes from guest physical address `gpa`; unmapped bytes read as 0xff. */
+  read(gpa: number, into: Uint8Array): void;
+  /** Copies `bytes` to guest physical address `gpa`; writes outside RAM are dropped. */
+  write(gpa: number, bytes: Uint8Array): void;
+}
+
+/** Every device: reset as the RESET# line does it, and plain, schema-checked state. `loadState` throws StateError before anything changes. */
+export interface Device<S = unknown> {
+  reset(): void;
+  saveState(): S;
+  loadState(raw: unknown): void;
+}

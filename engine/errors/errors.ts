@@ -1,0 +1,55 @@
+/** The errors that reach a user. Each message says what happened, to which file or VM, and what to do. */
+export class CairnError extends Error {
+  /** Stable, for programs: never shown alone. */
+  readonly code: string;
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** A saved state does not fit its schema or version. */
+export class StateError extends CairnError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('STATE', message, options);
+  }
+}
+
+/** The host's storage failed (EIO, ENOSPC…): the VM pauses, it never dies. */
+export class StorageError extends CairnError {
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
+}
+
+/** A checkpoint could not be taken, or its file is damaged. */
+export class CheckpointError extends CairnError {
+  /** The step of METHOD.md that failed; undefined when reading a file. */
+  readonly step: number | undefined;
+  constructor(code: string, message: string, options?: ErrorOptions & { step?: number }) {
+    super(code, message, options);
+    this.step = options?.step;
+  }
+}
+
+/** The user asked for something that cannot be: shown to the user as it is. */
+export class ConfigError extends CairnError {
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
+}
+
+/** A request over IPC that does not fit the contract. */
+export class IpcError extends CairnError {
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
+}
+
+/** A bug in Cairn itself. */
+export class InvariantError extends CairnError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('INVARIANT', message, options);
+  }
+}

@@ -1,0 +1,87 @@
+/** What a world (native-free-worker) and the checkpoint software see of a machine. pc.ts implements it. */
+import type { GuestMemory } from '../devices/device.ts';
+
+/** One device's state as it goes into a checkpoint: CBOR-able plain data under a schema name and version. */
+export interface SavedDevice {
+  readonly name: string;
+  readonly version: number;
+  readonly state: unknown;
+}
+
+/** Why a slice ended before its budget. */
+export type SliceEnd =
+  | { readonly kind: 'budget' }
+  /** The guest is halted; wake it at `nextDeadlineNs()` or on input. */
+  | { readonly kind: 'halted' }
+  /** HLT with interrupts off: nothing can wake this guest but a reset. */
+  | { readonly kind: 'halted-for-good' }
+  | { readonly kind: 'power-off' }
+  /** Port 92h, 0xCF9, keyboard controller, ACPI reset register or triple fault. */
+  | { readonly kind: 'reset'; readonly cause: string }
+  /** isa-debug-exit: the process exit code is (value << 1) | 1, as in QEMU. */
+  | { readonly kind: 'debug-exit'; readonly code: number }
+  /** No machine page was left for a copy: run again when the checkpoint worker has freed some. */
+  | { readonly kind: 'pool-exhausted' };
+
+export interface Machine {
+  readonly memory: GuestMemory;
+  readonly ramBytes: number;
+  /** Runs at most `budget` instructions, firing virtual timers at their exact counts. */
+  runSlice(budget: number): SliceEnd;
+  /** Instructions since power-on. */
+  instructionCount(): number;
+  /** Virtual nanoseconds since power-on. */
+  nowNs(): number;
+  /** The earliest armed virtual timer, if any. */
+  nextDeadlineNs(): number | undefined;
+  /** The clock-adjustment event: moves virtual time forward by `deltaNs` ≥ 0 (host pacing, skipped idle time). TSC moves along. */
+  advanceTimeNs(deltaNs: number): void;
+  /** Cold reset as by RESET#, then the boot loader again. */
+  reset(): void;
+
+  /** Bytes from the host's side into COM1/COM2; returns how many the UART took (its receive queue is bounded). */
+  serialInput(index: 0 | 1, bytes: Uint8Array): number;
+  /** PS/2 set-1 scan code bytes, as the host's keyboard layer makes them. */
+  keyboardInput(scancodes: Uint8Array): void;
+  /** ACPI power button. */
+  pressPowerButton(): void;
+  /** The picture as the guest has it now. */
+  screen(): TextScreen;
+
+  /** Step 808. Everything but RAM; safe only between slices. Copies, so that the guest may go on at once. */
+  saveDevices(): SavedDevice[];
+  /** Step 902. Refuses (StateError) before anything changes. */
+  loadDevices(devices: readonly SavedDevice[]): void;
+  /** SHA-free 64-bit digest (hex) of CPU block, devices and all RAM, to compare two runs. Slow: reads all RAM. */
+  stateHash(): string;
+}
+
+/** VGA text mode: `columns × rows` cells of two bytes, character then attribute, as they lie at B8000h. */
+export interface TextScreen {
+  readonly kind: 'text';
+  readonly columns: number;
+  readonly rows: number;
+  readonly cells: Uint8Array;
+  /** Cell index of the cursor; -1 when off. */
+  readonly cursor: number;
+}
+
+/** What the machine sends out; called between instructions on the vcpu thread. */
+export interface MachineOutputs {
+  serialOutput(index: 0 | 1, byte: number): void;
+}
+
+export interface MachineConfig {
+  readonly ramBytes: number;
+  /** Wall-clock time of the RTC at power-on, in seconds since 1970 UTC: an input, never read from the host by the engine. */
+  readonly rtcStartSeconds: number;
+  readonly debugExit: boolean;
+  /** Seeds nothing but what a guest may read as noise (none yet). */
+  readonly boot: BootSource;
+}
+
+export type BootSource =
+  | { readonly kind: 'linux'; readonly kernel: Uint8Array; readonly initrd: Uint8Array | undefined; readonly commandLine: string }
+  | { readonly kind: 'multiboot'; readonly kernel: Uint8Array; readonly modules: readonly Uint8Array[]; readonly commandLine: string }
+  /** Filled from a checkpoint: no loader runs; reset() then reports that there is no boot source. */
+  | { readonly kind: 'none' };
