@@ -1,0 +1,120 @@
+/**
+ * The one typed contract between a surface (window, browser, CLI) and the host service. Requests and events are JSON-able and
+ * schema-checked on arrival; console traffic is binary (frames.ts), never JSON. Renderers import types from here only.
+ */
+import { z } from 'zod';
+
+/** Also the bundle's folder name (`NAME.cairn`). */
+export const vmName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$/, 'a VM name has 1 to 64 letters, digits, dots, dashes, underscores or spaces and starts with a letter or digit');
+export const checkpointId = z.string().regex(/^[0-9a-z]{8,32}$/, 'a checkpoint id is 8 to 32 lower-case letters and digits');
+
+export const vmConfig = z.object({
+  memoryMiB: z.int().min(4).max(3072),
+  /** Path of a bzImage or a Multiboot 1 file; undefined for a VM that starts from a checkpoint only. */
+  kernel: z.string().optional(),
+  initrd: z.string().optional(),
+  append: z.string(),
+  debugExit: z.boolean(),
+  /** A guest reset powers the VM off instead. */
+  noReboot: z.boolean(),
+});
+export type VmConfig = z.infer<typeof vmConfig>;
+
+export const vmState = z.enum(['off', 'starting', 'running', 'paused', 'reverting', 'crashed']);
+export type VmState = z.infer<typeof vmState>;
+
+export const vmSummary = z.object({
+  name: vmName,
+  state: vmState,
+  /** Why it is crashed, or paused by the host (disk full…), in words for the user. */
+  reason: z.string().optional(),
+  memoryMiB: z.number(),
+  /** Checkpoint that the machine's present state descends from ("you are here"), if any. */
+  current: checkpointId.optional(),
+  /** Another process owns it: it can be looked at, and is commanded through that process. */
+  ownedElsewhere: z.boolean(),
+  /** Guest instructions per host second over the last second, in millions. */
+  mips: z.number().optional(),
+  /** 0-1 share of a host core over the last second. */
+  load: z.number().optional(),
+});
+export type VmSummary = z.infer<typeof vmSummary>;
+export const vmDetail = vmSummary.extend({ config: vmConfig, bundlePath: z.string(), checkpoints: z.number() });
+export type VmDetail = z.infer<typeof vmDetail>;
+
+export const checkpoint = z.object({
+  id: checkpointId,
+  title: z.string(),
+  parent: checkpointId.nullable(),
+  /** ISO 8601, UTC. */
+  takenAt: z.string(),
+  /** Steps 804 → 814 as the engine measured them. */
+  pauseMs: z.number(),
+  /** Steps 800 → 836. */
+  totalMs: z.number(),
+  bytesWritten: z.number(),
+  pages: z.object({ stored: z.number(), zero: z.number(), pointed: z.number(), absent: z.number() }),
+  /** False for a checkpoint of a VM that was off. */
+  running: z.boolean(),
+});
+export type Checkpoint = z.infer<typeof checkpoint>;
+
+/** Progress of a checkpoint being taken, as a METHOD.md step number and the share of pages looked at. */
+export const checkpointProgress = z.object({ step: z.number(), share: z.number() });
+
+const named = z.object({ name: vmName });
+const request = <P extends z.ZodType, R extends z.ZodType>(params: P, result: R) => ({ params, result });
+
+export const requests = {
+  'vm.list': request(z.object({}), z.array(vmSummary)),
+  'vm.show': request(named, vmDetail),
+  'vm.create': request(z.object({ name: vmName, config: vmConfig }), vmDetail),
+  'vm.configure': request(z.object({ name: vmName, config: vmConfig }), vmDetail),
+  'vm.delete': request(named, z.null()),
+  'vm.start': request(named, vmSummary),
+  /** `how`: press the ACPI power button, or pull the plug. */
+  'vm.stop': request(z.object({ name: vmName, how: z.enum(['button', 'plug']) }), vmSummary),
+  'vm.reset': request(named, vmSummary),
+  'vm.pause': request(named, vmSummary),
+  'vm.resume': request(named, vmSummary),
+  /** Another VM from a checkpoint of this one; it is left off (start it, and it goes on from there). */
+  'vm.clone': request(z.object({ name: vmName, checkpoint: checkpointId, as: vmName }), vmDetail),
+  'checkpoint.list': request(named, z.array(checkpoint)),
+  'checkpoint.take': request(z.object({ name: vmName, title: z.string().max(200) }), checkpoint),
+  'checkpoint.revert': request(z.object({ name: vmName, id: checkpointId }), vmSummary),
+  'checkpoint.rename': request(z.object({ name: vmName, id: checkpointId, title: z.string().max(200) }), checkpoint),
+  /** What the app can offer at first start. */
+  'app.info': request(z.object({}), z.object({ version: z.string(), demoVm: vmName.optional(), demoMissing: z.string().optional(), libraryPath: z.string() })),
+  /** Starts (or stops) the flow of serial output and screen frames of one VM to this client; answers the handle used in binary frames. */
+  'console.attach': request(named, z.object({ handle: z.int().min(0).max(65535) })),
+  'console.detach': request(z.object({ handle: z.int() }), z.null()),
+} as const;
+export type Requests = typeof requests;
+export type RequestName = keyof Requests;
+export type Params<N extends RequestName> = z.infer<Requests[N]['params']>;
+export type Result<N extends RequestName> = z.infer<Requests[N]['result']>;
+
+export const events = {
+  'vm.changed': vmSummary,
+  'vm.removed': named,
+  'checkpoints.changed': named,
+  'checkpoint.progress': checkpointProgress.extend({ name: vmName }),
+  /** Something the user should read: one sentence. */
+  notice: z.object({ level: z.enum(['info', 'warning', 'error']), text: z.string(), name: vmName.optional() }),
+} as const;
+export type Events = { [K in keyof typeof events]: z.infer<(typeof events)[K]> };
+export type EventName = keyof Events;
+
+/** What a surface holds; host-service.ts implements it, remote clients speak it over a socket. */
+export interface HostClient {
+  request<N extends RequestName>(name: N, params: Params<N>): Promise<Result<N>>;
+  on<E extends EventName>(event: E, listener: (payload: Events[E]) => void): () => void;
+  /** Binary console frames from the host (frames.ts). */
+  onFrame(listener: (frame: Uint8Array) => void): () => void;
+  /** Binary console frames to the host: serial input, scan codes, screen credits. */
+  sendFrame(frame: Uint8Array): void;
+  close(): void;
+}
+
+/** An error as it crosses the wire. */
+export const wireError = z.object({ code: z.string(), message: z.string() });
