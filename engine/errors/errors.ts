@@ -17,11 +17,7 @@ export class StateError extends CairnError {
 }
 
 /** The host's storage failed (EIO, ENOSPC…): the VM pauses, it never dies. */
-export class StorageError extends CairnError {
-  constructor(code: string, message: string, options?: ErrorOptions) {
-    super(code, message, options);
-  }
-}
+export class StorageError extends CairnError {}
 
 /** A checkpoint could not be taken, or its file is damaged. */
 export class CheckpointError extends CairnError {
@@ -34,18 +30,10 @@ export class CheckpointError extends CairnError {
 }
 
 /** The user asked for something that cannot be: shown to the user as it is. */
-export class ConfigError extends CairnError {
-  constructor(code: string, message: string, options?: ErrorOptions) {
-    super(code, message, options);
-  }
-}
+export class ConfigError extends CairnError {}
 
 /** A request over IPC that does not fit the contract. */
-export class IpcError extends CairnError {
-  constructor(code: string, message: string, options?: ErrorOptions) {
-    super(code, message, options);
-  }
-}
+export class IpcError extends CairnError {}
 
 /** A bug in Cairn itself. */
 export class InvariantError extends CairnError {
