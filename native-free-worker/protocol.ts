@@ -1,0 +1,118 @@
+/**
+ * What the kernel and a world say to each other. Actions (kernel → VMM) and events (VMM → kernel) are ring messages: a kind and bytes.
+ * The kernel never calls into a world and a world never calls the kernel.
+ */
+import type { BootSource } from '#engine/machine/machine.ts';
+
+/** Actions: serial input { u8 channel, bytes }, PS/2 scan code bytes, a checkpoint { JSON CheckpointOrder }; the rest carry nothing. */
+export const ACTION_SERIAL_IN = 1;
+export const ACTION_SCANCODES = 2;
+export const ACTION_PAUSE = 3;
+export const ACTION_RESUME = 4;
+export const ACTION_CHECKPOINT = 5;
+/** Pulls the plug: the world ends at the next slice boundary. */
+export const ACTION_STOP = 6;
+export const ACTION_POWER_BUTTON = 7;
+export const ACTION_RESET = 8;
+/** The kernel can take one more screen frame. */
+export const ACTION_SCREEN_CREDIT = 9;
+/** Forget what was sent: the next screen frame carries every row. */
+export const ACTION_SCREEN_WHOLE = 10;
+
+/** { u8 channel, bytes } */
+export const EVENT_SERIAL_OUT = 1;
+/** The payload of a text screen frame (main/ipc/frames.ts, kind 2). */
+export const EVENT_SCREEN = 2;
+/** { u8 RunState } */
+export const EVENT_STATE = 3;
+/** { f64 million instructions per second, f64 load 0-1 } over about the last second of guest activity. */
+export const EVENT_STATS = 4;
+/** { JSON WorldEnd }: the last event of a world. */
+export const EVENT_END = 5;
+/** { u8 channel, u32 count }: serial input bytes that the UART took, so that the kernel may send more. */
+export const EVENT_SERIAL_TAKEN = 6;
+
+export const RUN_STATE_RUNNING = 1;
+export const RUN_STATE_PAUSED = 2;
+
+/** Serial input bytes under way to one UART at most: what bounds the world's own queue. */
+export const SERIAL_INPUT_WINDOW = 16384;
+/** The most serial bytes that one event carries. */
+export const SERIAL_OUT_CHUNK = 16384;
+
+/** Why a world ended. */
+export type WorldEnd =
+  | { readonly kind: 'power-off' }
+  | { readonly kind: 'reset'; readonly cause: string }
+  | { readonly kind: 'halted-for-good' }
+  | { readonly kind: 'debug-exit'; readonly code: number }
+  /** The plug was pulled. */
+  | { readonly kind: 'stopped' }
+  /** `untilCount` was reached; `hash` is the machine's state hash there. */
+  | { readonly kind: 'count-reached'; readonly count: number; readonly hash: string }
+  | { readonly kind: 'crashed'; readonly reason: string };
+
+/** An outside event at an instruction count: what an exact run is made of. */
+export interface TimedInput {
+  readonly count: number;
+  readonly action: number;
+  readonly payload: Uint8Array;
+}
+
+/** How virtual time is led. `host`: along the host's clock. `virtual`: not at all; a halted guest's time jumps to its next deadline, so runs are exact. */
+export type Pacing = 'host' | 'virtual';
+
+export interface RunOptions {
+  readonly pacing: Pacing;
+  /** A guest reset ends the world. */
+  readonly noReboot: boolean;
+  readonly startPaused: boolean;
+  /** Applied at exactly these counts; ascending. */
+  readonly inputs: readonly TimedInput[];
+  /** End with the state hash at this count. */
+  readonly untilCount: number | undefined;
+}
+
+export interface MachineOptions {
+  readonly ramBytes: number;
+  readonly poolPages: number;
+  readonly rtcStartSeconds: number;
+  readonly debugExit: boolean;
+  readonly boot: BootSource;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+export const encodeJson = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value));
+export const decodeJson = (bytes: Uint8Array): unknown => JSON.parse(decoder.decode(bytes));
+
+export function encodeStats(mips: number, load: number): Uint8Array {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  view.setFloat64(0, mips, true);
+  view.setFloat64(8, load, true);
+  return bytes;
+}
+export function decodeStats(bytes: Uint8Array): { mips: number; load: number } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { mips: view.getFloat64(0, true), load: view.getFloat64(8, true) };
+}
+
+export function encodeTaken(channel: number, count: number): Uint8Array {
+  const bytes = new Uint8Array(5);
+  bytes[0] = channel;
+  new DataView(bytes.buffer).setUint32(1, count, true);
+  return bytes;
+}
+export function decodeTaken(bytes: Uint8Array): { channel: number; count: number } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { channel: view.getUint8(0), count: view.getUint32(1, true) };
+}
+
+/** A channel number in front of bytes. */
+export function onChannel(channel: number, bytes: Uint8Array): Uint8Array {
+  const payload = new Uint8Array(bytes.length + 1);
+  payload[0] = channel;
+  payload.set(bytes, 1);
+  return payload;
+}

@@ -1,0 +1,113 @@
+/**
+ * A Machine small enough to reason about, for tests of the loop alone: its guest runs a script of steps, each an instruction. The real one
+ * is tested by vcpu-worker.test.ts.
+ */
+import type { Machine, MachineOutputs, SavedDevice, SliceEnd, TextScreen } from '#engine/machine/machine.ts';
+
+export type Step =
+  | { readonly out: string }
+  | { readonly end: SliceEnd }
+  /** HLT until input arrives or, given a time, until that many nanoseconds later. */
+  | { readonly halt: number | undefined }
+  | { readonly draw: string }
+  | { readonly nops: number };
+
+export class FakeMachine implements Machine {
+  readonly ramBytes = 0;
+  readonly memory = { read: () => {}, write: () => {} };
+  readonly received: { count: number; bytes: number[] }[] = [];
+  readonly scancodes: number[] = [];
+  readonly advances: number[] = [];
+  /** Bytes the UART takes until the guest has run again. */
+  uartRoom = Infinity;
+  resets = 0;
+  powerButtons = 0;
+  private readonly outputs: MachineOutputs;
+  private readonly steps: Step[];
+  private at = 0;
+  private nops = 0;
+  private count = 0;
+  private skewNs = 0;
+  private deadlineNs: number | undefined;
+  private halted = false;
+  private readonly cells = new Uint8Array(80 * 25 * 2);
+
+  constructor(outputs: MachineOutputs, steps: Step[]) {
+    this.outputs = outputs;
+    this.steps = steps;
+  }
+
+  runSlice(budget: number): SliceEnd {
+    for (let left = budget; left > 0; ) {
+      if (this.deadlineNs !== undefined && this.deadlineNs <= this.nowNs()) {
+        this.deadlineNs = undefined;
+        this.halted = false;
+      }
+      if (this.halted) return { kind: 'halted' };
+      const step = this.steps[this.at];
+      if (step === undefined) return { kind: 'halted-for-good' };
+      if ('nops' in step) {
+        const run = Math.min(left, step.nops - this.nops);
+        this.count += run;
+        this.nops += run;
+        left -= run;
+        if (this.nops < step.nops) continue;
+        this.nops = 0;
+      } else {
+        this.count++;
+        left--;
+      }
+      this.at++;
+      if ('out' in step) for (const byte of new TextEncoder().encode(step.out)) this.outputs.serialOutput(0, byte);
+      if ('draw' in step) this.cells.set(new TextEncoder().encode(step.draw));
+      if ('end' in step) return step.end;
+      if ('halt' in step) {
+        this.halted = true;
+        this.deadlineNs = step.halt === undefined ? undefined : this.nowNs() + step.halt;
+      }
+    }
+    return { kind: 'budget' };
+  }
+  instructionCount() {
+    return this.count;
+  }
+  nowNs() {
+    return this.count + this.skewNs;
+  }
+  nextDeadlineNs() {
+    return this.deadlineNs;
+  }
+  advanceTimeNs(deltaNs: number) {
+    this.advances.push(deltaNs);
+    this.skewNs += deltaNs;
+  }
+  reset() {
+    this.resets++;
+  }
+  serialInput(_index: 0 | 1, bytes: Uint8Array) {
+    const taken = Math.min(bytes.length, this.uartRoom);
+    if (taken > 0) {
+      this.received.push({ count: this.count, bytes: [...bytes.subarray(0, taken)] });
+      this.halted = false;
+    }
+    return taken;
+  }
+  keyboardInput(scancodes: Uint8Array) {
+    this.scancodes.push(...scancodes);
+    this.halted = false;
+  }
+  pressPowerButton() {
+    this.powerButtons++;
+    this.halted = false;
+  }
+  screen(): TextScreen {
+    return { kind: 'text', columns: 80, rows: 25, cells: this.cells.slice(), cursor: -1 };
+  }
+  saveDevices(): SavedDevice[] {
+    return [];
+  }
+  loadDevices() {}
+  stateHash() {
+    return `${this.count}/${this.skewNs}/${JSON.stringify(this.received)}`;
+  }
+}

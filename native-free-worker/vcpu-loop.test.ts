@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest';
+import { Doorbell } from './doorbell.ts';
+import { Outbox } from './outbox.ts';
+import * as protocol from './protocol.ts';
+import type { RunOptions } from './protocol.ts';
+import { RingReader, RingWriter } from './ring.ts';
+import { FakeMachine, type Step } from './testing/fake-machine.ts';
+import { VcpuLoop } from './vcpu-loop.ts';
+
+const RING = 4096;
+const exact: RunOptions = { pacing: 'virtual', noReboot: false, startPaused: false, inputs: [], untilCount: undefined };
+
+/** A loop on this thread: what it waits for must have been posted before. */
+function world(steps: Step[], options: Partial<RunOptions> = {}, { eventRing = 1 << 16, canReboot = true, hostNowNs = () => 0 } = {}) {
+  const buffer = new SharedArrayBuffer(RING + eventRing + 128);
+  const bell = new Doorbell(buffer, 0);
+  const kernelBell = new Doorbell(buffer, 4);
+  const actionPlace = { buffer, offset: 128, size: RING };
+  const eventPlace = { buffer, offset: 128 + RING, size: eventRing };
+  const actions = new RingWriter(actionPlace);
+  const events = new RingReader(eventPlace);
+  const outbox = new Outbox(new RingWriter(eventPlace), kernelBell);
+  const machine = new FakeMachine(outbox, steps);
+  const loop = new VcpuLoop({ machine, outbox, actions: new RingReader(actionPlace), bell, kernelBell, hostNowNs, checkpoint: undefined, canReboot, options: { ...exact, ...options } });
+  const drain = () => {
+    const all = [];
+    for (let event = events.read(); event !== undefined; event = events.read()) all.push(event);
+    return all;
+  };
+  const serial = (all = drain()) => all.filter(e => e.kind === protocol.EVENT_SERIAL_OUT).map(e => new TextDecoder().decode(e.payload.subarray(1))).join('');
+  return { loop, machine, actions, drain, serial };
+}
+
+describe('the vcpu loop', () => {
+  test('sends all serial output before the end', () => {
+    const { loop, drain, serial } = world([{ out: 'hello ' }, { nops: 700_000 }, { out: 'world' }, { end: { kind: 'power-off' } }]);
+    expect(loop.run()).toEqual({ kind: 'power-off' });
+    const all = drain();
+    expect(serial(all)).toBe('hello world');
+    expect(all.at(-1)!.kind).toBe(protocol.EVENT_END);
+    expect(protocol.decodeJson(all.at(-1)!.payload)).toEqual({ kind: 'power-off' });
+  });
+
+  test('a halted guest in virtual time goes straight to its deadline', () => {
+    const { loop, machine } = world([{ nops: 10 }, { halt: 5_000_000 }, { out: 'x' }, { end: { kind: 'power-off' } }]);
+    loop.run();
+    expect(machine.advances).toEqual([5_000_000]);
+  });
+
+  test('applies inputs at exactly their counts, whatever the slices are', () => {
+    const inputs = [123, 250_001, 600_000].map((count, i) => ({ count, action: protocol.ACTION_SERIAL_IN, payload: Uint8Array.of(0, i) }));
+    const { loop, machine } = world([{ nops: 1_000_000 }], { inputs });
+    expect(loop.run()).toEqual({ kind: 'halted-for-good' });
+    expect(machine.received).toEqual([123, 250_001, 600_000].map((count, i) => ({ count, bytes: [i] })));
+  });
+
+  test('input that the UART does not take at once is given later at counts that other stops do not move', () => {
+    const run = (extra: number[]) => {
+      const inputs = [
+        { count: 100, action: protocol.ACTION_SERIAL_IN, payload: Uint8Array.of(0, 1, 2, 3) },
+        ...extra.map(count => ({ count, action: protocol.ACTION_SCREEN_CREDIT, payload: new Uint8Array() })),
+      ];
+      const { loop, machine } = world([{ nops: 2_000_000 }], { inputs, untilCount: 1_900_000 });
+      machine.uartRoom = 1;
+      return loop.run();
+    };
+    const undisturbed = run([]);
+    expect(undisturbed).toMatchObject({ kind: 'count-reached', count: 1_900_000 });
+    expect(run([300, 260_000, 999_999])).toEqual(undisturbed);
+  });
+
+  test('a halted guest without a deadline is woken by the next input', () => {
+    const { loop, machine } = world([{ halt: undefined }, { out: 'woken' }], { inputs: [{ count: 1e9, action: protocol.ACTION_SCANCODES, payload: Uint8Array.of(0x1e) }] });
+    expect(loop.run()).toEqual({ kind: 'halted-for-good' });
+    expect(machine.scancodes).toEqual([0x1e]);
+  });
+
+  test('a reset starts the machine again, or ends the world when it may not', () => {
+    const steps: Step[] = [{ end: { kind: 'reset', cause: 'port 92h' } }, { end: { kind: 'power-off' } }];
+    const again = world([...steps]);
+    expect(again.loop.run()).toEqual({ kind: 'power-off' });
+    expect(again.machine.resets).toBe(1);
+    expect(world([...steps], { noReboot: true }).loop.run()).toEqual({ kind: 'reset', cause: 'port 92h' });
+    expect(world([...steps], {}, { canReboot: false }).loop.run()).toEqual({ kind: 'reset', cause: 'port 92h' });
+  });
+
+  test('screen frames need a credit and carry only changed rows', () => {
+    const credit = (count: number) => ({ count, action: protocol.ACTION_SCREEN_CREDIT, payload: new Uint8Array() });
+    let now = 0;
+    const { loop, drain } = world([{ draw: 'A' }, { nops: 1_000_000 }, { draw: 'B' }, { nops: 1_000_000 }, { draw: 'C' }, { nops: 1_000_000 }], { inputs: [credit(2_200_000)] }, { hostNowNs: () => (now += 20_000_000) });
+    loop.run();
+    const frames = drain().filter(e => e.kind === protocol.EVENT_SCREEN);
+    expect(frames).toHaveLength(1); // the final frame has nothing new, and no second credit came
+    expect(frames[0]!.payload.length).toBe(4 + 25 * 161);
+    expect(frames[0]!.payload[5]).toBe('C'.charCodeAt(0));
+  });
+
+  test('a host-paced guest is moved along with the host clock', () => {
+    let now = 0;
+    const { loop, machine } = world([{ nops: 300_000 }, { end: { kind: 'power-off' } }], { pacing: 'host' }, { hostNowNs: () => (now += 500_000) });
+    loop.run();
+    expect(machine.nowNs()).toBeGreaterThan(1_000_000);
+    expect(Math.max(...machine.advances)).toBeLessThanOrEqual(10_000_000);
+  });
+});

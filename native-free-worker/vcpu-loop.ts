@@ -1,0 +1,275 @@
+/**
+ * The synchronous loop of a vcpu worker (DESIGN.md section 1): look at actions → due time → run a slice → repeat. A halted guest waits
+ * on the doorbell until its next deadline or an action, so that an idle one costs the host nothing.
+ */
+import { InvariantError } from '#engine/errors/errors.ts';
+import type { Machine, SliceEnd } from '#engine/machine/machine.ts';
+import type { Doorbell } from './doorbell.ts';
+import { Outbox } from './outbox.ts';
+import { Pacer } from './pacer.ts';
+import * as protocol from './protocol.ts';
+import type { RunOptions, TimedInput, WorldEnd } from './protocol.ts';
+import type { Message, RingReader } from './ring.ts';
+import { ScreenDiff } from './screen-diff.ts';
+import { SerialInput } from './serial-input.ts';
+import { SliceBudget } from './slice-budget.ts';
+
+const MS = 1_000_000;
+const SECOND = 1000 * MS;
+/** At most 60 frames a second. */
+const FRAME_INTERVAL_NS = SECOND / 60;
+/** How long a guest without a free page waits before it tries again. */
+const THROTTLE_MS = 1;
+/** Sleeps are bounded by what setTimeout-like clocks can hold. */
+const LONGEST_SLEEP_MS = 2 ** 31 - 1;
+
+/** The checkpoint software's part on the vcpu thread. */
+export interface VcpuCheckpoint {
+  /** Steps 804-814, between slices. Failures are reported to the kernel, never thrown. */
+  take(order: unknown): void;
+  /** A bounded piece of what is to be done between slices (thaw, reclaim); true when more can be done at once. */
+  work(): boolean;
+}
+
+export interface LoopParts {
+  readonly machine: Machine;
+  readonly outbox: Outbox;
+  readonly actions: RingReader;
+  /** Rung by the kernel and the checkpoint worker for this loop. */
+  readonly bell: Doorbell;
+  readonly kernelBell: Doorbell;
+  readonly hostNowNs: () => number;
+  readonly checkpoint: VcpuCheckpoint | undefined;
+  /** False when a reset has nothing to boot from: then it ends the world, and the kernel decides. */
+  readonly canReboot: boolean;
+  readonly options: RunOptions;
+}
+
+export class VcpuLoop {
+  private readonly parts: LoopParts;
+  private readonly machine: Machine;
+  private readonly budget: SliceBudget;
+  private readonly pacer = new Pacer();
+  private readonly screen = new ScreenDiff();
+  private readonly serialInput: SerialInput;
+  private readonly inputs: TimedInput[];
+  private end: WorldEnd | undefined;
+  private paused: boolean;
+  private screenCredit = false;
+  /** The guest has run since the screen was last looked at. */
+  private screenStale = true;
+  private lastFrameNs = -FRAME_INTERVAL_NS;
+  private statsSinceNs = 0;
+  private statsSinceCount = 0;
+  private busyNs = 0;
+
+  constructor(parts: LoopParts) {
+    this.parts = parts;
+    this.machine = parts.machine;
+    this.budget = new SliceBudget(parts.options.pacing);
+    this.serialInput = new SerialInput(parts.machine, parts.outbox);
+    this.inputs = [...parts.options.inputs];
+    this.paused = parts.options.startPaused;
+  }
+
+  /** Returns when the world ends, with everything the guest sent out delivered to the event ring. */
+  run(): WorldEnd {
+    const { bell, outbox, checkpoint } = this.parts;
+    this.statsSinceNs = this.parts.hostNowNs();
+    this.statsSinceCount = this.machine.instructionCount();
+    this.anchor();
+    this.postState();
+    for (;;) {
+      const seen = bell.count; // before looking for news, so that no ring is missed
+      this.lookAtActions();
+      if (this.end !== undefined) break;
+      const moreWork = checkpoint?.work() ?? false;
+      if (!outbox.flush()) bell.sleep(seen);
+      else if (this.paused) this.idle(seen, moreWork, undefined);
+      else this.slice(seen, moreWork);
+    }
+    this.finish(this.end);
+    return this.end;
+  }
+
+  private slice(seen: number, moreWork: boolean): void {
+    const { hostNowNs, bell, options } = this.parts;
+    const machine = this.machine;
+    const startNs = hostNowNs();
+    if (options.pacing === 'host') {
+      const leadNs = this.pacer.leadNs(startNs, machine.nowNs());
+      if (leadNs > 0) {
+        this.idle(seen, moreWork, leadNs);
+        return;
+      }
+    }
+    const count = machine.instructionCount();
+    const budget = Math.min(this.budget.next(count), (this.nextStop() ?? Infinity) - count);
+    if (budget <= 0) {
+      this.end = { kind: 'count-reached', count, hash: machine.stateHash() };
+      return;
+    }
+    const end = machine.runSlice(budget);
+    const elapsedNs = hostNowNs() - startNs;
+    this.budget.ran(machine.instructionCount() - count, elapsedNs);
+    this.busyNs += elapsedNs;
+    this.screenStale = true;
+    if (end.kind === 'halted' || this.budget.atBoundary(machine.instructionCount())) this.serialInput.deliver();
+    this.parts.outbox.takeSerial();
+    this.sendScreen();
+    this.sendStats();
+    if (end.kind === 'halted') this.halted(seen, moreWork);
+    else if (end.kind === 'budget') this.keepPace(false);
+    else if (end.kind === 'pool-exhausted') {
+      if (!moreWork) bell.sleep(seen, THROTTLE_MS);
+      this.keepPace(false);
+    } else this.guestEnded(end);
+  }
+
+  private guestEnded(end: Exclude<SliceEnd, { kind: 'budget' | 'halted' | 'pool-exhausted' }>): void {
+    if (end.kind === 'reset' && !this.parts.options.noReboot && this.parts.canReboot) this.machine.reset();
+    else this.end = end;
+  }
+
+  private halted(seen: number, moreWork: boolean): void {
+    const { options, hostNowNs } = this.parts;
+    const deadlineNs = this.machine.nextDeadlineNs();
+    if (options.pacing === 'host') {
+      const waitNs = deadlineNs === undefined ? undefined : this.pacer.untilNs(hostNowNs(), deadlineNs);
+      this.idle(seen, moreWork, waitNs);
+      this.keepPace(true);
+    } else if (deadlineNs !== undefined) {
+      this.machine.advanceTimeNs(Math.max(0, deadlineNs - this.machine.nowNs()));
+    } else if (this.inputs.length > 0) {
+      // The count that the input waits for can't be reached: it is what wakes the guest.
+      this.apply(this.inputs.shift()!);
+    } else {
+      this.idle(seen, moreWork, undefined);
+    }
+  }
+
+  /** Sleeps until `waitNs` have passed (undefined: for ever), a frame is due or the doorbell rings. */
+  private idle(seen: number, moreWork: boolean, waitNs: number | undefined): void {
+    this.sendScreen();
+    if (moreWork || !this.parts.outbox.flush()) return;
+    let timeoutNs = waitNs ?? Infinity;
+    if (this.screenCredit && this.screenStale) timeoutNs = Math.min(timeoutNs, this.lastFrameNs + FRAME_INTERVAL_NS - this.parts.hostNowNs());
+    if (timeoutNs === Infinity) this.parts.bell.sleep(seen);
+    else if (timeoutNs > 0) this.parts.bell.sleep(seen, Math.min(timeoutNs / MS, LONGEST_SLEEP_MS));
+  }
+
+  private keepPace(idle: boolean): void {
+    if (this.parts.options.pacing !== 'host') return;
+    const hostNs = this.parts.hostNowNs();
+    const virtualNs = this.machine.nowNs();
+    const jumpNs = idle ? this.pacer.idleJumpNs(hostNs, virtualNs) : this.pacer.jumpNs(hostNs, virtualNs);
+    if (jumpNs > 0) this.machine.advanceTimeNs(jumpNs);
+  }
+
+  private anchor(): void {
+    this.pacer.anchor(this.parts.hostNowNs(), this.machine.nowNs());
+  }
+
+  /** The next count at which something is to happen between instructions. */
+  private nextStop(): number | undefined {
+    const { untilCount } = this.parts.options;
+    const input = this.inputs[0]?.count;
+    if (untilCount === undefined || input === undefined) return untilCount ?? input;
+    return Math.min(untilCount, input);
+  }
+
+  private lookAtActions(): void {
+    const { actions, kernelBell } = this.parts;
+    for (;;) {
+      const action = actions.read();
+      if (action === undefined) break;
+      this.apply({ action: action.kind, payload: action.payload });
+    }
+    if (actions.takeSpaceWanted()) kernelBell.ring();
+    while (this.inputs.length > 0 && this.inputs[0]!.count <= this.machine.instructionCount()) this.apply(this.inputs.shift()!);
+  }
+
+  private apply({ action, payload }: { action: Message['kind']; payload: Uint8Array }): void {
+    switch (action) {
+      case protocol.ACTION_SERIAL_IN:
+        this.serialInput.queue(payload);
+        this.serialInput.deliver();
+        break;
+      case protocol.ACTION_SCANCODES:
+        this.machine.keyboardInput(payload);
+        break;
+      case protocol.ACTION_PAUSE:
+        this.paused = true;
+        this.postState();
+        break;
+      case protocol.ACTION_RESUME:
+        if (this.paused) this.anchor();
+        this.paused = false;
+        this.postState();
+        break;
+      case protocol.ACTION_CHECKPOINT:
+        this.parts.checkpoint?.take(protocol.decodeJson(payload));
+        break;
+      case protocol.ACTION_STOP:
+        this.end = { kind: 'stopped' };
+        break;
+      case protocol.ACTION_POWER_BUTTON:
+        this.machine.pressPowerButton();
+        break;
+      case protocol.ACTION_RESET:
+        this.guestEnded({ kind: 'reset', cause: 'the reset button' });
+        break;
+      case protocol.ACTION_SCREEN_CREDIT:
+        this.screenCredit = true;
+        break;
+      case protocol.ACTION_SCREEN_WHOLE:
+        this.screen.forget();
+        this.screenStale = true;
+        break;
+      default:
+        throw new InvariantError(`unknown action ${action}`);
+    }
+  }
+
+  private sendScreen(): void {
+    if (!this.screenCredit || !this.screenStale) return;
+    const nowNs = this.parts.hostNowNs();
+    if (nowNs - this.lastFrameNs < FRAME_INTERVAL_NS) return;
+    this.lastFrameNs = nowNs;
+    this.screenStale = false;
+    const frame = this.screen.frame(this.machine.screen());
+    if (frame === undefined) return;
+    this.screenCredit = false;
+    this.parts.outbox.post(protocol.EVENT_SCREEN, frame);
+  }
+
+  private sendStats(): void {
+    const nowNs = this.parts.hostNowNs();
+    const elapsedNs = nowNs - this.statsSinceNs;
+    if (elapsedNs < SECOND) return;
+    const count = this.machine.instructionCount();
+    const mips = ((count - this.statsSinceCount) * 1000) / elapsedNs;
+    this.parts.outbox.post(protocol.EVENT_STATS, protocol.encodeStats(mips, Math.min(1, this.busyNs / elapsedNs)));
+    this.statsSinceNs = nowNs;
+    this.statsSinceCount = count;
+    this.busyNs = 0;
+  }
+
+  private postState(): void {
+    this.parts.outbox.post(protocol.EVENT_STATE, Uint8Array.of(this.paused ? protocol.RUN_STATE_PAUSED : protocol.RUN_STATE_RUNNING));
+  }
+
+  /** The last screen and every byte of serial output go out before the end does. A kernel that takes no more is not waited for once it stops the world. */
+  private finish(end: WorldEnd): void {
+    const { outbox, bell } = this.parts;
+    outbox.takeSerial();
+    const frame = this.screen.frame(this.machine.screen());
+    if (frame !== undefined) outbox.post(protocol.EVENT_SCREEN, frame);
+    outbox.post(protocol.EVENT_END, protocol.encodeJson(end));
+    for (;;) {
+      const seen = bell.count;
+      if (outbox.flush()) return;
+      bell.sleep(seen);
+    }
+  }
+}
