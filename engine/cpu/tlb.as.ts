@@ -1,0 +1,163 @@
+/**
+ * The software TLB: four tables (user and supervisor, reading and writing) of 4,096 × u64, direct-mapped by linear page: the tag, which is the
+ * linear page address, in the high half, in the low half what is added to a linear address to give the host address. A write entry exists only
+ * for a page that may be written at once and holds no decoded code. The zero page has no entries, so that filling it drops nothing.
+ */
+import { CODE_PAGES, CPU_BLOCK, POOL_BASE, TLB_ALIASES, TLB_BASE } from '../memory/layout';
+import { CPL } from './block';
+import { LARGE_REGIONS, READ_TLB, TLB_GENERATION, TLB_USED, WRITE_TLB } from './scratch';
+import { pageForRead, pageForWrite, poolPages } from '../memory/mmm.as';
+import { translate } from './paging.as';
+import { dropCode, flushCodeTlb } from './decode-cache.as';
+
+const TABLE_BYTES: u32 = 0x8000;
+const USER_READ: u32 = TLB_BASE;
+const USER_WRITE: u32 = TLB_BASE + 0x8000;
+export const SYSTEM_READ: u32 = TLB_BASE + 0x10000;
+export const SYSTEM_WRITE: u32 = TLB_BASE + 0x18000;
+/** A byte that makes no tag match: tags are page-aligned. */
+const EMPTY: u8 = 1;
+
+/** TLB_ALIASES entry: linear page | generation (11 bits) << 1 | MANY. */
+const MANY: u32 = 1;
+const GENERATION_LIMIT: u32 = 0x7ff;
+
+/** A physical address of a page outside RAM, after fillRead/fillWrite returned 0. */
+export let missAddress: u32 = 0;
+
+@inline
+export function tlbSlot(table: u32, lin: u32): u32 {
+  return table + ((lin >>> 9) & 0x7ff8);
+}
+
+/** Chooses the tables of the current CPL. */
+export function privilegeChanged(): void {
+  const user = load<u32>(CPU_BLOCK + CPL) == 3;
+  store<u32>(READ_TLB, user ? USER_READ : SYSTEM_READ);
+  store<u32>(WRITE_TLB, user ? USER_WRITE : SYSTEM_WRITE);
+}
+
+/** Drops every cached translation, of data and of code. */
+export function flushTlb(): void {
+  const used = load<u32>(TLB_USED);
+  for (let i: u32 = 0; i < 4; i++) {
+    if (used & (1 << i)) memory.fill(TLB_BASE + i * TABLE_BYTES, EMPTY, TABLE_BYTES);
+  }
+  store<u32>(TLB_USED, 0);
+  memory.fill(LARGE_REGIONS, 0, 128);
+  flushCodeTlb();
+  let generation = load<u32>(TLB_GENERATION) + 1;
+  if (generation > GENERATION_LIMIT) {
+    generation = 1;
+    memory.fill(TLB_ALIASES, 0, poolPages() << 2);
+  }
+  store<u32>(TLB_GENERATION, generation);
+}
+
+/** For resetDerived(): the tables' contents are unknown. */
+export function resetTlb(): void {
+  store<u32>(TLB_USED, 15);
+  store<u32>(TLB_GENERATION, GENERATION_LIMIT);
+  flushTlb();
+  privilegeChanged();
+}
+
+/** Notes that 4 MiB around `lin` have entries made from a large page, which INVLPG must drop as a whole. Called by paging. */
+export function noteLargePage(lin: u32): void {
+  const byte = LARGE_REGIONS + (lin >>> 25);
+  store<u8>(byte, load<u8>(byte) | (1 << ((lin >>> 22) & 7)));
+}
+
+export function invalidatePage(lin: u32): void {
+  if (load<u8>(LARGE_REGIONS + (lin >>> 25)) & (1 << ((lin >>> 22) & 7))) {
+    flushTlb();
+    return;
+  }
+  for (let table: u32 = USER_READ; table <= SYSTEM_WRITE; table += TABLE_BYTES) dropSlot(table, lin & ~0xfff);
+  flushCodeTlb();
+}
+
+@inline
+function dropSlot(table: u32, page: u32): void {
+  const slot = tlbSlot(table, page);
+  if (load<u32>(slot, 4) == page) store<u64>(slot, 0x0101010101010101);
+}
+
+/** No page may be written at once any more (a freeze). */
+export function dropWriteTranslations(): void {
+  memory.fill(USER_WRITE, EMPTY, TABLE_BYTES);
+  memory.fill(SYSTEM_WRITE, EMPTY, TABLE_BYTES);
+  store<u32>(TLB_USED, load<u32>(TLB_USED) & 5);
+}
+
+/** Drops every translation to machine page `ppn`, aliases included, and the code decoded from it: the guest page moves to another one. */
+export function dropPageTranslations(ppn: u32): void {
+  if (ppn == 0) return;
+  if (load<u32>(CODE_PAGES + (ppn << 2)) != 0) dropCode(ppn);
+  dropEntries(ppn, 15);
+  store<u32>(TLB_ALIASES + (ppn << 2), 0);
+}
+
+/** Drops the write translations to `ppn`: it holds decoded code now. */
+export function dropPageWriteTranslations(ppn: u32): void {
+  dropEntries(ppn, 10);
+}
+
+function dropEntries(ppn: u32, tables: u32): void {
+  const hint = load<u32>(TLB_ALIASES + (ppn << 2));
+  if (((hint >>> 1) & GENERATION_LIMIT) != load<u32>(TLB_GENERATION)) return;
+  const host = POOL_BASE + (ppn << 12);
+  for (let i: u32 = 0; i < 4; i++) {
+    if (!(tables & (1 << i)) || !(load<u32>(TLB_USED) & (1 << i))) continue;
+    const table = TLB_BASE + i * TABLE_BYTES;
+    if (hint & MANY) {
+      for (let slot = table; slot < table + TABLE_BYTES; slot += 8) {
+        const entry = load<u64>(slot);
+        if (<u32>(entry >> 32) + <u32>entry == host && !(entry & 0x100000000)) store<u64>(slot, 0x0101010101010101);
+      }
+    } else {
+      const slot = tlbSlot(table, hint & ~0xfff);
+      const entry = load<u64>(slot);
+      if (<u32>(entry >> 32) + <u32>entry == host) store<u64>(slot, 0x0101010101010101);
+    }
+  }
+}
+
+function enter(table: u32, lin: u32, host: u32): void {
+  const page = lin & ~0xfff;
+  const ppn = (host - POOL_BASE) >>> 12;
+  store<u64>(tlbSlot(table, lin), (<u64>page << 32) | <u64>(host - page));
+  store<u32>(TLB_USED, load<u32>(TLB_USED) | (1 << ((table - TLB_BASE) >>> 15)));
+  const alias = TLB_ALIASES + (ppn << 2);
+  const hint = load<u32>(alias);
+  const fresh = page | (load<u32>(TLB_GENERATION) << 1);
+  if (hint == fresh) return;
+  store<u32>(alias, ((hint ^ fresh) & (GENERATION_LIMIT << 1)) == 0 ? fresh | MANY : fresh);
+}
+
+/** Translates a read at `lin` (one page) through `table` on a miss. The host address of the byte, or 0 with missAddress set outside RAM. */
+export function fillRead(table: u32, lin: u32): u32 {
+  const gpa = <u32>translate(lin, false, table == USER_READ);
+  const host = <u32>pageForRead(gpa >>> 12);
+  if (host == 0) {
+    missAddress = gpa;
+    return 0;
+  }
+  if (host != POOL_BASE) enter(table, lin, host);
+  return host + (lin & 0xfff);
+}
+
+/**
+ * Translates a write at `lin` (one page) through `table` on a miss. The host address of the byte, or 0 with missAddress set outside RAM.
+ * The caller must look at CODE_PAGES before it stores: only pages without code get an entry.
+ */
+export function fillWrite(table: u32, lin: u32): u32 {
+  const gpa = <u32>translate(lin, true, table == USER_WRITE);
+  const host = <u32>pageForWrite(gpa >>> 12);
+  if (host == 0) {
+    missAddress = gpa;
+    return 0;
+  }
+  if (load<u32>(CODE_PAGES + ((host - POOL_BASE) >>> 12 << 2)) == 0) enter(table, lin, host);
+  return host + (lin & 0xfff);
+}
