@@ -42,8 +42,20 @@ export interface CoreExports {
   thaw(slot: number): void;
   /** Frees up to `entries` map entries' worth of pages only a thawed map held; returns how many entries are left to look at. */
   reclaim(slot: number, entries: number): number;
+  /** Starts a new epoch without freezing: after a restore, so that later writes are told from what was restored. Returns the epoch that ended. */
+  endEpoch(): number;
   /** Machine pages not in use. */
   freePages(): number;
+
+  /**
+   * Step 904: gives `gppn` a page of its own to be filled whole; returns its host address, 0 when not RAM.
+   * Like clearRam() it drops no translations: call resetDerived() once when done.
+   */
+  installPage(gppn: number): number;
+  /** Makes `gppn` read as zero. */
+  clearPage(gppn: number): void;
+  /** Makes all RAM read as zero. */
+  clearRam(): void;
 }
 
 /** What the core calls. Port and MMIO values are unsigned; `size` in bytes (1, 2, 4; MMIO also 8 split by the core into 4 + 4). */

@@ -1,0 +1,42 @@
+/** The MMM block: byte offsets from address 0, in the page at MMM_BLOCK (layout.ts). Number literals only; AssemblyScript and TypeScript both read it. */
+
+/** u32, the epoch that a page written now belongs to; starts at 1. */
+export const MMM_EPOCH = 0x3000;
+/** u32, frozen epoch of the newest map whose marks are set; 0 = no page is COW (but the zero page). */
+export const MMM_NEWEST_FROZEN = 0x3004;
+/** u32, machine pages in the pool, the zero page included. */
+export const MMM_POOL_PAGES = 0x3008;
+/** u32, pages from here on were never handed out. */
+export const MMM_UNTOUCHED = 0x300c;
+/** u32, entries on the free stack. */
+export const MMM_FREE_TOP = 0x3010;
+/** u32, no GPPN from here on is RAM. */
+export const MMM_MAP_LIMIT = 0x3014;
+/** u32, COW faults that copied a page (step 818). */
+export const MMM_COW_FAULTS = 0x3018;
+/** u32, faults that gave a page of its own to a GPPN that read as zero. */
+export const MMM_ZERO_FAULTS = 0x301c;
+/** u32, pages noted dirty in place. */
+export const MMM_DIRTY_NOTES = 0x3020;
+/** u32, freed-page ring: entries ever written (by the checkpoint worker) and ever taken (by the vcpu thread), modulo 2^32. */
+export const MMM_FREED_HEAD = 0x3040;
+export const MMM_FREED_TAIL = 0x3080;
+
+/** One record for each frozen map. */
+export const MMM_SLOTS = 0x3100;
+export const MMM_SLOT_STRIDE = 32;
+export const SLOT_STATE = 0; // u32: SLOT_EMPTY…
+export const SLOT_EPOCH = 4; // u32: its frozen epoch
+export const SLOT_CURSOR = 8; // u32: while it is reclaimed, the GPPNs below are done
+export const SLOT_LIMIT = 12; // u32: GPPNs that the map covers
+
+export const SLOT_EMPTY = 0;
+/** Its pages are COW: they never change. */
+export const SLOT_FROZEN = 1;
+/** Its marks are gone; reclaim() is freeing what only it held. */
+export const SLOT_THAWED = 2;
+
+/** A map entry of a GPPN that is not RAM. */
+export const NOT_RAM = 0xffffffff;
+/** GPPNs in the 4 GiB of guest physical address space. */
+export const MAP_ENTRIES = 0x100000;

@@ -1,0 +1,271 @@
+/**
+ * The memory management module 350: the pool of machine pages, the map GPPN → PPN, COW by epochs (docs/decisions/0001-epochs-not-counters.md).
+ *
+ * Every page carries the epoch of its last noted write. A frozen map marks all pages COW by one number: a page whose epoch is not
+ * newer than the newest frozen epoch is shared, and a write to it takes a copy (Fig. 3E, 844-850).
+ *
+ *   epoch == MMM_EPOCH            write at once
+ *   epoch  > MMM_NEWEST_FROZEN    not shared: note it dirty, write in place
+ *   otherwise                     COW: copy, remap, drop cached translations of the original
+ *
+ * Invariants
+ *  1. A page is mapped at one GPPN only, from when it is taken until it is freed (the zero page excepted).
+ *  2. A page that has left the live map never comes back into it. So a page that is in two maps is in every map between them.
+ *  3. While a map is frozen, its pages' contents and epochs do not change.
+ * A map "holds" a GPPN while it is frozen, or thawed and its reclaim has not passed that GPPN. When a map lets go of a page at a GPPN, the page is free iff
+ * the next newer holder (or the live map) has another page there and the page was born after the next older holder was frozen.
+ *
+ * All of it runs on the vcpu thread. The checkpoint worker only reads frozen maps and gives early freed pages back through the freed-page ring.
+ */
+import { FREE_STACK, FREED_RING, FREED_RING_SIZE, FROZEN_MAPS, FROZEN_MAP_SLOTS, FROZEN_MAP_STRIDE, LIVE_MAP, PAGE_EPOCHS, PAGE_SHIFT, PAGE_SIZE, POOL_BASE } from './layout';
+import {
+  MAP_ENTRIES, MMM_COW_FAULTS, MMM_DIRTY_NOTES, MMM_EPOCH, MMM_FREED_HEAD, MMM_FREED_TAIL, MMM_FREE_TOP, MMM_MAP_LIMIT, MMM_NEWEST_FROZEN, MMM_POOL_PAGES,
+  MMM_SLOTS, MMM_SLOT_STRIDE, MMM_UNTOUCHED, MMM_ZERO_FAULTS, NOT_RAM, SLOT_CURSOR, SLOT_EMPTY, SLOT_EPOCH, SLOT_FROZEN, SLOT_LIMIT, SLOT_STATE, SLOT_THAWED,
+} from './mmm-block';
+import { dropPageTranslations, dropWriteTranslations } from '../cpu/tlb.as';
+import { dropCode } from '../cpu/decode-cache.as';
+
+/** Unwinds to the host: the instruction restarts once the checkpoint worker has given pages back. */
+@external("host", "poolExhausted")
+declare function poolExhausted(): void;
+
+// Shared constants are i32 literals; these compare with u32.
+const ENTRIES: u32 = MAP_ENTRIES;
+const SLOTS: u32 = FROZEN_MAP_SLOTS;
+const ABSENT: u32 = NOT_RAM;
+
+@inline function address(ppn: u32): usize { return POOL_BASE + (ppn << PAGE_SHIFT); }
+@inline function entry(map: usize, gppn: u32): usize { return map + (gppn << 2); }
+@inline function epochOf(ppn: u32): u32 { return load<u32>(entry(0, ppn), PAGE_EPOCHS); }
+@inline function setEpoch(ppn: u32, epoch: u32): void { store<u32>(entry(0, ppn), epoch, PAGE_EPOCHS); }
+@inline function frozenMap(slot: u32): usize { return FROZEN_MAPS + slot * FROZEN_MAP_STRIDE; }
+@inline function slotRecord(slot: u32): usize { return MMM_SLOTS + slot * MMM_SLOT_STRIDE; }
+/** The live map is read by the checkpoint worker: it must not see a remapping before the frozen map that came first. */
+@inline function remap(gppn: u32, ppn: u32): void { atomic.store<u32>(entry(0, gppn), ppn, LIVE_MAP); }
+
+/** An empty machine: no RAM mapped, every page free, epoch 1. */
+export function initMemory(poolPages: u32): void {
+  memory.fill(MMM_EPOCH, 0, MMM_SLOTS + FROZEN_MAP_SLOTS * MMM_SLOT_STRIDE - MMM_EPOCH);
+  memory.fill(LIVE_MAP, 0xff, MAP_ENTRIES * 4);
+  memory.fill(PAGE_EPOCHS, 0, (poolPages as usize) << 2);
+  memory.fill(POOL_BASE, 0, PAGE_SIZE);
+  store<u32>(MMM_EPOCH, 1);
+  store<u32>(MMM_POOL_PAGES, poolPages);
+  store<u32>(MMM_UNTOUCHED, 1);
+}
+
+/** Maps `count` GPPNs from `gppn` as RAM that reads as zero. */
+export function mapRam(gppn: u32, count: u32): void {
+  const end = gppn + count;
+  if (!(end <= ENTRIES && gppn <= end)) unreachable();
+  for (let g = gppn; g < end; g++) remap(g, 0);
+  if (end > load<u32>(MMM_MAP_LIMIT)) store<u32>(MMM_MAP_LIMIT, end);
+}
+
+/** Host address of the page for reading, or 0 when `gppn` is not RAM. */
+export function pageForRead(gppn: u32): usize {
+  if (gppn >= ENTRIES) return 0;
+  const ppn = load<u32>(entry(0, gppn), LIVE_MAP);
+  return ppn == ABSENT ? 0 : address(ppn);
+}
+
+/** Host address of the page for writing, or 0 when `gppn` is not RAM: breaks COW, notes the page dirty, drops the code decoded from it. */
+export function pageForWrite(gppn: u32): usize {
+  if (gppn >= ENTRIES) return 0;
+  const ppn = load<u32>(entry(0, gppn), LIVE_MAP);
+  if (ppn == ABSENT) return 0;
+  const written = epochOf(ppn);
+  const now = load<u32>(MMM_EPOCH);
+  if (written != now) {
+    // The zero page has epoch 0, which no frozen epoch is below: it is COW for ever.
+    if (written <= load<u32>(MMM_NEWEST_FROZEN)) return copyForWrite(gppn, ppn);
+    setEpoch(ppn, now);
+    store<u32>(MMM_DIRTY_NOTES, load<u32>(MMM_DIRTY_NOTES) + 1);
+  }
+  dropCode(ppn);
+  return address(ppn);
+}
+
+/** A COW fault (Fig. 3E, 844-850): the live map goes on with a copy, the original stays with the frozen maps. */
+function copyForWrite(gppn: u32, original: u32): usize {
+  const copy = takePage();
+  const to = address(copy);
+  if (original == 0) {
+    memory.fill(to, 0, PAGE_SIZE);
+    store<u32>(MMM_ZERO_FAULTS, load<u32>(MMM_ZERO_FAULTS) + 1);
+  } else {
+    memory.copy(to, address(original), PAGE_SIZE);
+    store<u32>(MMM_COW_FAULTS, load<u32>(MMM_COW_FAULTS) + 1);
+    dropCode(original);
+  }
+  remap(gppn, copy);
+  dropPageTranslations(original);
+  return to;
+}
+
+/** A free page, born in this epoch; its contents are whatever they were. */
+function takePage(): u32 {
+  let top = load<u32>(MMM_FREE_TOP);
+  if (top == 0) {
+    const untouched = load<u32>(MMM_UNTOUCHED);
+    if (untouched < load<u32>(MMM_POOL_PAGES)) {
+      store<u32>(MMM_UNTOUCHED, untouched + 1);
+      setEpoch(untouched, load<u32>(MMM_EPOCH));
+      return untouched;
+    }
+    drainFreedRing();
+    top = load<u32>(MMM_FREE_TOP);
+    if (top == 0) poolExhausted();
+  }
+  top--;
+  store<u32>(MMM_FREE_TOP, top);
+  const ppn = load<u32>(entry(0, top), FREE_STACK);
+  setEpoch(ppn, load<u32>(MMM_EPOCH));
+  return ppn;
+}
+
+/** Epoch 0 tells a map that still names the page that it is no longer its to free. */
+function freePage(ppn: u32): void {
+  const top = load<u32>(MMM_FREE_TOP);
+  dropCode(ppn);
+  setEpoch(ppn, 0);
+  store<u32>(entry(0, top), ppn, FREE_STACK);
+  store<u32>(MMM_FREE_TOP, top + 1);
+}
+
+/** Takes the copied originals that the checkpoint worker freed early (step 824). */
+function drainFreedRing(): void {
+  const head = atomic.load<u32>(MMM_FREED_HEAD);
+  let tail = load<u32>(MMM_FREED_TAIL);
+  while (tail != head) {
+    freePage(load<u32>(entry(0, tail & (FREED_RING_SIZE / 4 - 1)), FREED_RING));
+    tail++;
+  }
+  atomic.store<u32>(MMM_FREED_TAIL, tail);
+}
+
+/** Machine pages not in use. */
+export function freePages(): u32 {
+  drainFreedRing();
+  return load<u32>(MMM_FREE_TOP) + load<u32>(MMM_POOL_PAGES) - load<u32>(MMM_UNTOUCHED);
+}
+
+/** Step 806: the live map is copied into `slot` and every page in it becomes COW. Returns the frozen epoch. */
+export function freeze(slot: u32): u32 {
+  const record = slotRecord(slot);
+  if (!(slot < SLOTS && load<u32>(record, SLOT_STATE) == SLOT_EMPTY)) unreachable();
+  const limit = load<u32>(MMM_MAP_LIMIT);
+  const frozen = load<u32>(MMM_EPOCH);
+  memory.copy(frozenMap(slot), LIVE_MAP, (limit as usize) << 2);
+  store<u32>(record, frozen, SLOT_EPOCH);
+  store<u32>(record, 0, SLOT_CURSOR);
+  store<u32>(record, limit, SLOT_LIMIT);
+  atomic.store<u32>(record, SLOT_FROZEN, SLOT_STATE);
+  store<u32>(MMM_NEWEST_FROZEN, frozen);
+  return endEpoch();
+}
+
+/** Starts a new epoch: writes from now on are noted apart from those before. Returns the epoch that ended. */
+export function endEpoch(): u32 {
+  const ended = load<u32>(MMM_EPOCH);
+  store<u32>(MMM_EPOCH, ended + 1);
+  dropWriteTranslations();
+  return ended;
+}
+
+/** Step 828: the map's COW marks vanish at once. Nobody may read it any more; reclaim() frees what only it held. */
+export function thaw(slot: u32): void {
+  const record = slotRecord(slot);
+  if (!(slot < SLOTS && load<u32>(record, SLOT_STATE) == SLOT_FROZEN)) unreachable();
+  store<u32>(record, 0, SLOT_CURSOR);
+  atomic.store<u32>(record, SLOT_THAWED, SLOT_STATE);
+  let newest: u32 = 0;
+  for (let i: u32 = 0; i < SLOTS; i++) {
+    const other = slotRecord(i);
+    if (load<u32>(other, SLOT_STATE) == SLOT_FROZEN) newest = max(newest, load<u32>(other, SLOT_EPOCH));
+  }
+  store<u32>(MMM_NEWEST_FROZEN, newest);
+}
+
+/** Frees what only the thawed map `slot` held among its next `entries` GPPNs; returns how many are left. At 0 the slot is empty. */
+export function reclaim(slot: u32, entries: u32): u32 {
+  const record = slotRecord(slot);
+  if (!(slot < SLOTS && load<u32>(record, SLOT_STATE) == SLOT_THAWED)) unreachable();
+  const map = frozenMap(slot);
+  const limit = load<u32>(record, SLOT_LIMIT);
+  let gppn = load<u32>(record, SLOT_CURSOR);
+  const end = entries < limit - gppn ? gppn + entries : limit;
+  for (; gppn < end; gppn++) {
+    const ppn = load<u32>(entry(map, gppn));
+    if (ppn == 0 || ppn == ABSENT || ppn == load<u32>(entry(0, gppn), LIVE_MAP)) continue;
+    if (isLast(load<u32>(record, SLOT_EPOCH), gppn, ppn)) freePage(ppn);
+  }
+  store<u32>(record, gppn, SLOT_CURSOR);
+  if (gppn == limit) atomic.store<u32>(record, SLOT_EMPTY, SLOT_STATE);
+  return limit - gppn;
+}
+
+/** Whether a map of epoch `epoch` that lets go of `ppn`, which the live map does not have, is its last holder. */
+function isLast(epoch: u32, gppn: u32, ppn: u32): bool {
+  const written = epochOf(ppn);
+  // Newer than the map: rewritten in place after the thaw, or freed and taken again. Not this map's any more.
+  if (written > epoch) return false;
+  let older: u32 = 0;
+  let newer: u32 = u32.MAX_VALUE;
+  let newerMap: usize = LIVE_MAP;
+  for (let i: u32 = 0; i < SLOTS; i++) {
+    const other = slotRecord(i);
+    if (!holds(other, gppn)) continue;
+    const otherEpoch = load<u32>(other, SLOT_EPOCH);
+    if (otherEpoch < epoch) older = max(older, otherEpoch);
+    if (otherEpoch > epoch && otherEpoch < newer) {
+      newer = otherEpoch;
+      newerMap = frozenMap(i);
+    }
+  }
+  return written > older && load<u32>(entry(newerMap, gppn)) != ppn;
+}
+
+@inline function holds(record: usize, gppn: u32): bool {
+  const state = load<u32>(record, SLOT_STATE);
+  return gppn < load<u32>(record, SLOT_LIMIT) && (state == SLOT_FROZEN || (state == SLOT_THAWED && gppn >= load<u32>(record, SLOT_CURSOR)));
+}
+
+/**
+ * Restoring (step 904): gives `gppn` a page of its own for the caller to fill whole, and returns its host address; 0 when `gppn` is not RAM.
+ * Drops no translations: the restorer rebuilds all derived state once at its end.
+ */
+export function installPage(gppn: u32): usize {
+  if (pageForRead(gppn) == 0) return 0;
+  unmap(gppn);
+  const ppn = takePage();
+  remap(gppn, ppn);
+  return address(ppn);
+}
+
+/** Makes `gppn` read as zero and frees its page unless a frozen map has it. No effect when `gppn` is not RAM. */
+export function clearPage(gppn: u32): void {
+  const ppn = unmap(gppn);
+  if (ppn != 0) dropPageTranslations(ppn);
+}
+
+/** All RAM reads as zero again: before a restore into a machine that has run. Drops no translations, as installPage(). */
+export function clearRam(): void {
+  const limit = load<u32>(MMM_MAP_LIMIT);
+  for (let g: u32 = 0; g < limit; g++) unmap(g);
+}
+
+/** Maps `gppn` to the zero page; returns the page that it had, 0 for none. */
+function unmap(gppn: u32): u32 {
+  if (gppn >= ENTRIES) return 0;
+  const ppn = load<u32>(entry(0, gppn), LIVE_MAP);
+  if (ppn == 0 || ppn == ABSENT) return 0;
+  remap(gppn, 0);
+  let newest: u32 = 0;
+  for (let i: u32 = 0; i < SLOTS; i++) {
+    const other = slotRecord(i);
+    if (holds(other, gppn)) newest = max(newest, load<u32>(other, SLOT_EPOCH));
+  }
+  if (epochOf(ppn) > newest) freePage(ppn);
+  return ppn;
+}
