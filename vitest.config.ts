@@ -9,7 +9,11 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['engine/**/*.test.ts', 'native-free-worker/**/*.test.ts', 'main/**/*.test.ts', 'renderer/**/*.test.ts'], testTimeout: 60_000 },
+        test: {
+          name: 'unit',
+          include: ['engine/**/*.test.ts', 'native-free-worker/**/*.test.ts', 'main/**/*.test.ts', 'renderer/**/*.test.ts'],
+          testTimeout: 60_000,
+        },
       },
       {
         extends: true,

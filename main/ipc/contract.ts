@@ -5,7 +5,12 @@
 import { z } from 'zod';
 
 /** Also the bundle's folder name (`NAME.cairn`). */
-export const vmName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$/, 'a VM name has 1 to 64 letters, digits, dots, dashes, underscores or spaces and starts with a letter or digit');
+export const vmName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$/,
+    'a VM name has 1 to 64 letters, digits, dots, dashes, underscores or spaces and starts with a letter or digit',
+  );
 export const checkpointId = z.string().regex(/^[0-9a-z]{8,32}$/, 'a checkpoint id is 8 to 32 lower-case letters and digits');
 
 export const vmConfig = z.object({
@@ -84,7 +89,10 @@ export const requests = {
   'checkpoint.revert': request(z.object({ name: vmName, id: checkpointId }), vmSummary),
   'checkpoint.rename': request(z.object({ name: vmName, id: checkpointId, title: z.string().max(200) }), checkpoint),
   /** What the app can offer at first start. */
-  'app.info': request(z.object({}), z.object({ version: z.string(), demoVm: vmName.optional(), demoMissing: z.string().optional(), libraryPath: z.string() })),
+  'app.info': request(
+    z.object({}),
+    z.object({ version: z.string(), demoVm: vmName.optional(), demoMissing: z.string().optional(), libraryPath: z.string() }),
+  ),
   /** Starts (or stops) the flow of serial output and screen frames of one VM to this client; answers the handle used in binary frames. */
   'console.attach': request(named, z.object({ handle: z.int().min(0).max(65535) })),
   'console.detach': request(z.object({ handle: z.int() }), z.null()),

@@ -1,0 +1,60 @@
+// What each guest is made of. A recipe writes its files into a folder of its own and names them; guests.mjs caches the result.
+import { copyFileSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { DebianArchive } from '../lib/debian.mjs';
+import { busyboxInitramfs } from './busybox.mjs';
+import { dirtyProgram } from './dirty-program.mjs';
+import { makeSuite32 } from './suite-32.mjs';
+
+const text = name => readFileSync(new URL(name, import.meta.url), 'utf8');
+
+function copyKernel(archive, flavour, target) {
+  const boot = path.join(archive.unpack(archive.dependency(`linux-image-${flavour}`, 'linux-image-')), 'boot');
+  copyFileSync(
+    path.join(
+      boot,
+      readdirSync(boot).find(name => name.startsWith('vmlinuz-')),
+    ),
+    target,
+  );
+}
+
+export const recipes = {
+  /** The demo VM: Debian's 686-pae kernel and a busybox initramfs. */
+  demo: {
+    files: ['vmlinuz', 'initrd.gz'],
+    make(folder) {
+      const archive = new DebianArchive('i386');
+      copyKernel(archive, '686-pae', path.join(folder, 'vmlinuz'));
+      const files = [
+        ['etc/profile', text('demo-profile.sh'), 0o644],
+        ['bin/clock', text('demo-clock.sh')],
+        ['bin/dirty', dirtyProgram()],
+      ];
+      writeFileSync(path.join(folder, 'initrd.gz'), busyboxInitramfs(archive, { init: text('demo-init.sh'), files }));
+    },
+  },
+  /** Debian's installer for i386, text mode, as it comes. */
+  installer: {
+    files: ['linux', 'initrd.gz'],
+    make(folder) {
+      const archive = new DebianArchive('i386');
+      const from = path.join(
+        archive.unpack('debian-installer-12-netboot-i386'),
+        'usr/lib/debian-installer/images/12/i386/text/debian-installer/i386',
+      );
+      for (const name of this.files) copyFileSync(path.join(from, name), path.join(folder, name));
+    },
+  },
+  /** Instruction tests of Debian's QEMU and Valgrind sources, run as processes of a Linux guest; suite.want has a real CPU's answers. */
+  'suite-32': {
+    files: ['initrd.gz', 'suite.want'],
+    programs: [
+      ['dpkg-source', 'dpkg-dev'],
+      ['perl', 'perl'],
+      ['gcc', 'gcc'],
+      ['/usr/include/x86_64-linux-gnu/gnu/stubs-32.h', 'gcc-multilib'],
+    ],
+    make: makeSuite32,
+  },
+};

@@ -1,0 +1,21 @@
+// The whole test run on a fresh machine: installs what is missing, makes the guests, builds, checks, runs every test.
+// Ends with a line "N passed, N failed".
+import { checkSources, runTests } from './check.mjs';
+import { ensureGuest } from './guests.mjs';
+import { recipes } from './guests/recipes.mjs';
+import { ensurePrograms, main } from './lib/host.mjs';
+import { ensureCore, ensurePackages, ensureWindow } from './lib/install.mjs';
+
+await main(() => {
+  ensurePrograms([
+    ['qemu-system-i386', 'qemu-system-x86'],
+    ['iasl', 'acpica-tools'],
+    ['chromium', 'chromium'],
+  ]);
+  ensurePackages();
+  ensureCore();
+  ensureWindow();
+  for (const name of Object.keys(recipes)) ensureGuest(name);
+  checkSources();
+  runTests();
+});
