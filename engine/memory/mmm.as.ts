@@ -24,10 +24,7 @@ import {
 } from './mmm-block';
 import { dropPageTranslations, dropWriteTranslations } from '../cpu/tlb.as';
 import { dropCode } from '../cpu/decode-cache.as';
-
-/** Unwinds to the host: the instruction restarts once the checkpoint worker has given pages back. */
-@external("host", "poolExhausted")
-declare function poolExhausted(): void;
+import { poolExhausted } from '../cpu/host.as';
 
 // Shared constants are i32 literals; these compare with u32.
 const ENTRIES: u32 = MAP_ENTRIES;
@@ -115,6 +112,7 @@ function takePage(): u32 {
     }
     drainFreedRing();
     top = load<u32>(MMM_FREE_TOP);
+    // Unwinds: the instruction restarts once the checkpoint worker has given pages back.
     if (top == 0) poolExhausted();
   }
   top--;
@@ -142,6 +140,11 @@ function drainFreedRing(): void {
     tail++;
   }
   atomic.store<u32>(MMM_FREED_TAIL, tail);
+}
+
+/** Machine pages in the pool. */
+export function poolPages(): u32 {
+  return load<u32>(MMM_POOL_PAGES);
 }
 
 /** Machine pages not in use. */
