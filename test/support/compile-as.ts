@@ -9,8 +9,29 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 export async function compileAs(entry: string, standIns: Record<string, string> = {}, initialPages = 3072): Promise<WebAssembly.Module> {
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main(
-    [entry, '--outFile', 'out.wasm', '--runtime', 'stub', '--importMemory', '--sharedMemory', '--initialMemory', String(initialPages), '--maximumMemory', '65536',
-      '--enable', 'threads', '--enable', 'simd', '--enable', 'bulk-memory', '--memoryBase', String(0x20_0000), '--optimizeLevel', '2'],
+    [
+      entry,
+      '--outFile',
+      'out.wasm',
+      '--runtime',
+      'stub',
+      '--importMemory',
+      '--sharedMemory',
+      '--initialMemory',
+      String(initialPages),
+      '--maximumMemory',
+      '65536',
+      '--enable',
+      'threads',
+      '--enable',
+      'simd',
+      '--enable',
+      'bulk-memory',
+      '--memoryBase',
+      String(0x20_0000),
+      '--optimizeLevel',
+      '2',
+    ],
     {
       readFile: name => {
         const standIn = standIns[name.replace(/\.ts$/, '')];
