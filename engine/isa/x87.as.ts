@@ -1,0 +1,57 @@
+/**
+ * The x87 FPU of a Pentium Pro: escape opcodes D8…DF and WAIT (Intel SDM volume 1, chapter 8; volume 2, appendix B.17).
+ * Files: float80* compute on numbers, x87-stack holds registers and exceptions, x87-memory and x87-register are the instructions.
+ */
+import { CPU_BLOCK } from '../memory/layout';
+import { CR0, FPU_SW } from '../cpu/block';
+import { raise } from '../cpu/fault.as';
+import { ES, setRaised } from './float80.as';
+import { executeMemory } from './x87-memory.as';
+import { noteOperand, notePointers } from './x87-pointers.as';
+import { executeRegister } from './x87-register.as';
+
+const CR0_MP: u32 = 0x02;
+const CR0_EM: u32 = 0x04;
+const CR0_TS: u32 = 0x08;
+const CR0_NE: u32 = 0x20;
+const VECTOR_NM = 7;
+const VECTOR_MF = 16;
+
+/**
+ * One escape instruction. `esc` = (opcode & 7) << 8 | modrm; with a memory operand `lin` is its linear address, `selector` and `offset`
+ * its logical one; `wide` is a 32-bit operand size (it matters to FSTENV and its like).
+ */
+export function x87(esc: u32, lin: u32, selector: u32, offset: u32, wide: bool): void {
+  if ((load<u32>(CPU_BLOCK + CR0) & (CR0_EM | CR0_TS)) != 0) raise(VECTOR_NM);
+  if ((load<u32>(CPU_BLOCK + FPU_SW) & ES) != 0 && waits(esc)) reportPending();
+  setRaised(0);
+  if ((esc & 0xc0) == 0xc0) {
+    if (executeRegister(esc)) notePointers(esc);
+  } else if (executeMemory(esc >> 8, (esc >> 3) & 7, lin, wide)) {
+    notePointers(esc);
+    noteOperand(selector, offset);
+  }
+}
+
+/** WAIT (9B). */
+export function fwait(): void {
+  if ((load<u32>(CPU_BLOCK + CR0) & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS)) raise(VECTOR_NM);
+  reportPending();
+}
+
+/** FERR#: an unmasked exception waits while CR0.NE = 0, so the PC's logic is to raise IRQ 13. */
+export function ferr(): bool {
+  return (load<u32>(CPU_BLOCK + FPU_SW) & ES) != 0 && (load<u32>(CPU_BLOCK + CR0) & CR0_NE) == 0;
+}
+
+/** With CR0.NE = 0 the instruction goes on as under IGNNE#: FERR# has already told the PC. */
+function reportPending(): void {
+  if ((load<u32>(CPU_BLOCK + FPU_SW) & ES) != 0 && (load<u32>(CPU_BLOCK + CR0) & CR0_NE) != 0) raise(VECTOR_MF);
+}
+
+/** All but FNSTENV, FNSTCW, FNSAVE, FNSTSW, FNCLEX, FNINIT and the no-operations beside them. */
+function waits(esc: u32): bool {
+  if ((esc & 0xc0) == 0xc0) return !((esc & 0x7f8) == 0x3e0 || esc == 0x7e0);
+  const group = esc >> 8;
+  return !((group == 1 || group == 5) && ((esc >> 3) & 7) >= 6);
+}
