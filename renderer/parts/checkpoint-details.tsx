@@ -1,0 +1,108 @@
+/** What is known of one checkpoint, and what can be done with it. */
+import { BookmarkPlus, CopyPlus, History, Pencil } from 'lucide-react';
+import { Button } from 'react-aria-components';
+import type { Checkpoint } from '../../main/ipc/contract.ts';
+import { useApp } from '../app-context.ts';
+import { formatAge, formatBytes, formatClock, formatCount, formatMs } from '../format.ts';
+import type { VmView } from '../state/app-state.ts';
+
+export function CheckpointDetails({ view, checkpoint, now }: { view: VmView; checkpoint: Checkpoint; now: number }) {
+  const { controller } = useApp();
+  const { summary: vm, pending } = view;
+  const ask = (kind: 'revert' | 'rename' | 'clone') => controller.dispatch({ type: 'dialog', dialog: { kind, vm: vm.name, checkpoint: checkpoint.id } });
+  const free = pending === undefined && !vm.ownedElsewhere;
+  return (
+    <section className="details" aria-label={`Checkpoint ${checkpoint.title}`}>
+      <h3>{checkpoint.title}</h3>
+      <p className="hint" title={formatClock(checkpoint.takenAt)}>
+        {formatClock(checkpoint.takenAt)} · {formatAge(checkpoint.takenAt, now)}
+      </p>
+      <dl className="facts">
+        <div className="fact strong">
+          <dt>The machine stood still</dt>
+          <dd>{checkpoint.running ? formatMs(checkpoint.pauseMs) : 'it was off'}</dd>
+        </div>
+        <div className="fact">
+          <dt>Written</dt>
+          <dd>{formatBytes(checkpoint.bytesWritten)}</dd>
+        </div>
+        <div className="fact">
+          <dt>In all</dt>
+          <dd>{formatMs(checkpoint.totalMs)}</dd>
+        </div>
+      </dl>
+      <PagesBar pages={checkpoint.pages} />
+      <div className="actions">
+        <Button className="button accent" isDisabled={!free} onPress={() => ask('revert')}>
+          <History size={15} aria-hidden /> Revert to this
+        </Button>
+        <Button className="button" isDisabled={pending !== undefined} onPress={() => ask('clone')}>
+          <CopyPlus size={15} aria-hidden /> Clone…
+        </Button>
+        <Button className="button" isDisabled={!free} onPress={() => ask('rename')}>
+          <Pencil size={15} aria-hidden /> Rename…
+        </Button>
+      </div>
+    </section>
+  );
+}
+
+const PAGE_KINDS = [
+  ['stored', 'Stored', 'pages written to this checkpoint’s file'],
+  ['pointed', 'Shared', 'pages unchanged since an earlier checkpoint, which holds them'],
+  ['zero', 'Zero', 'pages that hold only zeroes'],
+] as const;
+
+function PagesBar({ pages }: { pages: Checkpoint['pages'] }) {
+  const total = Math.max(1, pages.stored + pages.pointed + pages.zero + pages.absent);
+  return (
+    <div className="pages">
+      <div className="pages-bar" aria-hidden>
+        {PAGE_KINDS.map(([kind]) => (
+          <span key={kind} className={kind} style={{ width: `${(pages[kind] / total) * 100}%` }} />
+        ))}
+      </div>
+      <dl className="legend">
+        {PAGE_KINDS.map(([kind, word, meaning]) => (
+          <div key={kind} title={meaning}>
+            <dt>
+              <span className={`swatch ${kind}`} aria-hidden /> {word}
+            </dt>
+            <dd>{formatCount(pages[kind])}</dd>
+          </div>
+        ))}
+      </dl>
+    </div>
+  );
+}
+
+export function HereDetails({ view }: { view: VmView }) {
+  const { controller } = useApp();
+  const { summary: vm, checkpoints, pending } = view;
+  const current = checkpoints?.find(({ id }) => id === vm.current);
+  return (
+    <section className="details" aria-label="You are here">
+      <h3>You are here</h3>
+      <p className="hint">
+        {current ? (
+          <>
+            This machine has come from <strong>{current.title}</strong>. What has changed since is not kept yet.
+          </>
+        ) : checkpoints?.length === 0 ? (
+          'Nothing is kept yet. A checkpoint keeps the whole running machine, and the machine goes on while it is written.'
+        ) : (
+          'What this machine does now is not kept yet.'
+        )}
+      </p>
+      <div className="actions">
+        <Button
+          className="button accent"
+          isDisabled={pending !== undefined || vm.ownedElsewhere || vm.state === 'starting'}
+          onPress={() => controller.dispatch({ type: 'dialog', dialog: { kind: 'take', vm: vm.name } })}
+        >
+          <BookmarkPlus size={15} aria-hidden /> Take checkpoint…
+        </Button>
+      </div>
+    </section>
+  );
+}

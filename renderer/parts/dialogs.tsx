@@ -1,0 +1,79 @@
+/** The dialog that is open, if any. State that would be lost is named before the user agrees to it. */
+import { useApp, useAppState } from '../app-context.ts';
+import type { Dialog } from '../state/app-state.ts';
+import { ConfirmDialog } from './confirm-dialog.tsx';
+import { NameDialog } from './name-dialog.tsx';
+import { RevertDialog } from './revert-dialog.tsx';
+import { VmFormDialog } from './vm-form-dialog.tsx';
+
+export function Dialogs() {
+  const dialog = useAppState(state => state.dialog);
+  return dialog ? <OpenDialog key={JSON.stringify(dialog)} dialog={dialog} /> : null;
+}
+
+function OpenDialog({ dialog }: { dialog: Dialog }) {
+  const { controller } = useApp();
+  const vms = useAppState(state => state.vms);
+  const view = 'vm' in dialog ? vms[dialog.vm] : undefined;
+  const checkpoint = 'checkpoint' in dialog ? view?.checkpoints?.find(({ id }) => id === dialog.checkpoint) : undefined;
+  const names = Object.keys(vms);
+  switch (dialog.kind) {
+    case 'new-vm':
+      return <VmFormDialog />;
+    case 'settings':
+      return <VmFormDialog existing={dialog.vm} />;
+    case 'take':
+      return (
+        <NameDialog
+          heading="Take checkpoint"
+          text={view?.summary.state === 'off' ? undefined : `${dialog.vm} goes on running while its state is written.`}
+          label="Title"
+          initial={`Checkpoint ${(view?.checkpoints?.length ?? 0) + 1}`}
+          verb="Take checkpoint"
+          run={async title => void controller.take(dialog.vm, title)}
+        />
+      );
+    case 'rename':
+      return <NameDialog heading="Rename checkpoint" label="Title" initial={checkpoint?.title ?? ''} verb="Rename" run={title => controller.rename(dialog.vm, dialog.checkpoint, title)} />;
+    case 'clone':
+      return (
+        <NameDialog
+          heading="Clone into a new machine"
+          text={`The new machine starts from “${checkpoint?.title ?? ''}”. ${dialog.vm} is not touched.`}
+          label="Name of the new machine"
+          initial={freeName(dialog.vm, names)}
+          verb="Clone"
+          run={as => controller.clone(dialog.vm, dialog.checkpoint, as)}
+        />
+      );
+    case 'revert':
+      return view && checkpoint ? <RevertDialog view={view} checkpoint={checkpoint} /> : null;
+    case 'plug':
+      return (
+        <ConfirmDialog heading={`Pull the plug of ${dialog.vm}?`} verb="Pull the plug" run={() => controller.stop(dialog.vm, 'plug')}>
+          <p>It stops at once, as if the power had failed. Everything in its memory is lost; its checkpoints stay.</p>
+        </ConfirmDialog>
+      );
+    case 'reset':
+      return (
+        <ConfirmDialog heading={`Reset ${dialog.vm}?`} verb="Reset" run={() => controller.reset(dialog.vm)}>
+          <p>It starts again from the beginning. Everything in its memory is lost; its checkpoints stay.</p>
+        </ConfirmDialog>
+      );
+    case 'delete':
+      return (
+        <ConfirmDialog heading={`Delete ${dialog.vm}?`} verb="Delete for good" run={() => controller.remove(dialog.vm)}>
+          <p>
+            The machine and its {view?.checkpoints?.length ?? 0} checkpoints are removed from this computer. This cannot be undone.
+          </p>
+        </ConfirmDialog>
+      );
+  }
+}
+
+function freeName(base: string, taken: readonly string[]): string {
+  for (let number = 2; ; number++) {
+    const name = `${base} ${number}`;
+    if (!taken.includes(name)) return name;
+  }
+}

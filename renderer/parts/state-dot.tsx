@@ -1,0 +1,14 @@
+import type { VmState } from '../../main/ipc/contract.ts';
+
+export const STATE_WORDS: Readonly<Record<VmState, string>> = {
+  off: 'off',
+  starting: 'starting',
+  running: 'running',
+  paused: 'paused',
+  reverting: 'going back',
+  crashed: 'crashed',
+};
+
+export function StateDot({ state }: { state: VmState }) {
+  return <span className={`state-dot ${state}`} aria-hidden />;
+}

@@ -1,0 +1,140 @@
+/** Turns the host's events into actions and the user's wishes into requests. Components call this and read the store. */
+import { createStore, type StoreApi } from 'zustand/vanilla';
+import type { Checkpoint, HostClient, VmConfig, VmSummary } from '../../main/ipc/contract.ts';
+import type { ConnectionState } from '../client.ts';
+import { formatMs } from '../format.ts';
+import { initialState, type Action, type AppState, type Notice, type Pending } from './app-state.ts';
+import { reduce } from './reduce.ts';
+
+export class Controller {
+  readonly store: StoreApi<AppState> = createStore(() => initialState);
+  private readonly host: HostClient;
+  private nextNotice = 1;
+
+  constructor(host: HostClient) {
+    this.host = host;
+    host.on('vm.changed', vm => this.dispatch({ type: 'vm-changed', vm }));
+    host.on('vm.removed', ({ name }) => this.dispatch({ type: 'vm-removed', name }));
+    host.on('checkpoints.changed', ({ name }) => void this.loadCheckpoints(name));
+    host.on('checkpoint.progress', progress => this.dispatch({ type: 'progress', progress }));
+    host.on('notice', ({ level, text, name }) => this.notify(level, text, name));
+  }
+
+  readonly dispatch = (action: Action): void => {
+    this.store.setState(state => reduce(state, action), true);
+  };
+
+  /** The connection was made or lost; after each new one everything is asked for again. */
+  async connectionChanged(state: ConnectionState): Promise<void> {
+    this.dispatch({ type: 'connection', state });
+    if (state !== 'open') return;
+    await this.quietly(async () => {
+      const [info, vms] = await Promise.all([this.host.request('app.info', {}), this.host.request('vm.list', {})]);
+      this.dispatch({ type: 'info', info });
+      this.dispatch({ type: 'vms-listed', vms });
+      await Promise.all(vms.map(({ name }) => this.loadCheckpoints(name)));
+    });
+  }
+
+  select(name: string): void {
+    this.dispatch({ type: 'select-vm', name });
+  }
+
+  async loadDetail(name: string): Promise<void> {
+    await this.quietly(async () => this.dispatch({ type: 'vm-detail', detail: await this.host.request('vm.show', { name }) }));
+  }
+
+  async create(name: string, config: VmConfig): Promise<void> {
+    const detail = await this.host.request('vm.create', { name, config });
+    this.dispatch({ type: 'vm-detail', detail });
+    this.select(name);
+    await this.loadCheckpoints(name);
+  }
+
+  async configure(name: string, config: VmConfig): Promise<void> {
+    this.dispatch({ type: 'vm-detail', detail: await this.host.request('vm.configure', { name, config }) });
+  }
+
+  start(name: string): Promise<void> {
+    return this.command(name, 'start', () => this.host.request('vm.start', { name }));
+  }
+  pause(name: string): Promise<void> {
+    return this.command(name, 'pause', () => this.host.request('vm.pause', { name }));
+  }
+  resume(name: string): Promise<void> {
+    return this.command(name, 'resume', () => this.host.request('vm.resume', { name }));
+  }
+  reset(name: string): Promise<void> {
+    return this.command(name, 'reset', () => this.host.request('vm.reset', { name }));
+  }
+  stop(name: string, how: 'button' | 'plug'): Promise<void> {
+    return this.command(name, 'stop', () => this.host.request('vm.stop', { name, how }));
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.tracked(name, 'delete', async () => {
+      await this.host.request('vm.delete', { name });
+      this.dispatch({ type: 'vm-removed', name });
+    });
+  }
+
+  async take(name: string, title: string): Promise<void> {
+    await this.tracked(name, 'take', async () => {
+      const taken = await this.host.request('checkpoint.take', { name, title });
+      await this.loadCheckpoints(name);
+      this.notify('info', `“${taken.title}” is kept. ${name} stood still for ${formatMs(taken.pauseMs)}.`, name);
+    });
+  }
+
+  async revert(name: string, checkpoint: Checkpoint): Promise<void> {
+    await this.tracked(name, 'revert', async () => {
+      this.changed(await this.host.request('checkpoint.revert', { name, id: checkpoint.id }));
+      this.dispatch({ type: 'select-node', name, node: 'here' });
+      this.notify('info', `${name} is back at “${checkpoint.title}”.`, name);
+    });
+  }
+
+  async rename(name: string, id: string, title: string): Promise<void> {
+    await this.host.request('checkpoint.rename', { name, id, title });
+    await this.loadCheckpoints(name);
+  }
+
+  async clone(name: string, checkpoint: string, as: string): Promise<void> {
+    const detail = await this.host.request('vm.clone', { name, checkpoint, as });
+    this.dispatch({ type: 'vm-detail', detail });
+    this.select(as);
+    await this.loadCheckpoints(as);
+  }
+
+  notify(level: Notice['level'], text: string, vm?: string): void {
+    this.dispatch({ type: 'notice', notice: { id: this.nextNotice++, level, text, vm } });
+  }
+
+  private async loadCheckpoints(name: string): Promise<void> {
+    await this.quietly(async () => this.dispatch({ type: 'checkpoints-listed', name, checkpoints: await this.host.request('checkpoint.list', { name }) }));
+  }
+
+  private changed(vm: VmSummary): void {
+    this.dispatch({ type: 'vm-changed', vm });
+  }
+
+  private command(name: string, pending: Pending, run: () => Promise<VmSummary>): Promise<void> {
+    return this.tracked(name, pending, async () => this.changed(await run()));
+  }
+
+  /** Shows what is pending while it runs, and its failure as a notice. */
+  private async tracked(name: string, pending: Pending, run: () => Promise<void>): Promise<void> {
+    this.dispatch({ type: 'pending', name, pending });
+    await this.quietly(run, name);
+    this.dispatch({ type: 'pending', name, pending: undefined });
+  }
+
+  private async quietly(run: () => Promise<void>, vm?: string): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      // A lost connection has its own banner.
+      if ((error as { code?: string }).code !== 'DISCONNECTED') this.notify('error', error instanceof Error ? error.message : String(error), vm);
+    }
+  }
+}
