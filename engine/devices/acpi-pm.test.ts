@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { Bench, deviceContract } from '#test/support/device-contract.ts';
+import { AcpiPm } from './acpi-pm.ts';
+import { PM_BASE } from './pci.ts';
+
+const make = (bench: Bench, off = () => {}) => new AcpiPm(bench.ports, PM_BASE, bench.time, bench.irq(9), off);
+
+deviceContract('acpi-pm', bench => make(bench), [
+  (bench, pm) => {
+    bench.pass(1e9);
+    pm.pressPowerButton();
+    bench.ports.out(PM_BASE + 2, 2, 0x0100);
+    bench.ports.out(PM_BASE + 4, 2, 0x0401);
+  },
+]);
+
+test('S5 powers off, another sleep type does not', () => {
+  const bench = new Bench();
+  let off = 0;
+  make(bench, () => { off++; });
+  bench.ports.out(PM_BASE + 4, 2, 0x2000 | (3 << 10));
+  expect(off).toBe(0);
+  bench.ports.out(PM_BASE + 4, 2, 0x2000 | (5 << 10));
+  expect(off).toBe(1);
+});
+
+test('the power button raises SCI until its status is cleared', () => {
+  const bench = new Bench();
+  const pm = make(bench);
+  bench.ports.out(PM_BASE + 2, 2, 0x0100);
+  pm.pressPowerButton();
+  expect(bench.levels.get(9)).toBe(true);
+  expect(bench.ports.in(PM_BASE, 2)).toBe(0x0100);
+  bench.ports.out(PM_BASE, 2, 0x0100);
+  expect(bench.levels.get(9)).toBe(false);
+});
+
+test('the timer runs at 3.579545 MHz in 24 bits and its carry interrupts', () => {
+  const bench = new Bench();
+  make(bench);
+  bench.pass(1e9);
+  expect(bench.ports.in(PM_BASE + 8, 4)).toBe(3579545);
+  bench.ports.out(PM_BASE + 2, 2, 1);
+  bench.pass(2e9);
+  expect(bench.levels.get(9)).toBe(true);
+  bench.pass(2e9);
+  expect(bench.ports.in(PM_BASE + 8, 4)).toBe((5 * 3579545) % 0x1000000);
+});

@@ -1,0 +1,119 @@
+/**
+ * ACPI fixed hardware (ACPI Specification 6.4 § 4.8; register block as in the 82371AB PIIX4 data sheet § 7.2): PM1a event and
+ * control, the PM timer, the power button. The machine starts with ACPI enabled; the SMI command port only changes SCI_EN.
+ *
+ *   +0 PM1_STS  WAK … PWRBTN(8) … GBL(5) … TMR(0)     +2 PM1_EN      +4 PM1_CNT  SLP_EN(13) SLP_TYP(12-10) … SCI_EN(0)     +8 PM_TMR
+ */
+import { defineState, type StateOf, u16, u53 } from '../state/state.ts';
+import type { Device, IrqLine, PortBus, Timer, Timers } from './device.ts';
+import { nsOfTick, ticksAt } from './ticks.ts';
+
+export const PM_TIMER_HZ = 3579545;
+/** SLP_TYP of \_S5, in the DSDT too. */
+export const S5_SLEEP_TYPE = 5;
+export const SMI_COMMAND_PORT = 0xb2;
+export const ACPI_ENABLE = 0xf1;
+export const ACPI_DISABLE = 0xf0;
+
+const TMR = 1 << 0;
+const GBL = 1 << 5;
+const PWRBTN = 1 << 8;
+const STATUS_BITS = TMR | GBL | PWRBTN | 0x8410;
+const EVENTS = TMR | GBL | PWRBTN;
+const SCI_EN = 1 << 0;
+const SLP_TYP_SHIFT = 10;
+const SLP_EN = 1 << 13;
+/** The timer is 24 bits wide; its status bit follows the top bit's changes. */
+const TIMER_MASK = 0xffffff;
+const HALF_PERIOD = 0x800000;
+
+export const AcpiPmState = defineState('acpi-pm', 1, { status: u16, enable: u16, control: u16, seenTick: u53 });
+
+export class AcpiPm implements Device<StateOf<typeof AcpiPmState>> {
+  private status = 0;
+  private enable = 0;
+  private control = SCI_EN;
+  /** The timer's top bit is followed up to here. */
+  private seenTick = 0;
+  private readonly time: Timers;
+  private readonly sci: IrqLine;
+  private readonly timer: Timer;
+
+  constructor(ports: PortBus, base: number, time: Timers, sci: IrqLine, powerOff: () => void) {
+    this.time = time;
+    this.sci = sci;
+    this.timer = time.create(() => this.update());
+    ports.onRead(base, () => {
+      this.update();
+      return this.status;
+    }, 2);
+    ports.onWrite(base, value => {
+      this.catchUp();
+      this.status &= ~value;
+      this.update();
+    }, 2);
+    ports.onRead(base + 2, () => this.enable, 2);
+    ports.onWrite(base + 2, value => {
+      this.enable = value & EVENTS;
+      this.update();
+    }, 2);
+    ports.onRead(base + 4, () => this.control, 2);
+    ports.onWrite(base + 4, value => {
+      this.control = (value & 0x1c00) | (this.control & SCI_EN);
+      if ((value & SLP_EN) !== 0 && ((value >> SLP_TYP_SHIFT) & 7) === S5_SLEEP_TYPE) powerOff();
+    }, 2);
+    ports.onRead(base + 8, () => this.tick() & TIMER_MASK, 4);
+    ports.onWrite(SMI_COMMAND_PORT, value => {
+      if (value === ACPI_ENABLE) this.control |= SCI_EN;
+      else if (value === ACPI_DISABLE) this.control &= ~SCI_EN;
+      this.update();
+    });
+  }
+
+  pressPowerButton() {
+    this.catchUp();
+    this.status |= PWRBTN;
+    this.update();
+  }
+
+  private tick() {
+    return ticksAt(this.time.nowNs(), PM_TIMER_HZ);
+  }
+
+  private catchUp() {
+    const tick = this.tick();
+    if (Math.floor(tick / HALF_PERIOD) !== Math.floor(this.seenTick / HALF_PERIOD)) this.status |= TMR;
+    this.seenTick = tick;
+  }
+
+  private update() {
+    this.catchUp();
+    this.drive();
+  }
+
+  /** SCI is a level; with the timer event on, the next change of the top bit is waited for. */
+  private drive() {
+    this.sci.set((this.control & SCI_EN) !== 0 && (this.status & this.enable & EVENTS) !== 0);
+    if ((this.enable & TMR) === 0) this.timer.disarm();
+    else this.timer.arm(nsOfTick((Math.floor(this.tick() / HALF_PERIOD) + 1) * HALF_PERIOD, PM_TIMER_HZ));
+  }
+
+  reset() {
+    this.status = 0;
+    this.enable = 0;
+    this.control = SCI_EN;
+    this.seenTick = this.tick();
+    this.drive();
+  }
+  saveState() {
+    return { status: this.status, enable: this.enable, control: this.control, seenTick: this.seenTick };
+  }
+  loadState(raw: unknown) {
+    const state = AcpiPmState.parse(raw);
+    this.status = state.status & STATUS_BITS;
+    this.enable = state.enable;
+    this.control = state.control;
+    this.seenTick = state.seenTick;
+    this.drive();
+  }
+}

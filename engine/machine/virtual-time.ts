@@ -1,0 +1,91 @@
+/**
+ * Virtual time and its timers. One instruction is one nanosecond; `skewNs` is what the clock-adjustment events added
+ * (host pacing, idle time skipped). Timers fire between instructions, in deadline order, so that a run can be repeated exactly.
+ */
+import type { Timer, Timers } from '../devices/device.ts';
+import { defineState, type StateOf, u53 } from '../state/state.ts';
+
+export const ClockState = defineState('clock', 1, { skewNs: u53 });
+
+class VirtualTimer implements Timer {
+  deadlineNs: number | undefined;
+  private readonly time: VirtualTime;
+  readonly onExpire: (nowNs: number) => void;
+
+  constructor(time: VirtualTime, onExpire: (nowNs: number) => void) {
+    this.time = time;
+    this.onExpire = onExpire;
+  }
+
+  arm(deadlineNs: number) {
+    this.deadlineNs = Math.ceil(deadlineNs);
+    this.time.armed(this.deadlineNs);
+  }
+
+  disarm() {
+    this.deadlineNs = undefined;
+  }
+}
+
+export class VirtualTime implements Timers {
+  private readonly timers: VirtualTimer[] = [];
+  private skewNs = 0;
+  private readonly instructionCount: () => number;
+  /** The running slice ends there; a timer armed for sooner calls `onEarlier`. */
+  sliceEndNs = Infinity;
+  private readonly onEarlier: () => void;
+
+  constructor(instructionCount: () => number, onEarlier: () => void) {
+    this.instructionCount = instructionCount;
+    this.onEarlier = onEarlier;
+  }
+
+  nowNs() {
+    return this.instructionCount() + this.skewNs;
+  }
+
+  advance(deltaNs: number) {
+    this.skewNs += deltaNs;
+  }
+
+  create(onExpire: (nowNs: number) => void): Timer {
+    const timer = new VirtualTimer(this, onExpire);
+    this.timers.push(timer);
+    return timer;
+  }
+
+  armed(deadlineNs: number) {
+    if (deadlineNs < this.sliceEndNs) this.onEarlier();
+  }
+
+  nextDeadlineNs(): number | undefined {
+    return this.earliest()?.deadlineNs;
+  }
+
+  /** Fires what is due; a handler may arm its timer again. Ties go to the timer created first. */
+  fireDue() {
+    const nowNs = this.nowNs();
+    for (;;) {
+      const timer = this.earliest();
+      if (timer?.deadlineNs === undefined || timer.deadlineNs > nowNs) return;
+      timer.disarm();
+      timer.onExpire(nowNs);
+    }
+  }
+
+  saveState(): StateOf<typeof ClockState> {
+    return { skewNs: this.skewNs };
+  }
+
+  loadState(raw: unknown) {
+    this.skewNs = ClockState.parse(raw).skewNs;
+  }
+
+  private earliest(): VirtualTimer | undefined {
+    let first: VirtualTimer | undefined;
+    for (const timer of this.timers) {
+      if (timer.deadlineNs !== undefined && (first?.deadlineNs === undefined || timer.deadlineNs < first.deadlineNs)) first = timer;
+    }
+    return first;
+  }
+}
