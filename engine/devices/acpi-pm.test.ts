@@ -17,7 +17,9 @@ deviceContract('acpi-pm', bench => make(bench), [
 test('S5 powers off, another sleep type does not', () => {
   const bench = new Bench();
   let off = 0;
-  make(bench, () => { off++; });
+  make(bench, () => {
+    off++;
+  });
   bench.ports.out(PM_BASE + 4, 2, 0x2000 | (3 << 10));
   expect(off).toBe(0);
   bench.ports.out(PM_BASE + 4, 2, 0x2000 | (5 << 10));

@@ -43,25 +43,41 @@ export class AcpiPm implements Device<StateOf<typeof AcpiPmState>> {
     this.time = time;
     this.sci = sci;
     this.timer = time.create(() => this.update());
-    ports.onRead(base, () => {
-      this.update();
-      return this.status;
-    }, 2);
-    ports.onWrite(base, value => {
-      this.catchUp();
-      this.status &= ~value;
-      this.update();
-    }, 2);
+    ports.onRead(
+      base,
+      () => {
+        this.update();
+        return this.status;
+      },
+      2,
+    );
+    ports.onWrite(
+      base,
+      value => {
+        this.catchUp();
+        this.status &= ~value;
+        this.update();
+      },
+      2,
+    );
     ports.onRead(base + 2, () => this.enable, 2);
-    ports.onWrite(base + 2, value => {
-      this.enable = value & EVENTS;
-      this.update();
-    }, 2);
+    ports.onWrite(
+      base + 2,
+      value => {
+        this.enable = value & EVENTS;
+        this.update();
+      },
+      2,
+    );
     ports.onRead(base + 4, () => this.control, 2);
-    ports.onWrite(base + 4, value => {
-      this.control = (value & 0x1c00) | (this.control & SCI_EN);
-      if ((value & SLP_EN) !== 0 && ((value >> SLP_TYP_SHIFT) & 7) === S5_SLEEP_TYPE) powerOff();
-    }, 2);
+    ports.onWrite(
+      base + 4,
+      value => {
+        this.control = (value & 0x1c00) | (this.control & SCI_EN);
+        if ((value & SLP_EN) !== 0 && ((value >> SLP_TYP_SHIFT) & 7) === S5_SLEEP_TYPE) powerOff();
+      },
+      2,
+    );
     ports.onRead(base + 8, () => this.tick() & TIMER_MASK, 4);
     ports.onWrite(SMI_COMMAND_PORT, value => {
       if (value === ACPI_ENABLE) this.control |= SCI_EN;

@@ -12,7 +12,13 @@ const PAGE_PORTS = 16;
 const Reg = { Command: 8, Request: 9, Mask: 10, Mode: 11, ClearFlipFlop: 12, MasterClear: 13, ClearMask: 14, MaskAll: 15 } as const;
 
 const ControllerState = struct({
-  baseAddress: list(u16, CHANNELS), baseCount: list(u16, CHANNELS), mode: list(u8, CHANNELS), command: u8, mask: u8, request: u8, high: bool,
+  baseAddress: list(u16, CHANNELS),
+  baseCount: list(u16, CHANNELS),
+  mode: list(u8, CHANNELS),
+  command: u8,
+  mask: u8,
+  request: u8,
+  high: bool,
 });
 export const DmaState = defineState('dma', 1, { low: ControllerState, high: ControllerState, pages: bytes(PAGE_PORTS) });
 
@@ -53,14 +59,29 @@ class Dma8237 {
     }
     const bit = 1 << (value & 3);
     switch (reg) {
-      case Reg.Command: this.command = value; break;
-      case Reg.Request: this.request = (value & 4) !== 0 ? this.request | bit : this.request & ~bit; break;
-      case Reg.Mask: this.mask = (value & 4) !== 0 ? this.mask | bit : this.mask & ~bit; break;
-      case Reg.Mode: this.mode[value & 3] = value & 0xfc; break;
-      case Reg.ClearFlipFlop: this.high = false; break;
-      case Reg.MasterClear: this.clear(); break;
-      case Reg.ClearMask: this.mask = 0; break;
-      default: this.mask = value & 0x0f;
+      case Reg.Command:
+        this.command = value;
+        break;
+      case Reg.Request:
+        this.request = (value & 4) !== 0 ? this.request | bit : this.request & ~bit;
+        break;
+      case Reg.Mask:
+        this.mask = (value & 4) !== 0 ? this.mask | bit : this.mask & ~bit;
+        break;
+      case Reg.Mode:
+        this.mode[value & 3] = value & 0xfc;
+        break;
+      case Reg.ClearFlipFlop:
+        this.high = false;
+        break;
+      case Reg.MasterClear:
+        this.clear();
+        break;
+      case Reg.ClearMask:
+        this.mask = 0;
+        break;
+      default:
+        this.mask = value & 0x0f;
     }
   }
 
@@ -99,7 +120,9 @@ export class Dma implements Device<StateOf<typeof DmaState>> {
     this.high = new Dma8237(ports, 0xc0, 2);
     for (let i = 0; i < PAGE_PORTS; i++) {
       ports.onRead(PAGE_PORT + i, () => this.pages[i]!);
-      ports.onWrite(PAGE_PORT + i, value => { this.pages[i] = value; });
+      ports.onWrite(PAGE_PORT + i, value => {
+        this.pages[i] = value;
+      });
     }
   }
 

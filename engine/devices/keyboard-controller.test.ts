@@ -4,7 +4,11 @@ import { KeyboardController } from './keyboard-controller.ts';
 
 function make(bench: Bench, log: string[] = []) {
   return new KeyboardController(bench.ports, {
-    irq1: bench.irq(1), irq12: bench.irq(12), setA20: on => log.push(`a20 ${on}`), a20: () => true, requestReset: () => log.push('reset'),
+    irq1: bench.irq(1),
+    irq12: bench.irq(12),
+    setA20: on => log.push(`a20 ${on}`),
+    a20: () => true,
+    requestReset: () => log.push('reset'),
   });
 }
 const readAll = (bench: Bench) => {
@@ -15,14 +19,62 @@ const readAll = (bench: Bench) => {
 
 deviceContract('keyboard-controller', bench => make(bench), [
   (_bench, kbd) => kbd.type(Uint8Array.of(0x1e, 0x9e, 0x1f)),
-  bench => { bench.in(0x60); bench.out(0x64, 0x60); bench.out(0x60, 0x10); bench.out(0x64, 0x65); bench.out(0x60, 0x77); },
-  bench => { bench.out(0x60, 0xed, 0x07); bench.out(0x60, 0xf3, 0x20); bench.out(0x60, 0xf0, 0x01); bench.out(0x60, 0xf5); bench.out(0x60, 0xed); },
-  bench => { bench.out(0x64, 0xad, 0xd3); bench.out(0x60, 0x12); bench.out(0x64, 0xd3); bench.out(0x60, 0x13); bench.out(0x64, 0xd1); bench.out(0x60, 0x03); bench.out(0x64, 0xd1); },
-  bench => { bench.out(0x64, 0xff); readAll(bench); bench.out(0x64, 0x60); bench.out(0x60, 0x41); bench.out(0x60, 0xf0, 0x01, 0xf6); readAll(bench); },
-  (bench, kbd) => { kbd.type(Uint8Array.of(0x9e)); bench.out(0x60, 0xed); bench.in(0x60); bench.out(0x64, 0xd3); bench.out(0x60, 0x55); },
-  (bench, kbd) => { readAll(bench); bench.out(0x64, 0x60); bench.out(0x60, 0x01); kbd.type(Uint8Array.of(0x9e)); bench.in(0x60); bench.out(0x64, 0x60); bench.out(0x60, 0x41); },
-  (bench, kbd) => { kbd.type(Uint8Array.of(0x9e, 0x1e, 0x9e)); readAll(bench); bench.out(0x64, 0x60); bench.out(0x60, 0x41); },
-  bench => { bench.out(0x60, 0xf0, 0x01, 0xf5, 0xf0, 0x01); },
+  bench => {
+    bench.in(0x60);
+    bench.out(0x64, 0x60);
+    bench.out(0x60, 0x10);
+    bench.out(0x64, 0x65);
+    bench.out(0x60, 0x77);
+  },
+  bench => bench.out(0x60, 0xed, 0x07, 0xf3, 0x20, 0xf0, 0x01),
+  bench => bench.out(0x60, 0xf5, 0xed),
+  bench => {
+    readAll(bench);
+    bench.out(0x64, 0xd3);
+    bench.out(0x60, 0x44);
+  },
+  bench => {
+    bench.out(0x64, 0xad, 0xd3);
+    bench.out(0x60, 0x12);
+    bench.out(0x64, 0xd3);
+    bench.out(0x60, 0x13);
+    bench.out(0x64, 0xd1);
+    bench.out(0x60, 0x03);
+    bench.out(0x64, 0xd1);
+  },
+  bench => {
+    bench.out(0x64, 0xff);
+    readAll(bench);
+    bench.out(0x64, 0x60);
+    bench.out(0x60, 0x41);
+    bench.out(0x60, 0xf0, 0x01, 0xf6);
+    readAll(bench);
+  },
+  (bench, kbd) => {
+    kbd.type(Uint8Array.of(0x9e));
+    bench.out(0x60, 0xed);
+    bench.in(0x60);
+    bench.out(0x64, 0xd3);
+    bench.out(0x60, 0x55);
+  },
+  (bench, kbd) => {
+    readAll(bench);
+    bench.out(0x64, 0x60);
+    bench.out(0x60, 0x01);
+    kbd.type(Uint8Array.of(0x9e));
+    bench.in(0x60);
+    bench.out(0x64, 0x60);
+    bench.out(0x60, 0x41);
+  },
+  (bench, kbd) => {
+    kbd.type(Uint8Array.of(0x9e, 0x1e, 0x9e));
+    readAll(bench);
+    bench.out(0x64, 0x60);
+    bench.out(0x60, 0x41);
+  },
+  bench => {
+    bench.out(0x60, 0xf0, 0x01, 0xf5, 0xf0, 0x01);
+  },
 ]);
 
 test('keys arrive as set 1 with IRQ1, one byte at a time', () => {

@@ -29,21 +29,41 @@ const OUT_NO_RESET = 1 << 0;
 const OUT_A20 = 1 << 1;
 
 const Cmd = {
-  ReadCommandByte: 0x20, WriteCommandByte: 0x60, DisableAux: 0xa7, EnableAux: 0xa8, TestAux: 0xa9, SelfTest: 0xaa, TestKeyboard: 0xab,
-  DisableKeyboard: 0xad, EnableKeyboard: 0xae, ReadInputPort: 0xc0, ReadOutputPort: 0xd0, WriteOutputPort: 0xd1,
-  WriteKeyboardBuffer: 0xd2, WriteAuxBuffer: 0xd3, WriteAux: 0xd4, PulseOutput: 0xf0,
+  ReadCommandByte: 0x20,
+  WriteCommandByte: 0x60,
+  DisableAux: 0xa7,
+  EnableAux: 0xa8,
+  TestAux: 0xa9,
+  SelfTest: 0xaa,
+  TestKeyboard: 0xab,
+  DisableKeyboard: 0xad,
+  EnableKeyboard: 0xae,
+  ReadInputPort: 0xc0,
+  ReadOutputPort: 0xd0,
+  WriteOutputPort: 0xd1,
+  WriteKeyboardBuffer: 0xd2,
+  WriteAuxBuffer: 0xd3,
+  WriteAux: 0xd4,
+  PulseOutput: 0xf0,
 } as const;
 const SELF_TEST_OK = 0x55;
 const REPLY_BYTES = 16;
 
 export const KeyboardControllerState = defineState('keyboard-controller', 1, {
-  commandByte: u8, outputPort: u8,
+  commandByte: u8,
+  outputPort: u8,
   /** The command whose data byte port 60h gets next; 0 = the keyboard gets it. */
   expecting: u8,
-  lastWasCommand: bool, output: u8, outputFull: bool, outputFromAux: bool,
+  lastWasCommand: bool,
+  output: u8,
+  outputFull: bool,
+  outputFromAux: bool,
   /** The controller's own answers, ahead of the keyboard's. */
-  replies: bytes(REPLY_BYTES), replyCount: range(0, REPLY_BYTES), repliesAux: bool,
-  ram: bytes(32), keyboard: KeyboardState,
+  replies: bytes(REPLY_BYTES),
+  replyCount: range(0, REPLY_BYTES),
+  repliesAux: bool,
+  ram: bytes(32),
+  keyboard: KeyboardState,
 });
 
 export interface KeyboardControllerPins {
@@ -88,8 +108,13 @@ export class KeyboardController implements Device<StateOf<typeof KeyboardControl
   }
 
   private status(): number {
-    return (this.outputFull ? OBF : 0) | (this.commandByte & SYS) | (this.lastWasCommand ? COMMAND : 0) | UNLOCKED
-      | (this.outputFull && this.outputFromAux ? AUX : 0);
+    return (
+      (this.outputFull ? OBF : 0) |
+      (this.commandByte & SYS) |
+      (this.lastWasCommand ? COMMAND : 0) |
+      UNLOCKED |
+      (this.outputFull && this.outputFromAux ? AUX : 0)
+    );
   }
 
   private readData(): number {
@@ -146,17 +171,31 @@ export class KeyboardController implements Device<StateOf<typeof KeyboardControl
 
   private command(value: number) {
     switch (value) {
-      case Cmd.DisableAux: this.setCommandByte(this.commandByte | DISABLE2); break;
-      case Cmd.EnableAux: this.setCommandByte(this.commandByte & ~DISABLE2); break;
-      case Cmd.TestAux: this.reply(0); break;
+      case Cmd.DisableAux:
+        this.setCommandByte(this.commandByte | DISABLE2);
+        break;
+      case Cmd.EnableAux:
+        this.setCommandByte(this.commandByte & ~DISABLE2);
+        break;
+      case Cmd.TestAux:
+        this.reply(0);
+        break;
       case Cmd.SelfTest:
         this.setCommandByte(this.commandByte | SYS | DISABLE1 | DISABLE2);
         this.reply(SELF_TEST_OK);
         break;
-      case Cmd.TestKeyboard: this.reply(0); break;
-      case Cmd.DisableKeyboard: this.setCommandByte(this.commandByte | DISABLE1); break;
-      case Cmd.EnableKeyboard: this.setCommandByte(this.commandByte & ~DISABLE1); break;
-      case Cmd.ReadInputPort: this.reply(0x80); break; // keyboard not locked
+      case Cmd.TestKeyboard:
+        this.reply(0);
+        break;
+      case Cmd.DisableKeyboard:
+        this.setCommandByte(this.commandByte | DISABLE1);
+        break;
+      case Cmd.EnableKeyboard:
+        this.setCommandByte(this.commandByte & ~DISABLE1);
+        break;
+      case Cmd.ReadInputPort:
+        this.reply(0x80);
+        break; // keyboard not locked
       case Cmd.ReadOutputPort:
         this.reply((this.outputPort & ~OUT_A20) | (this.pins.a20() ? OUT_A20 : 0) | (this.outputFull ? 0x10 : 0));
         break;
@@ -223,8 +262,18 @@ export class KeyboardController implements Device<StateOf<typeof KeyboardControl
   saveState() {
     const { commandByte, outputPort, expecting, lastWasCommand, output, outputFull, outputFromAux, repliesAux } = this;
     return {
-      commandByte, outputPort, expecting, lastWasCommand, output, outputFull, outputFromAux, repliesAux,
-      replies: this.replies.save(), replyCount: this.replies.length, ram: this.ram.slice(), keyboard: this.keyboard.save(),
+      commandByte,
+      outputPort,
+      expecting,
+      lastWasCommand,
+      output,
+      outputFull,
+      outputFromAux,
+      repliesAux,
+      replies: this.replies.save(),
+      replyCount: this.replies.length,
+      ram: this.ram.slice(),
+      keyboard: this.keyboard.save(),
     };
   }
   loadState(raw: unknown) {

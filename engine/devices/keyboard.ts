@@ -10,21 +10,34 @@ const ACK = 0xfa;
 const RESEND = 0xfe;
 const SELF_TEST_OK = 0xaa;
 const Cmd = {
-  SetLeds: 0xed, Echo: 0xee, ScancodeSet: 0xf0, Identify: 0xf2, TypeRate: 0xf3, Enable: 0xf4, DefaultsDisable: 0xf5, Defaults: 0xf6,
-  Resend: 0xfe, Reset: 0xff,
+  SetLeds: 0xed,
+  Echo: 0xee,
+  ScancodeSet: 0xf0,
+  Identify: 0xf2,
+  TypeRate: 0xf3,
+  Enable: 0xf4,
+  DefaultsDisable: 0xf5,
+  Defaults: 0xf6,
+  Resend: 0xfe,
+  Reset: 0xff,
 } as const;
 const IDENTITY = [0xab, 0x83] as const;
 const BUFFER_BYTES = 64;
 const ANSWER_BYTES = 16;
 
 export const KeyboardState = struct({
-  enabled: bool, scancodeSet: range(1, 3), leds: u8, typeRate: u8,
+  enabled: bool,
+  scancodeSet: range(1, 3),
+  leds: u8,
+  typeRate: u8,
   /** The command whose parameter comes next; 0 = none. */
   expecting: u8,
   lastSent: u8,
-  buffer: bytes(BUFFER_BYTES), bufferLength: range(0, BUFFER_BYTES),
+  buffer: bytes(BUFFER_BYTES),
+  bufferLength: range(0, BUFFER_BYTES),
   /** Answers to commands go first. */
-  answers: bytes(ANSWER_BYTES), answerLength: range(0, ANSWER_BYTES),
+  answers: bytes(ANSWER_BYTES),
+  answerLength: range(0, ANSWER_BYTES),
 });
 
 export class Keyboard {
@@ -87,8 +100,10 @@ export class Keyboard {
       case Cmd.TypeRate:
         this.expecting = command;
         return [ACK];
-      case Cmd.Echo: return [Cmd.Echo];
-      case Cmd.Identify: return [ACK, ...IDENTITY];
+      case Cmd.Echo:
+        return [Cmd.Echo];
+      case Cmd.Identify:
+        return [ACK, ...IDENTITY];
       case Cmd.Enable:
         this.enabled = true;
         this.buffer.clear();
@@ -98,11 +113,13 @@ export class Keyboard {
         this.reset();
         this.enabled = command === Cmd.Defaults;
         return [ACK];
-      case Cmd.Resend: return [this.lastSent];
+      case Cmd.Resend:
+        return [this.lastSent];
       case Cmd.Reset:
         this.reset();
         return [ACK, SELF_TEST_OK];
-      default: return [RESEND];
+      default:
+        return [RESEND];
     }
   }
 
@@ -124,8 +141,16 @@ export class Keyboard {
   save(): FieldType<typeof KeyboardState> {
     const { enabled, scancodeSet, leds, typeRate, expecting, lastSent } = this;
     return {
-      enabled, scancodeSet, leds, typeRate, expecting, lastSent,
-      buffer: this.buffer.save(), bufferLength: this.buffer.length, answers: this.answers.save(), answerLength: this.answers.length,
+      enabled,
+      scancodeSet,
+      leds,
+      typeRate,
+      expecting,
+      lastSent,
+      buffer: this.buffer.save(),
+      bufferLength: this.buffer.length,
+      answers: this.answers.save(),
+      answerLength: this.answers.length,
     };
   }
   /** State already parsed. */

@@ -20,7 +20,10 @@ deviceContract('pci', bench => make(bench), [
 test('the three functions answer; other slots do not', () => {
   const bench = new Bench();
   make(bench);
-  const id = (devfn: number) => { select(bench, devfn, 0); return bench.ports.in(0xcfc, 4); };
+  const id = (devfn: number) => {
+    select(bench, devfn, 0);
+    return bench.ports.in(0xcfc, 4);
+  };
   expect([0x00, 0x08, 0x0b, 0x10].map(id)).toEqual([0x12378086, 0x70008086, 0x71138086, 0xffffffff]);
   select(bench, 0x08, 0x0c);
   expect(bench.ports.in(0xcfe, 1)).toBe(0x80);
@@ -38,7 +41,9 @@ test('the address register takes whole dwords only', () => {
 test('CF9h resets on a rising bit 2', () => {
   const bench = new Bench();
   let resets = 0;
-  make(bench, () => { resets++; });
+  make(bench, () => {
+    resets++;
+  });
   bench.out(0xcf9, 0x02, 0x06);
   expect(resets).toBe(1);
 });

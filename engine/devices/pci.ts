@@ -34,24 +34,71 @@ const PIRQ_OFF = 0x80;
 
 const FUNCTIONS: readonly FunctionModel[] = [
   {
-    key: 'hostBridge', devfn: 0x00, id: 0x12378086, classRevision: 0x06000002, headerType: 0, commandMask: 0, bytes: [],
-    writable: [[0x50, 0x57], [0x59, 0x5f], [0x60, 0x68], [0x72, 0x72], [0x90, 0x93]], // MCHCFG, PAM0-6, DRB, SMRAM, error registers
+    key: 'hostBridge',
+    devfn: 0x00,
+    id: 0x12378086,
+    classRevision: 0x06000002,
+    headerType: 0,
+    commandMask: 0,
+    bytes: [],
+    writable: [
+      [0x50, 0x57],
+      [0x59, 0x5f],
+      [0x60, 0x68],
+      [0x72, 0x72],
+      [0x90, 0x93],
+    ], // MCHCFG, PAM0-6, DRB, SMRAM, error registers
   },
   {
-    key: 'isaBridge', devfn: 0x08, id: 0x70008086, classRevision: 0x06010000, headerType: MULTIFUNCTION, commandMask: 0x08,
-    bytes: [[0x4c, 0x4d], [0x4e, 0x03], [0x60, PIRQ_OFF], [0x61, PIRQ_OFF], [0x62, PIRQ_OFF], [0x63, PIRQ_OFF], [0x69, 0x02]],
-    writable: [[0x4c, 0x4f], [0x60, 0x63], [0x69, 0x72], [0x76, 0x77], [0x80, 0x80], [0x82, 0x82], [0xa0, 0xa8]],
+    key: 'isaBridge',
+    devfn: 0x08,
+    id: 0x70008086,
+    classRevision: 0x06010000,
+    headerType: MULTIFUNCTION,
+    commandMask: 0x08,
+    bytes: [
+      [0x4c, 0x4d],
+      [0x4e, 0x03],
+      [0x60, PIRQ_OFF],
+      [0x61, PIRQ_OFF],
+      [0x62, PIRQ_OFF],
+      [0x63, PIRQ_OFF],
+      [0x69, 0x02],
+    ],
+    writable: [
+      [0x4c, 0x4f],
+      [0x60, 0x63],
+      [0x69, 0x72],
+      [0x76, 0x77],
+      [0x80, 0x80],
+      [0x82, 0x82],
+      [0xa0, 0xa8],
+    ],
   },
   {
-    key: 'powerManagement', devfn: 0x0b, id: 0x71138086, classRevision: 0x06800003, headerType: 0, commandMask: 0x01,
-    bytes: [[Reg.InterruptLine, 9], [Reg.InterruptPin, 1], [0x40, (PM_BASE & 0xff) | 1], [0x41, PM_BASE >> 8], [0x80, 1]],
+    key: 'powerManagement',
+    devfn: 0x0b,
+    id: 0x71138086,
+    classRevision: 0x06800003,
+    headerType: 0,
+    commandMask: 0x01,
+    bytes: [
+      [Reg.InterruptLine, 9],
+      [Reg.InterruptPin, 1],
+      [0x40, (PM_BASE & 0xff) | 1],
+      [0x41, PM_BASE >> 8],
+      [0x80, 1],
+    ],
     writable: [], // the PM base stays where the ACPI tables say it is
   },
 ];
 
 export const PciState = defineState('pci', 1, {
-  address: u32, resetControl: u8,
-  hostBridge: bytes(CONFIG_BYTES), isaBridge: bytes(CONFIG_BYTES), powerManagement: bytes(CONFIG_BYTES),
+  address: u32,
+  resetControl: u8,
+  hostBridge: bytes(CONFIG_BYTES),
+  isaBridge: bytes(CONFIG_BYTES),
+  powerManagement: bytes(CONFIG_BYTES),
 });
 
 export class Pci implements Device<StateOf<typeof PciState>> {
@@ -61,7 +108,13 @@ export class Pci implements Device<StateOf<typeof PciState>> {
 
   constructor(ports: PortBus, requestReset: () => void) {
     ports.onRead(PORT_ADDRESS, () => this.address, 4);
-    ports.onWrite(PORT_ADDRESS, value => { this.address = value & 0x80fffffc; }, 4);
+    ports.onWrite(
+      PORT_ADDRESS,
+      value => {
+        this.address = (value & 0x80fffffc) >>> 0;
+      },
+      4,
+    );
     // Only a whole dword reaches the address register; bytes and words pass it by.
     for (let i = 0; i < 4; i++) {
       if (PORT_ADDRESS + i === PORT_RESET) continue;
@@ -127,7 +180,13 @@ export class Pci implements Device<StateOf<typeof PciState>> {
   }
   saveState() {
     const [hostBridge, isaBridge, powerManagement] = this.functions.map(({ config }) => config.slice());
-    return { address: this.address, resetControl: this.resetControl, hostBridge: hostBridge!, isaBridge: isaBridge!, powerManagement: powerManagement! };
+    return {
+      address: this.address,
+      resetControl: this.resetControl,
+      hostBridge: hostBridge!,
+      isaBridge: isaBridge!,
+      powerManagement: powerManagement!,
+    };
   }
   loadState(raw: unknown) {
     const state = PciState.parse(raw);

@@ -5,7 +5,9 @@ import { PicPair } from './pic.ts';
 function setUp() {
   const bench = new Bench();
   const pins = { intr: false };
-  const pic = new PicPair(bench.ports, level => { pins.intr = level; });
+  const pic = new PicPair(bench.ports, level => {
+    pins.intr = level;
+  });
   return { bench, pins, pic };
 }
 
@@ -18,12 +20,34 @@ function initialize(bench: Bench, icw4 = 1) {
 }
 
 deviceContract('pic', bench => new PicPair(bench.ports, () => {}), [
-  bench => { bench.out(0x20, 0x19); bench.out(0xa0, 0x19); },
-  bench => { initialize(bench, 0x03); bench.out(0x4d0, 0xf8); bench.out(0x4d1, 0xde); bench.out(0x21, 0x55); bench.out(0xa1, 0xaa); },
-  (_bench, pic) => { pic.line(1).set(true); pic.line(12).set(true); pic.line(8).set(true); },
-  bench => { for (const port of [0x20, 0xa0]) bench.out(port, 0x0b, 0x68, 0x80, 0xc3); },
-  bench => { for (const port of [0x20, 0xa0]) bench.out(port, 0x0c); },
-  (bench, pic) => { initialize(bench); pic.line(9).set(false); pic.line(9).set(true); pic.acknowledge(); },
+  bench => {
+    bench.out(0x20, 0x19);
+    bench.out(0xa0, 0x19);
+  },
+  bench => {
+    initialize(bench, 0x03);
+    bench.out(0x4d0, 0xf8);
+    bench.out(0x4d1, 0xde);
+    bench.out(0x21, 0x55);
+    bench.out(0xa1, 0xaa);
+  },
+  (_bench, pic) => {
+    pic.line(1).set(true);
+    pic.line(12).set(true);
+    pic.line(8).set(true);
+  },
+  bench => {
+    for (const port of [0x20, 0xa0]) bench.out(port, 0x0b, 0x68, 0x80, 0xc3);
+  },
+  bench => {
+    for (const port of [0x20, 0xa0]) bench.out(port, 0x0c);
+  },
+  (bench, pic) => {
+    initialize(bench);
+    pic.line(9).set(false);
+    pic.line(9).set(true);
+    pic.acknowledge();
+  },
 ]);
 
 test('an edge interrupts once, with the vector of its line', () => {

@@ -24,12 +24,22 @@ const OCW3 = 1 << 3;
 const Ocw2 = { RotateAutoClear: 0, Eoi: 1, SpecificEoi: 3, RotateAutoSet: 4, RotateEoi: 5, SetPriority: 6, RotateSpecificEoi: 7 } as const;
 
 const ChipState = struct({
-  irr: u8, imr: u8, isr: u8, lines: u8, elcr: u8, base: u8,
+  irr: u8,
+  imr: u8,
+  isr: u8,
+  lines: u8,
+  elcr: u8,
+  base: u8,
   /** Line with the lowest priority. */
   lowest: range(0, 7),
   /** 0 = operational, else the ICW expected next (2-4). */
   icw: range(0, 4),
-  icw1: u8, icw4: u8, readIsr: bool, poll: bool, specialMask: bool, rotateAuto: bool,
+  icw1: u8,
+  icw4: u8,
+  readIsr: bool,
+  poll: bool,
+  specialMask: bool,
+  rotateAuto: bool,
 });
 type ChipState = FieldType<typeof ChipState>;
 
@@ -228,8 +238,20 @@ class Pic8259 {
 
 function zeroChip(): ChipState {
   return {
-    irr: 0, imr: 0, isr: 0, lines: 0, elcr: 0, base: 0, lowest: 7, icw: 0, icw1: 0, icw4: 0,
-    readIsr: false, poll: false, specialMask: false, rotateAuto: false,
+    irr: 0,
+    imr: 0,
+    isr: 0,
+    lines: 0,
+    elcr: 0,
+    base: 0,
+    lowest: 7,
+    icw: 0,
+    icw1: 0,
+    icw4: 0,
+    readIsr: false,
+    poll: false,
+    specialMask: false,
+    rotateAuto: false,
   };
 }
 
@@ -247,7 +269,10 @@ export class PicPair implements Device<StateOf<typeof PicState>> {
       onIntr(level);
     });
     this.slave = new Pic8259(false, level => this.master.setLine(CASCADE, level));
-    for (const [chip, command, elcr] of [[this.master, 0x20, 0x4d0], [this.slave, 0xa0, 0x4d1]] as const) {
+    for (const [chip, command, elcr] of [
+      [this.master, 0x20, 0x4d0],
+      [this.slave, 0xa0, 0x4d1],
+    ] as const) {
       ports.onRead(command, () => chip.readCommand());
       ports.onWrite(command, value => chip.writeCommand(value));
       ports.onRead(command + 1, () => chip.readData());

@@ -12,17 +12,29 @@
 import { bool, f64, type FieldType, range, struct, u16, u8 } from '../state/state.ts';
 
 export const ChannelState = struct({
-  mode: range(0, 5), access: range(1, 3), bcd: bool, gate: bool,
+  mode: range(0, 5),
+  access: range(1, 3),
+  bcd: bool,
+  gate: bool,
   /** Last complete count written, 1-65536 (or 10000). */
   reload: range(1, 0x10000),
   /** The count in effect, and the tick at which it was loaded. */
-  active: range(1, 0x10000), startTick: f64, counting: bool,
+  active: range(1, 0x10000),
+  startTick: f64,
+  counting: bool,
   /** Ticks already counted when GATE stopped the counter (modes 0, 4). */
-  heldTicks: f64, held: bool,
+  heldTicks: f64,
+  held: bool,
   /** Modes 2 and 3: `reload` takes effect at this tick. */
-  switchTick: f64, switching: bool,
-  writeLow: u8, writeHighNext: bool, readHighNext: bool,
-  latch: u16, latched: bool, status: u8, statusLatched: bool,
+  switchTick: f64,
+  switching: bool,
+  writeLow: u8,
+  writeHighNext: bool,
+  readHighNext: bool,
+  latch: u16,
+  latched: bool,
+  status: u8,
+  statusLatched: bool,
 });
 export type ChannelState = FieldType<typeof ChannelState>;
 
@@ -232,13 +244,29 @@ function fromBcd(raw: number) {
   return (raw >> 12) * 1000 + ((raw >> 8) & 15) * 100 + ((raw >> 4) & 15) * 10 + (raw & 15);
 }
 function toBcd(value: number) {
-  return (Math.floor(value / 1000) << 12) | ((Math.floor(value / 100) % 10) << 8) | ((Math.floor(value / 10) % 10) << 4) | value % 10;
+  return (Math.floor(value / 1000) << 12) | ((Math.floor(value / 100) % 10) << 8) | ((Math.floor(value / 10) % 10) << 4) | (value % 10);
 }
 
 function initial(gate: boolean): ChannelState {
   return {
-    mode: 0, access: Access.LowHigh, bcd: false, gate, reload: 0x10000, active: 0x10000, startTick: 0, counting: false,
-    heldTicks: 0, held: false, switchTick: 0, switching: false, writeLow: 0, writeHighNext: false, readHighNext: false,
-    latch: 0, latched: false, status: 0, statusLatched: false,
+    mode: 0,
+    access: Access.LowHigh,
+    bcd: false,
+    gate,
+    reload: 0x10000,
+    active: 0x10000,
+    startTick: 0,
+    counting: false,
+    heldTicks: 0,
+    held: false,
+    switchTick: 0,
+    switching: false,
+    writeLow: 0,
+    writeHighNext: false,
+    readHighNext: false,
+    latch: 0,
+    latched: false,
+    status: 0,
+    statusLatched: false,
   };
 }

@@ -7,15 +7,50 @@ const makePit = (bench: Bench) => new Pit(bench.ports, bench.time, bench.irq(0))
 const tickNs = (ticks: number) => nsOfTick(ticks, PIT_HZ);
 
 const PORTS = [0x40, 0x41, 0x42] as const;
-deviceContract('pit', makePit, [
-  bench => { for (const [i, port] of PORTS.entries()) { bench.out(0x43, (i << 6) | 0x34); bench.out(port, 0x10, 0x27); } },
-  (bench, pit) => { bench.pass(tickNs(500)); pit.setGate2(true); pit.setGate2(false); bench.out(0x40, 0x20, 0x30); bench.out(0x41, 0x20, 0x30); },
-  bench => { bench.pass(tickNs(50)); bench.out(0x43, 0xce, 0xee); },
-  (bench, pit) => { pit.setGate2(true); bench.out(0x42, 0x20, 0x30); },
-  bench => { for (const [i, port] of PORTS.entries()) { bench.out(0x43, (i << 6) | 0x3b); bench.out(port, 0x12); bench.in(port); } },
-  (bench, pit) => { bench.out(0x43, 0x90); bench.out(0x42, 100); bench.pass(tickNs(9)); pit.setGate2(false); },
-  bench => { for (const [i] of PORTS.entries()) bench.out(0x43, (i << 6) | 0x12); },
-], ['channel0.gate', 'channel1.gate', 'channel0.heldTicks', 'channel1.heldTicks', 'channel0.held', 'channel1.held']);
+deviceContract(
+  'pit',
+  makePit,
+  [
+    bench => {
+      for (const [i, port] of PORTS.entries()) {
+        bench.out(0x43, (i << 6) | 0x34);
+        bench.out(port, 0x10, 0x27);
+      }
+    },
+    (bench, pit) => {
+      bench.pass(tickNs(500));
+      pit.setGate2(true);
+      pit.setGate2(false);
+      bench.out(0x40, 0x20, 0x30);
+      bench.out(0x41, 0x20, 0x30);
+    },
+    bench => {
+      bench.pass(tickNs(50));
+      bench.out(0x43, 0xce, 0xee);
+    },
+    (bench, pit) => {
+      pit.setGate2(true);
+      bench.out(0x42, 0x20, 0x30);
+    },
+    bench => {
+      for (const [i, port] of PORTS.entries()) {
+        bench.out(0x43, (i << 6) | 0x3b);
+        bench.out(port, 0x12);
+        bench.in(port);
+      }
+    },
+    (bench, pit) => {
+      bench.out(0x43, 0x90);
+      bench.out(0x42, 100);
+      bench.pass(tickNs(9));
+      pit.setGate2(false);
+    },
+    bench => {
+      for (const [i] of PORTS.entries()) bench.out(0x43, (i << 6) | 0x12);
+    },
+  ],
+  ['channel0.gate', 'channel1.gate', 'channel0.heldTicks', 'channel1.heldTicks', 'channel0.held', 'channel1.held'],
+);
 
 test('ticks and nanoseconds agree over years', () => {
   for (const tick of [0, 1, 7, 1193182, 1193183, 1e12 + 12345]) {

@@ -4,12 +4,27 @@ import { Rtc } from './rtc.ts';
 
 const START = Date.UTC(2024, 1, 29, 23, 59, 58) / 1000;
 const make = (bench: Bench) => new Rtc(bench.ports, bench.time, bench.irq(8), START);
-const read = (bench: Bench, reg: number) => { bench.out(0x70, reg); return bench.in(0x71); };
-const write = (bench: Bench, reg: number, value: number) => { bench.out(0x70, reg); bench.out(0x71, value); };
+const read = (bench: Bench, reg: number) => {
+  bench.out(0x70, reg);
+  return bench.in(0x71);
+};
+const write = (bench: Bench, reg: number, value: number) => {
+  bench.out(0x70, reg);
+  bench.out(0x71, value);
+};
 
 deviceContract('rtc', make, [
-  bench => { bench.pass(3e9); bench.out(0x70, 0x8a); bench.out(0x71, 0x2a); write(bench, 0x0b, 0x82); },
-  bench => { write(bench, 0x09, 0x31); write(bench, 0x0b, 0x72); bench.out(0x70, 0x8c); },
+  bench => {
+    bench.pass(3e9);
+    bench.out(0x70, 0x8a);
+    bench.out(0x71, 0x2a);
+    write(bench, 0x0b, 0x82);
+  },
+  bench => {
+    write(bench, 0x09, 0x31);
+    write(bench, 0x0b, 0x72);
+    bench.out(0x70, 0x8c);
+  },
 ]);
 
 test('tells the time in BCD and rolls over a leap day', () => {
@@ -33,7 +48,15 @@ test('SET holds the time while it is written', () => {
   const bench = new Bench();
   make(bench);
   write(bench, 0x0b, 0x82);
-  for (const [reg, value] of [[9, 0x99], [8, 0x12], [7, 0x31], [4, 0x23], [2, 0x59], [0, 0x59]] as const) write(bench, reg, value);
+  for (const [reg, value] of [
+    [9, 0x99],
+    [8, 0x12],
+    [7, 0x31],
+    [4, 0x23],
+    [2, 0x59],
+    [0, 0x59],
+  ] as const)
+    write(bench, reg, value);
   bench.pass(5e9);
   write(bench, 0x0b, 0x02);
   expect(read(bench, 0)).toBe(0x59);

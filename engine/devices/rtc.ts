@@ -4,7 +4,7 @@
  *
  *   A  UIP DV2-0 RS3-0 · B  SET PIE AIE UIE SQWE DM 24/12 DSE · C  IRQF PF AF UF 0000 · D  VRT 0000000
  */
-import { bool, bytes, defineState, f64, range, type StateOf, u8 } from '../state/state.ts';
+import { bool, bytes, defineState, f64, range, type StateOf } from '../state/state.ts';
 import type { Device, IrqLine, PortBus, Timer, Timers } from './device.ts';
 import { nsOfTick, ticksAt } from './ticks.ts';
 
@@ -12,7 +12,23 @@ const PORT_INDEX = 0x70; // W: bits 6-0 RAM address, bit 7 NMI mask
 const PORT_DATA = 0x71;
 const NMI_MASK = 1 << 7;
 
-const Reg = { Seconds: 0, SecondsAlarm: 1, Minutes: 2, MinutesAlarm: 3, Hours: 4, HoursAlarm: 5, WeekDay: 6, Day: 7, Month: 8, Year: 9, A: 10, B: 11, C: 12, D: 13, Century: 0x32 } as const;
+const Reg = {
+  Seconds: 0,
+  SecondsAlarm: 1,
+  Minutes: 2,
+  MinutesAlarm: 3,
+  Hours: 4,
+  HoursAlarm: 5,
+  WeekDay: 6,
+  Day: 7,
+  Month: 8,
+  Year: 9,
+  A: 10,
+  B: 11,
+  C: 12,
+  D: 13,
+  Century: 0x32,
+} as const;
 const UIP = 0x80;
 const RATE = 0x0f;
 const SET = 0x80;
@@ -35,7 +51,9 @@ const XTAL_HZ = 32768;
 const DAY_SECONDS = 86400;
 
 export const RtcState = defineState('rtc', 1, {
-  index: range(0, 127), nmiMasked: bool, ram: bytes(128),
+  index: range(0, 127),
+  nmiMasked: bool,
+  ram: bytes(128),
   /** Unix time shown at virtual time 0, moved when the guest sets the clock. */
   baseSeconds: f64,
   /** Unix time while SET holds the update. */
@@ -128,14 +146,22 @@ export class Rtc implements Device<StateOf<typeof RtcState>> {
   private encode(address: number, unixSeconds: number): number {
     const date = new Date(unixSeconds * 1000);
     switch (address) {
-      case Reg.Seconds: return this.toBcd(date.getUTCSeconds());
-      case Reg.Minutes: return this.toBcd(date.getUTCMinutes());
-      case Reg.Hours: return this.encodeHours(date.getUTCHours());
-      case Reg.WeekDay: return this.toBcd(date.getUTCDay() + 1);
-      case Reg.Day: return this.toBcd(date.getUTCDate());
-      case Reg.Month: return this.toBcd(date.getUTCMonth() + 1);
-      case Reg.Year: return this.toBcd(date.getUTCFullYear() % 100);
-      default: return this.toBcd(Math.floor(date.getUTCFullYear() / 100));
+      case Reg.Seconds:
+        return this.toBcd(date.getUTCSeconds());
+      case Reg.Minutes:
+        return this.toBcd(date.getUTCMinutes());
+      case Reg.Hours:
+        return this.encodeHours(date.getUTCHours());
+      case Reg.WeekDay:
+        return this.toBcd(date.getUTCDay() + 1);
+      case Reg.Day:
+        return this.toBcd(date.getUTCDate());
+      case Reg.Month:
+        return this.toBcd(date.getUTCMonth() + 1);
+      case Reg.Year:
+        return this.toBcd(date.getUTCFullYear() % 100);
+      default:
+        return this.toBcd(Math.floor(date.getUTCFullYear() / 100));
     }
   }
 
@@ -154,13 +180,27 @@ export class Rtc implements Device<StateOf<typeof RtcState>> {
     const plain = this.fromBcd(value);
     const year = date.getUTCFullYear();
     switch (address) {
-      case Reg.Seconds: date.setUTCSeconds(plain); break;
-      case Reg.Minutes: date.setUTCMinutes(plain); break;
-      case Reg.Hours: date.setUTCHours(this.decodeHours(value)); break;
-      case Reg.Day: date.setUTCDate(plain); break;
-      case Reg.Month: date.setUTCMonth(plain - 1); break;
-      case Reg.Year: date.setUTCFullYear(year - (year % 100) + plain); break;
-      case Reg.Century: date.setUTCFullYear(plain * 100 + (year % 100)); break;
+      case Reg.Seconds:
+        date.setUTCSeconds(plain);
+        break;
+      case Reg.Minutes:
+        date.setUTCMinutes(plain);
+        break;
+      case Reg.Hours:
+        date.setUTCHours(this.decodeHours(value));
+        break;
+      case Reg.Day:
+        date.setUTCDate(plain);
+        break;
+      case Reg.Month:
+        date.setUTCMonth(plain - 1);
+        break;
+      case Reg.Year:
+        date.setUTCFullYear(year - (year % 100) + plain);
+        break;
+      case Reg.Century:
+        date.setUTCFullYear(plain * 100 + (year % 100));
+        break;
       default: // the day of the week follows from the date
     }
     const seconds = Math.floor(date.getTime() / 1000);
@@ -170,7 +210,7 @@ export class Rtc implements Device<StateOf<typeof RtcState>> {
   }
 
   private toBcd(value: number) {
-    return (this.registerB & BINARY) !== 0 ? value : (Math.floor(value / 10) << 4) | value % 10;
+    return (this.registerB & BINARY) !== 0 ? value : (Math.floor(value / 10) << 4) | (value % 10);
   }
   private fromBcd(value: number) {
     return (this.registerB & BINARY) !== 0 ? value : (value >> 4) * 10 + (value & 15);
@@ -272,4 +312,5 @@ export class Rtc implements Device<StateOf<typeof RtcState>> {
 }
 
 const isTime = (address: number) =>
-  address === Reg.Century || (address <= Reg.Year && address !== Reg.SecondsAlarm && address !== Reg.MinutesAlarm && address !== Reg.HoursAlarm);
+  address === Reg.Century ||
+  (address <= Reg.Year && address !== Reg.SecondsAlarm && address !== Reg.MinutesAlarm && address !== Reg.HoursAlarm);

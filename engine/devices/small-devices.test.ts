@@ -4,21 +4,26 @@ import { connectDebugExit } from './debug-exit.ts';
 import { Dma } from './dma.ts';
 import { Port92 } from './port-92.ts';
 
+const makeDma = (bench: Bench) => new Dma(bench.ports);
 const fill = (bench: Bench, base: number, stride: number) => {
   for (let i = 0; i < 8; i++) bench.out(base + i * stride, 0x12 + i, 0x34);
   bench.out(base + 8 * stride, 0x10);
   bench.out(base + 9 * stride, 0x05);
-  bench.out(base + 10 * stride, 0x06);
+  bench.out(base + 10 * stride, 0x02);
   for (let i = 0; i < 4; i++) bench.out(base + 11 * stride, 0x58 | i);
   bench.out(base, 0x99);
 };
-deviceContract('dma', bench => new Dma(bench.ports), [
-  bench => { fill(bench, 0x00, 1); fill(bench, 0xc0, 2); bench.out(0x87, 0x42); },
+deviceContract('dma', makeDma, [
+  bench => {
+    fill(bench, 0x00, 1);
+    fill(bench, 0xc0, 2);
+    bench.out(0x87, 0x42);
+  },
 ]);
 
 test('DMA registers go through the byte flip-flop', () => {
   const bench = new Bench();
-  new Dma(bench.ports);
+  makeDma(bench);
   bench.out(0x0c, 0);
   bench.out(0x02, 0x34, 0x12);
   expect([bench.in(0x02), bench.in(0x02)]).toEqual([0x34, 0x12]);

@@ -7,9 +7,22 @@ const make = (bench: Bench, sent: number[] = []) => new Uart(bench.ports, COM1, 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 deviceContract('uart', bench => make(bench), [
-  bench => { bench.out(COM1 + 3, 0x83); bench.out(COM1, 0x01); bench.out(COM1 + 1, 0x02); bench.out(COM1 + 3, 0x03); bench.out(COM1 + 7, 0x5a); },
-  bench => { bench.out(COM1 + 4, 0x1b); bench.out(COM1, 0x41, 0x42); bench.out(COM1 + 1, 0x03); },
-  bench => { bench.out(COM1 + 4, 0x0b); bench.out(COM1 + 2, 0xc1); },
+  bench => {
+    bench.out(COM1 + 3, 0x83);
+    bench.out(COM1, 0x01);
+    bench.out(COM1 + 1, 0x02);
+    bench.out(COM1 + 3, 0x03);
+    bench.out(COM1 + 7, 0x5a);
+  },
+  bench => {
+    bench.out(COM1 + 4, 0x12);
+    bench.out(COM1, 0x41, 0x42);
+    bench.out(COM1 + 1, 0x03);
+  },
+  bench => {
+    bench.out(COM1 + 4, 0x0b);
+    bench.out(COM1 + 2, 0xc1);
+  },
   (_bench, uart) => uart.receive(bytes('a')),
   bench => bench.pass(1e9),
   (_bench, uart) => uart.receive(bytes('typed ahead of the guest, more than its FIFO holds')),

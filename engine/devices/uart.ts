@@ -55,12 +55,23 @@ const CLOCK_HZ = 115200; // 1.8432 MHz / 16
 const FRAME_BITS = 10;
 
 export const UartState = defineState('uart-16550a', 1, {
-  divisor: u16, ier: u8, fcr: u8, lcr: u8, mcr: u8, scr: u8,
-  lineErrors: u8, modemDelta: u8, modemLines: u8,
-  threPending: bool, timeoutPending: bool,
+  divisor: u16,
+  ier: u8,
+  fcr: u8,
+  lcr: u8,
+  mcr: u8,
+  scr: u8,
+  lineErrors: u8,
+  modemDelta: u8,
+  modemLines: u8,
+  threPending: bool,
+  timeoutPending: bool,
   /** Virtual time at which unread bytes below the trigger level interrupt; -1 = none. */
   timeoutNs: f64,
-  fifo: bytes(FIFO_BYTES), fifoLength: range(0, FIFO_BYTES), queue: bytes(QUEUE_BYTES), queueLength: range(0, QUEUE_BYTES),
+  fifo: bytes(FIFO_BYTES),
+  fifoLength: range(0, FIFO_BYTES),
+  queue: bytes(QUEUE_BYTES),
+  queueLength: range(0, QUEUE_BYTES),
 });
 
 export class Uart implements Device<StateOf<typeof UartState>> {
@@ -97,13 +108,17 @@ export class Uart implements Device<StateOf<typeof UartState>> {
     ports.onRead(base + 2, () => this.readIir());
     ports.onWrite(base + 2, value => this.writeFcr(value));
     ports.onRead(base + 3, () => this.lcr);
-    ports.onWrite(base + 3, value => { this.lcr = value; });
+    ports.onWrite(base + 3, value => {
+      this.lcr = value;
+    });
     ports.onRead(base + 4, () => this.mcr);
     ports.onWrite(base + 4, value => this.writeMcr(value));
     ports.onRead(base + 5, () => this.readLsr());
     ports.onRead(base + 6, () => this.readMsr());
     ports.onRead(base + 7, () => this.scr);
-    ports.onWrite(base + 7, value => { this.scr = value; });
+    ports.onWrite(base + 7, value => {
+      this.scr = value;
+    });
   }
 
   /** Bytes from the host; returns how many were taken. */
@@ -196,8 +211,10 @@ export class Uart implements Device<StateOf<typeof UartState>> {
   private writeMcr(value: number) {
     this.mcr = value & 0x1f;
     const lines = this.loopback
-      ? ((value & MCR_RTS) !== 0 ? MSR_CTS : 0) | ((value & MCR_DTR) !== 0 ? MSR_DSR : 0)
-        | ((value & MCR_OUT1) !== 0 ? MSR_RI : 0) | ((value & MCR_OUT2) !== 0 ? MSR_DCD : 0)
+      ? ((value & MCR_RTS) !== 0 ? MSR_CTS : 0) |
+        ((value & MCR_DTR) !== 0 ? MSR_DSR : 0) |
+        ((value & MCR_OUT1) !== 0 ? MSR_RI : 0) |
+        ((value & MCR_OUT2) !== 0 ? MSR_DCD : 0)
       : CONNECTED;
     const changed = lines ^ this.modemLines;
     if ((changed & MSR_CTS) !== 0) this.modemDelta |= MSR_DELTA_CTS;
@@ -260,9 +277,22 @@ export class Uart implements Device<StateOf<typeof UartState>> {
   saveState() {
     const { divisor, ier, fcr, lcr, mcr, scr, lineErrors, modemDelta, modemLines, threPending, timeoutPending } = this;
     return {
-      divisor, ier, fcr, lcr, mcr, scr, lineErrors, modemDelta, modemLines, threPending, timeoutPending,
+      divisor,
+      ier,
+      fcr,
+      lcr,
+      mcr,
+      scr,
+      lineErrors,
+      modemDelta,
+      modemLines,
+      threPending,
+      timeoutPending,
       timeoutNs: this.timer.deadlineNs ?? -1,
-      fifo: this.fifo.save(), fifoLength: this.fifo.length, queue: this.queue.save(), queueLength: this.queue.length,
+      fifo: this.fifo.save(),
+      fifoLength: this.fifo.length,
+      queue: this.queue.save(),
+      queueLength: this.queue.length,
     };
   }
   loadState(raw: unknown) {

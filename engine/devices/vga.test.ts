@@ -3,7 +3,10 @@ import { Bench, deviceContract } from '#test/support/device-contract.ts';
 import { Vga } from './vga.ts';
 
 const make = (bench: Bench) => new Vga(bench.ports, bench.time);
-const crtc = (bench: Bench, index: number, value: number) => { bench.out(0x3d4, index); bench.out(0x3d5, value); };
+const crtc = (bench: Bench, index: number, value: number) => {
+  bench.out(0x3d4, index);
+  bench.out(0x3d5, value);
+};
 const ram = (text: string) => ({
   read(gpa: number, into: Uint8Array) {
     const offset = gpa - 0xb8000;
@@ -29,7 +32,12 @@ deviceContract('vga', make, [
     crtc(bench, 0x0c, 0x12);
     bench.out(0x3c2, 0x63);
   },
-  bench => { bench.in(0x3da); bench.out(0x3c0, 0x05); bench.out(0x3c0, 0x09); bench.out(0x3c0, 0x01); },
+  bench => {
+    bench.in(0x3da);
+    bench.out(0x3c0, 0x05);
+    bench.out(0x3c0, 0x09);
+    bench.out(0x3c0, 0x01);
+  },
 ]);
 
 test('mode 3 at power-on, and the page moves with the start address', () => {

@@ -5,7 +5,18 @@
 import { bool, bytes, defineState, range, type StateOf, u8 } from '../state/state.ts';
 import type { Clock, Device, GuestMemory, PortBus } from './device.ts';
 
-const Crtc = { HorizontalEnd: 0x01, Overflow: 0x07, MaxScanLine: 0x09, CursorStart: 0x0a, StartHigh: 0x0c, StartLow: 0x0d, CursorHigh: 0x0e, CursorLow: 0x0f, VerticalSyncEnd: 0x11, VerticalEnd: 0x12 } as const;
+const Crtc = {
+  HorizontalEnd: 0x01,
+  Overflow: 0x07,
+  MaxScanLine: 0x09,
+  CursorStart: 0x0a,
+  StartHigh: 0x0c,
+  StartLow: 0x0d,
+  CursorHigh: 0x0e,
+  CursorLow: 0x0f,
+  VerticalSyncEnd: 0x11,
+  VerticalEnd: 0x12,
+} as const;
 const CRTC_PROTECT = 0x80;
 const CURSOR_OFF = 0x20;
 const MISC_COLOR = 1 << 0;
@@ -23,16 +34,32 @@ const LINE_NS = FRAME_NS / 449;
 const MODE3 = {
   misc: 0x67,
   sequencer: [0x03, 0x00, 0x03, 0x00, 0x02],
-  crtc: [0x5f, 0x4f, 0x50, 0x82, 0x55, 0x81, 0xbf, 0x1f, 0x00, 0x4f, 0x0d, 0x0e, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, 0x28, 0x1f, 0x96, 0xb9, 0xa3, 0xff],
+  crtc: [
+    0x5f, 0x4f, 0x50, 0x82, 0x55, 0x81, 0xbf, 0x1f, 0x00, 0x4f, 0x0d, 0x0e, 0, 0, 0, 0, 0x9c, 0x8e, 0x8f, 0x28, 0x1f, 0x96, 0xb9, 0xa3,
+    0xff,
+  ],
   graphics: [0x00, 0x00, 0x00, 0x00, 0x00, 0x10, 0x0e, 0x00, 0xff],
   attribute: [0, 1, 2, 3, 4, 5, 0x14, 7, 0x38, 0x39, 0x3a, 0x3b, 0x3c, 0x3d, 0x3e, 0x3f, 0x0c, 0x00, 0x0f, 0x08, 0x00],
 };
 
 export const VgaState = defineState('vga', 1, {
-  misc: u8, feature: u8,
-  sequencerIndex: u8, sequencer: bytes(8), crtcIndex: u8, crtc: bytes(0x20), graphicsIndex: u8, graphics: bytes(16),
-  attributeIndex: u8, attribute: bytes(0x20), attributeData: bool,
-  dacMask: u8, dacReadIndex: u8, dacWriteIndex: u8, dacComponent: range(0, 2), dacReading: bool, dac: bytes(768),
+  misc: u8,
+  feature: u8,
+  sequencerIndex: u8,
+  sequencer: bytes(8),
+  crtcIndex: u8,
+  crtc: bytes(0x20),
+  graphicsIndex: u8,
+  graphics: bytes(16),
+  attributeIndex: u8,
+  attribute: bytes(0x20),
+  attributeData: bool,
+  dacMask: u8,
+  dacReadIndex: u8,
+  dacWriteIndex: u8,
+  dacComponent: range(0, 2),
+  dacReading: bool,
+  dac: bytes(768),
 });
 
 export class Vga implements Device<StateOf<typeof VgaState>> {
@@ -60,27 +87,46 @@ export class Vga implements Device<StateOf<typeof VgaState>> {
     this.clock = clock;
     this.attributePorts(ports);
     this.dacPorts(ports);
-    ports.onWrite(0x3c2, value => { this.misc = value; });
+    ports.onWrite(0x3c2, value => {
+      this.misc = value;
+    });
     ports.onRead(0x3c2, () => 0x10); // switch sense
     ports.onRead(0x3cc, () => this.misc);
     ports.onRead(0x3ca, () => this.feature);
     ports.onRead(0x3c4, () => this.sequencerIndex);
-    ports.onWrite(0x3c4, value => { this.sequencerIndex = value & 7; });
+    ports.onWrite(0x3c4, value => {
+      this.sequencerIndex = value & 7;
+    });
     ports.onRead(0x3c5, () => this.sequencer[this.sequencerIndex]!);
-    ports.onWrite(0x3c5, value => { this.sequencer[this.sequencerIndex] = value; });
+    ports.onWrite(0x3c5, value => {
+      this.sequencer[this.sequencerIndex] = value;
+    });
     ports.onRead(0x3ce, () => this.graphicsIndex);
-    ports.onWrite(0x3ce, value => { this.graphicsIndex = value & 15; });
+    ports.onWrite(0x3ce, value => {
+      this.graphicsIndex = value & 15;
+    });
     ports.onRead(0x3cf, () => this.graphics[this.graphicsIndex]!);
-    ports.onWrite(0x3cf, value => { this.graphics[this.graphicsIndex] = value; });
+    ports.onWrite(0x3cf, value => {
+      this.graphics[this.graphicsIndex] = value;
+    });
     // The CRTC and input status 1 lie at 3Dxh in color, at 3Bxh in monochrome modes.
-    for (const [base, color] of [[0x3d0, true], [0x3b0, false]] as const) {
+    for (const [base, color] of [
+      [0x3d0, true],
+      [0x3b0, false],
+    ] as const) {
       const mapped = () => ((this.misc & MISC_COLOR) !== 0) === color;
       ports.onRead(base + 4, () => (mapped() ? this.crtcIndex : 0xff));
-      ports.onWrite(base + 4, value => { if (mapped()) this.crtcIndex = value & 0x1f; });
+      ports.onWrite(base + 4, value => {
+        if (mapped()) this.crtcIndex = value & 0x1f;
+      });
       ports.onRead(base + 5, () => (mapped() ? this.crtc[this.crtcIndex]! : 0xff));
-      ports.onWrite(base + 5, value => { if (mapped()) this.writeCrtc(value); });
+      ports.onWrite(base + 5, value => {
+        if (mapped()) this.writeCrtc(value);
+      });
       ports.onRead(base + 10, () => (mapped() ? this.inputStatus1() : 0xff));
-      ports.onWrite(base + 10, value => { if (mapped()) this.feature = value; });
+      ports.onWrite(base + 10, value => {
+        if (mapped()) this.feature = value;
+      });
     }
     this.reset();
   }
@@ -97,7 +143,9 @@ export class Vga implements Device<StateOf<typeof VgaState>> {
 
   private dacPorts(ports: PortBus) {
     ports.onRead(0x3c6, () => this.dacMask);
-    ports.onWrite(0x3c6, value => { this.dacMask = value; });
+    ports.onWrite(0x3c6, value => {
+      this.dacMask = value;
+    });
     ports.onRead(0x3c7, () => (this.dacReading ? 3 : 0));
     ports.onWrite(0x3c7, value => {
       this.dacReadIndex = value;
@@ -173,7 +221,12 @@ export class Vga implements Device<StateOf<typeof VgaState>> {
     this.dacWriteIndex = 0;
     this.dacComponent = 0;
     this.dacReading = false;
-    for (const [file, values] of [[this.sequencer, MODE3.sequencer], [this.crtc, MODE3.crtc], [this.graphics, MODE3.graphics], [this.attribute, MODE3.attribute]] as const) {
+    for (const [file, values] of [
+      [this.sequencer, MODE3.sequencer],
+      [this.crtc, MODE3.crtc],
+      [this.graphics, MODE3.graphics],
+      [this.attribute, MODE3.attribute],
+    ] as const) {
       file.fill(0);
       file.set(values);
     }
@@ -183,9 +236,23 @@ export class Vga implements Device<StateOf<typeof VgaState>> {
     const { misc, feature, sequencerIndex, crtcIndex, graphicsIndex, attributeIndex, attributeData } = this;
     const { dacMask, dacReadIndex, dacWriteIndex, dacComponent, dacReading } = this;
     return {
-      misc, feature, sequencerIndex, crtcIndex, graphicsIndex, attributeIndex, attributeData,
-      dacMask, dacReadIndex, dacWriteIndex, dacComponent, dacReading,
-      sequencer: this.sequencer.slice(), crtc: this.crtc.slice(), graphics: this.graphics.slice(), attribute: this.attribute.slice(), dac: this.dac.slice(),
+      misc,
+      feature,
+      sequencerIndex,
+      crtcIndex,
+      graphicsIndex,
+      attributeIndex,
+      attributeData,
+      dacMask,
+      dacReadIndex,
+      dacWriteIndex,
+      dacComponent,
+      dacReading,
+      sequencer: this.sequencer.slice(),
+      crtc: this.crtc.slice(),
+      graphics: this.graphics.slice(),
+      attribute: this.attribute.slice(),
+      dac: this.dac.slice(),
     };
   }
   loadState(raw: unknown) {

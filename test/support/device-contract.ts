@@ -9,7 +9,10 @@ import { VirtualTime } from '#engine/machine/virtual-time.ts';
 export class Bench {
   readonly ports = new IoPorts();
   count = 0;
-  readonly time = new VirtualTime(() => this.count, () => {});
+  readonly time = new VirtualTime(
+    () => this.count,
+    () => {},
+  );
   /** Rising edges seen on each line, and its level now. */
   readonly edges = new Map<number, number>();
   readonly levels = new Map<number, boolean>();
@@ -46,7 +49,12 @@ export class Bench {
 export type Modify<D> = (bench: Bench, device: D) => void;
 
 /** Every field of the state must differ from the power-on state after at least one of the `steps`; `wired` names those the board holds constant. */
-export function deviceContract<D extends Device>(name: string, make: (bench: Bench) => D, steps: readonly Modify<D>[], wired: readonly string[] = []) {
+export function deviceContract<D extends Device>(
+  name: string,
+  make: (bench: Bench) => D,
+  steps: readonly Modify<D>[],
+  wired: readonly string[] = [],
+) {
   const walk = (visit: (bench: Bench, device: D) => void) => {
     const bench = new Bench();
     const device = make(bench);
