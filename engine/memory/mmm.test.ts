@@ -1,0 +1,183 @@
+import fc from 'fast-check';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { PAGE_SIZE, POOL_BASE } from './layout.ts';
+import { NOT_RAM } from './mmm-block.ts';
+import { deriveReferences, findEmptySlot, FrozenMap, livePpn, memoryStats } from './mmm.ts';
+import { loneMmm, PoolExhausted, type LoneMmm } from '#test/support/lone-mmm.ts';
+
+const RAM = 4;
+const POOL = 200;
+
+let lone: LoneMmm;
+beforeAll(async () => { lone = await loneMmm(POOL); });
+
+/** Tells pages apart at both ends. */
+function write(gppn: number, value: number): void {
+  const address = lone.mmm.pageForWrite(gppn);
+  const page = new Uint32Array(lone.memory, address, PAGE_SIZE / 4);
+  page[0] = value;
+  page[PAGE_SIZE / 4 - 1] = value;
+}
+function valueAt(address: number): number {
+  const page = new Uint32Array(lone.memory, address, PAGE_SIZE / 4);
+  return page[0] === page[PAGE_SIZE / 4 - 1] ? page[0]! : -1;
+}
+const read = (gppn: number) => valueAt(lone.mmm.pageForRead(gppn));
+
+describe('one map', () => {
+  beforeEach(() => {
+    lone.mmm.initMemory(POOL);
+    lone.mmm.mapRam(0, RAM);
+    Object.assign(lone.dropped, { pages: [], code: [], writes: 0 });
+  });
+
+  test('what is not RAM has no page', () => {
+    for (const gppn of [RAM, 0xfffff, 0x100000, 0xffffffff]) {
+      expect(lone.mmm.pageForRead(gppn)).toBe(0);
+      expect(lone.mmm.pageForWrite(gppn)).toBe(0);
+      expect(lone.mmm.installPage(gppn)).toBe(0);
+    }
+  });
+
+  test('fresh RAM shares the zero page, and the first write takes a page', () => {
+    expect(lone.mmm.pageForRead(3)).toBe(POOL_BASE);
+    write(3, 7);
+    expect([read(3), read(4)]).toEqual([7, 0]);
+    expect(memoryStats(lone.memory)).toMatchObject({ usedPages: 2, zeroFaults: 1, cowFaults: 0 });
+    expect(lone.mmm.freePages()).toBe(POOL - 2);
+  });
+
+  test('a write after a freeze copies once and drops the translations of the original', () => {
+    write(1, 5);
+    const original = livePpn(lone.memory, 1);
+    expect(lone.mmm.freeze(0)).toBe(1);
+    expect(lone.dropped.writes).toBe(1);
+    lone.dropped.pages = [];
+    write(1, 6);
+    expect(lone.dropped.pages).toEqual([original]);
+    expect(lone.dropped.code).toContain(original);
+    write(1, 7);
+    expect(memoryStats(lone.memory).cowFaults).toBe(1);
+    const frozen = new FrozenMap(lone.memory, 0);
+    expect([frozen.ppn(1), frozen.ppn(0), frozen.ppn(RAM), frozen.epoch, frozen.limit]).toEqual([original, 0, NOT_RAM, 1, RAM]);
+    expect(new Uint32Array(frozen.page(1).slice().buffer)[0]).toBe(5);
+  });
+
+  test('after a thaw the remaining marks are gone: pages are written in place and noted dirty', () => {
+    write(1, 5);
+    lone.mmm.freeze(0);
+    lone.mmm.thaw(0);
+    const page = lone.mmm.pageForRead(1);
+    write(1, 6);
+    expect(lone.mmm.pageForRead(1)).toBe(page);
+    expect(memoryStats(lone.memory)).toMatchObject({ cowFaults: 0, dirtyNotes: 1 });
+  });
+
+  test('a guest that finds no page is stopped before anything changes', () => {
+    lone.mmm.initMemory(3);
+    lone.mmm.mapRam(0, RAM);
+    write(0, 1);
+    write(1, 2);
+    expect(() => lone.mmm.pageForWrite(2)).toThrow(PoolExhausted);
+    expect([read(0), read(1), read(2)]).toEqual([1, 2, 0]);
+    lone.mmm.clearPage(0);
+    write(2, 3);
+    expect([read(0), read(1), read(2)]).toEqual([0, 2, 3]);
+  });
+
+  test('a slot in use is not frozen over, and an unfrozen one is not thawed', () => {
+    lone.mmm.freeze(0);
+    expect(() => lone.mmm.freeze(0)).toThrow(WebAssembly.RuntimeError);
+    expect(() => lone.mmm.thaw(1)).toThrow(WebAssembly.RuntimeError);
+    expect(() => lone.mmm.reclaim(0, 1)).toThrow(WebAssembly.RuntimeError);
+    expect(findEmptySlot(lone.memory)).toBe(1);
+  });
+});
+
+type Op =
+  | { op: 'write' | 'clear' | 'install' | 'early'; gppn: number; slot: number }
+  | { op: 'freeze' | 'thaw' | 'endEpoch' }  & { slot: number; gppn: number }
+  | { op: 'reclaim'; slot: number; gppn: number };
+
+/** Slots as the model sees them: what each frozen map must keep, `undefined` where it was given back early. */
+type Model = { live: number[]; slots: Map<number, { frozen: boolean; pages: (number | undefined)[] }> };
+
+function apply(model: Model, { op, gppn, slot }: Op, stamp: number): void {
+  const { mmm, memory } = lone;
+  const target = model.slots.get(slot);
+  switch (op) {
+    case 'write':
+      write(gppn, stamp);
+      model.live[gppn] = stamp;
+      break;
+    case 'clear':
+      mmm.clearPage(gppn);
+      model.live[gppn] = 0;
+      break;
+    case 'install':
+      new Uint32Array(memory, mmm.installPage(gppn), PAGE_SIZE / 4).fill(stamp);
+      model.live[gppn] = stamp;
+      break;
+    case 'freeze':
+      if (target !== undefined) break;
+      mmm.freeze(slot);
+      model.slots.set(slot, { frozen: true, pages: model.live.slice() });
+      break;
+    case 'thaw':
+      if (target?.frozen !== true) break;
+      mmm.thaw(slot);
+      target.frozen = false;
+      break;
+    case 'reclaim':
+      if (target?.frozen === false && mmm.reclaim(slot, gppn + 1) === 0) model.slots.delete(slot);
+      break;
+    case 'early':
+      if (target?.frozen === true && new FrozenMap(memory, slot).freeOriginal(gppn)) target.pages[gppn] = undefined;
+      break;
+    case 'endEpoch':
+      mmm.endEpoch();
+      break;
+  }
+}
+
+function check(model: Model): void {
+  expect(Array.from({ length: RAM }, (_, gppn) => read(gppn))).toEqual(model.live);
+  for (const [slot, { frozen, pages }] of model.slots) {
+    if (!frozen) continue;
+    const map = new FrozenMap(lone.memory, slot);
+    pages.forEach((value, gppn) => {
+      if (value !== undefined) expect(valueAt(POOL_BASE + map.ppn(gppn) * PAGE_SIZE)).toBe(value);
+    });
+  }
+  deriveReferences(lone.memory);
+}
+
+const anyOp: fc.Arbitrary<Op> = fc.record({
+  op: fc.oneof(
+    { weight: 6, arbitrary: fc.constant('write' as const) },
+    { weight: 3, arbitrary: fc.constantFrom('freeze' as const, 'thaw' as const, 'reclaim' as const, 'early' as const) },
+    { weight: 1, arbitrary: fc.constantFrom('clear' as const, 'install' as const, 'endEpoch' as const) },
+  ),
+  gppn: fc.nat(RAM - 1),
+  slot: fc.nat(2),
+}) as fc.Arbitrary<Op>;
+
+test('whatever is written, frozen, thawed and reclaimed: frozen maps keep their contents, no page leaks, none is freed twice', () => {
+  fc.assert(fc.property(fc.array(anyOp, { minLength: 1, maxLength: 150, size: 'max' }), ops => {
+    lone.mmm.initMemory(POOL);
+    lone.mmm.mapRam(0, RAM);
+    const model: Model = { live: Array.from({ length: RAM }, () => 0), slots: new Map() };
+    ops.forEach((op, index) => {
+      apply(model, op, index + 1);
+      check(model);
+    });
+    for (const [slot, { frozen }] of model.slots) {
+      if (frozen) lone.mmm.thaw(slot);
+      while (lone.mmm.reclaim(slot, 3) > 0);
+    }
+    lone.mmm.freePages();
+    const references = deriveReferences(lone.memory);
+    expect(memoryStats(lone.memory).usedPages).toBe(references.size + 1);
+    expect([...references.values()].every(count => count === 1)).toBe(true);
+  }), { numRuns: 400 });
+});

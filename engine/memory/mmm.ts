@@ -1,0 +1,167 @@
+/** The MMM's tables as TypeScript sees them (layout.ts, mmm-block.ts): the checkpoint worker's reader of a frozen map, counters, and a check of the whole. */
+import {
+  FREED_RING, FREED_RING_SIZE, FREE_STACK, FROZEN_MAPS, FROZEN_MAP_SLOTS, FROZEN_MAP_STRIDE, LIVE_MAP, PAGE_EPOCHS, PAGE_SIZE, POOL_BASE,
+} from './layout.ts';
+import * as block from './mmm-block.ts';
+import { MAP_ENTRIES, NOT_RAM, SLOT_EMPTY, SLOT_FROZEN, SLOT_THAWED } from './mmm-block.ts';
+
+const RING_MASK = FREED_RING_SIZE / 4 - 1;
+
+/** A page of guest physical memory. */
+export type Gppn = number & { readonly gppn?: never };
+/** A page of machine memory. */
+export type Ppn = number & { readonly ppn?: never };
+
+function slotWord(slot: number, field: number): number {
+  return (block.MMM_SLOTS + slot * block.MMM_SLOT_STRIDE + field) >>> 2;
+}
+
+/** A frozen map, read without locks by the checkpoint worker: while it is frozen, its pages never change. */
+export class FrozenMap {
+  readonly slot: number;
+  readonly epoch: number;
+  /** GPPNs covered; those from here on are not RAM. */
+  readonly limit: number;
+  private readonly words: Uint32Array;
+  private readonly bytes: Uint8Array;
+  private readonly map: Uint32Array;
+
+  constructor(memory: SharedArrayBuffer | ArrayBuffer, slot: number) {
+    this.words = new Uint32Array(memory);
+    this.bytes = new Uint8Array(memory);
+    this.slot = slot;
+    this.epoch = this.words[slotWord(slot, block.SLOT_EPOCH)]!;
+    this.limit = this.words[slotWord(slot, block.SLOT_LIMIT)]!;
+    this.map = new Uint32Array(memory, FROZEN_MAPS + slot * FROZEN_MAP_STRIDE, this.limit);
+  }
+
+  /** NOT_RAM, 0 for the zero page, or the machine page. */
+  ppn(gppn: Gppn): Ppn {
+    return this.map[gppn] ?? NOT_RAM;
+  }
+
+  /** The epoch of the last write to the page at `gppn` before the freeze. */
+  writtenEpoch(gppn: Gppn): number {
+    return this.words[(PAGE_EPOCHS >>> 2) + this.ppn(gppn)]!;
+  }
+
+  page(gppn: Gppn): Uint8Array {
+    const address = POOL_BASE + this.ppn(gppn) * PAGE_SIZE;
+    return this.bytes.subarray(address, address + PAGE_SIZE);
+  }
+
+  /**
+   * Step 824: gives the page at `gppn` back once it is written, if it is an original that only this map has. The map must not be read at `gppn` again.
+   * Safe against the running vcpu: a page that has left the live map never comes back, and freezes are looked at after the live map.
+   */
+  freeOriginal(gppn: Gppn): boolean {
+    const { words } = this;
+    const ppn = this.ppn(gppn);
+    if (ppn === 0 || ppn === NOT_RAM || Atomics.load(words, (LIVE_MAP >>> 2) + gppn) === ppn) return false;
+    const written = words[(PAGE_EPOCHS >>> 2) + ppn]!;
+    for (let slot = 0; slot < FROZEN_MAP_SLOTS; slot++) {
+      if (slot === this.slot || Atomics.load(words, slotWord(slot, block.SLOT_STATE)) === SLOT_EMPTY) continue;
+      const epoch = words[slotWord(slot, block.SLOT_EPOCH)]!;
+      if (epoch < this.epoch && written <= epoch) return false;
+      if (epoch > this.epoch && words[((FROZEN_MAPS + slot * FROZEN_MAP_STRIDE) >>> 2) + gppn] === ppn) return false;
+    }
+    const head = Atomics.load(words, block.MMM_FREED_HEAD >>> 2);
+    if (((head - Atomics.load(words, block.MMM_FREED_TAIL >>> 2)) | 0) > RING_MASK) return false;
+    this.map[gppn] = 0;
+    words[(FREED_RING >>> 2) + (head & RING_MASK)] = ppn;
+    Atomics.store(words, block.MMM_FREED_HEAD >>> 2, (head + 1) >>> 0);
+    return true;
+  }
+}
+
+/** A slot for the next freeze; undefined when all are in use. Only the vcpu thread freezes, so what it finds stays empty. */
+export function findEmptySlot(memory: SharedArrayBuffer | ArrayBuffer): number | undefined {
+  const words = new Uint32Array(memory);
+  for (let slot = 0; slot < FROZEN_MAP_SLOTS; slot++) {
+    if (Atomics.load(words, slotWord(slot, block.SLOT_STATE)) === SLOT_EMPTY) return slot;
+  }
+  return undefined;
+}
+
+/** Makes the host give an empty slot its memory now, so that the freeze does not pay for it while the VM is stopped. */
+export function touchSlot(memory: SharedArrayBuffer | ArrayBuffer, slot: number): void {
+  const words = new Uint32Array(memory);
+  if (words[slotWord(slot, block.SLOT_STATE)] !== SLOT_EMPTY) return;
+  const start = FROZEN_MAPS + slot * FROZEN_MAP_STRIDE;
+  words.fill(0, start >>> 2, (start >>> 2) + words[block.MMM_MAP_LIMIT >>> 2]!);
+}
+
+export interface MemoryStats {
+  readonly epoch: number;
+  readonly poolPages: number;
+  /** Pages in use, the zero page included. */
+  readonly usedPages: number;
+  readonly cowFaults: number;
+  readonly zeroFaults: number;
+  readonly dirtyNotes: number;
+  readonly frozenMaps: number;
+}
+
+export function memoryStats(memory: SharedArrayBuffer | ArrayBuffer): MemoryStats {
+  const words = new Uint32Array(memory);
+  const word = (address: number) => words[address >>> 2]!;
+  const underway = (word(block.MMM_FREED_HEAD) - word(block.MMM_FREED_TAIL)) | 0;
+  let frozenMaps = 0;
+  for (let slot = 0; slot < FROZEN_MAP_SLOTS; slot++) if (words[slotWord(slot, block.SLOT_STATE)] !== SLOT_EMPTY) frozenMaps++;
+  return {
+    epoch: word(block.MMM_EPOCH),
+    poolPages: word(block.MMM_POOL_PAGES),
+    usedPages: word(block.MMM_UNTOUCHED) - word(block.MMM_FREE_TOP) - underway,
+    cowFaults: word(block.MMM_COW_FAULTS),
+    zeroFaults: word(block.MMM_ZERO_FAULTS),
+    dirtyNotes: word(block.MMM_DIRTY_NOTES),
+    frozenMaps,
+  };
+}
+
+/** The page that the live map has at `gppn`: NOT_RAM, 0 or a machine page. */
+export function livePpn(memory: SharedArrayBuffer | ArrayBuffer, gppn: Gppn): Ppn {
+  return gppn < MAP_ENTRIES ? new Uint32Array(memory)[(LIVE_MAP >>> 2) + gppn]! : NOT_RAM;
+}
+
+/**
+ * Reference counts, derived: how many maps have each page. Throws Error when the MMM's promises do not hold: a page at two GPPNs, freed twice, free and
+ * still mapped, or neither free nor mapped (leaked). For tests and for `--check` runs; nothing may run meanwhile.
+ */
+export function deriveReferences(memory: SharedArrayBuffer | ArrayBuffer): Map<Ppn, number> {
+  const words = new Uint32Array(memory);
+  const references = new Map<Ppn, number>();
+  const home = new Map<Ppn, Gppn>();
+  const count = (map: number, limit: number) => {
+    for (let gppn = 0; gppn < limit; gppn++) {
+      const ppn = words[(map >>> 2) + gppn]!;
+      if (ppn === 0 || ppn === NOT_RAM) continue;
+      if ((home.get(ppn) ?? gppn) !== gppn) throw new Error(`page ${ppn} is mapped at ${home.get(ppn)} and at ${gppn}`);
+      home.set(ppn, gppn);
+      references.set(ppn, (references.get(ppn) ?? 0) + 1);
+    }
+  };
+  count(LIVE_MAP, words[block.MMM_MAP_LIMIT >>> 2]!);
+  const thawed = new Set<Ppn>();
+  for (let slot = 0; slot < FROZEN_MAP_SLOTS; slot++) {
+    const state = words[slotWord(slot, block.SLOT_STATE)];
+    const map = FROZEN_MAPS + slot * FROZEN_MAP_STRIDE;
+    const end = words[slotWord(slot, block.SLOT_LIMIT)]!;
+    if (state === SLOT_FROZEN) count(map, end);
+    if (state !== SLOT_THAWED) continue;
+    for (let gppn = words[slotWord(slot, block.SLOT_CURSOR)]!; gppn < end; gppn++) thawed.add(words[(map >>> 2) + gppn]!);
+  }
+  const free = new Set<Ppn>();
+  const noteFree = (ppn: Ppn) => {
+    if (free.has(ppn)) throw new Error(`page ${ppn} was freed twice`);
+    if (references.has(ppn)) throw new Error(`page ${ppn} is free and mapped at ${home.get(ppn)}`);
+    free.add(ppn);
+  };
+  for (let i = 0; i < words[block.MMM_FREE_TOP >>> 2]!; i++) noteFree(words[(FREE_STACK >>> 2) + i]!);
+  const head = words[block.MMM_FREED_HEAD >>> 2]!;
+  for (let tail = words[block.MMM_FREED_TAIL >>> 2]!; tail !== head; tail = (tail + 1) >>> 0) noteFree(words[(FREED_RING >>> 2) + (tail & RING_MASK)]!);
+  for (let ppn = 1; ppn < words[block.MMM_UNTOUCHED >>> 2]!; ppn++) {
+    if (!free.has(ppn) && !references.has(ppn) && !thawed.has(ppn)) throw new Error(`page ${ppn} has leaked`);
+  }
+  return references;
+}
