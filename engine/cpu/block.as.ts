@@ -1,10 +1,10 @@
 // The CPU block's fields as the system instructions use them: one short name for each load and store (layout in block.ts).
 import { CPU_BLOCK } from '../memory/layout';
 import {
-  ATTR_PRESENT, CR0_PE, FLAG_IOPL, FLAG_VM, IOPL_SHIFT,
+  ATTR_PRESENT, CR0_PE, FLAG_IOPL, FLAG_ONE, FLAG_VM, IOPL_SHIFT,
 } from './bits';
 import {
-  CPL, CR0, CR3, CR4, EFER, FLAGS, REGS, RIP, SEGS, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEG_STRIDE,
+  CPL, CR0, CR3, CR4, EFER, FLAGS, LAZY_OP, REGS, RIP, SEGS, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_SELECTOR, SEG_STRIDE,
 } from './block';
 
 export const SEG_INDEX_ES: u32 = 0;
@@ -47,6 +47,14 @@ export const ESP: u32 = 4;
 /** FLAGS without folding the lazy arithmetic flags in: right for VM, IOPL, IF, TF, NT, RF, DF. */
 // @ts-ignore: decorator
 @inline export function controlFlags(): u32 { return load<u32>(CPU_BLOCK + FLAGS); }
+/** All of EFLAGS; what the lazy form held is void. */
+// @ts-ignore: decorator
+@inline export function setFlags(value: u32): void {
+  store<u32>(CPU_BLOCK + FLAGS, value | FLAG_ONE);
+  store<u32>(CPU_BLOCK + LAZY_OP, 0);
+}
+// @ts-ignore: decorator
+@inline export function setCpl(value: u32): void { store<u32>(CPU_BLOCK + CPL, value); }
 // @ts-ignore: decorator
 @inline export function iopl(): u32 { return (controlFlags() & FLAG_IOPL) >> IOPL_SHIFT; }
 // @ts-ignore: decorator

@@ -1,13 +1,13 @@
 // Page walks on a TLB miss: 32-bit paging with 4 MiB pages, PAE paging with 2 MiB pages and execute-disable (SDM 3A chapter 4).
 import { CPU_BLOCK } from '../memory/layout';
-import { pageForWrite } from '../memory/mmm.as';
 import { physRead32, physRead64, physWrite32 } from './access.as';
 import {
-  CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, EFER_NXE, PF_FETCH, PF_PRESENT, PF_RESERVED, PF_USER, PF_WRITE, PHYSICAL_BITS, VEC_GP,
+  CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, EFER_NXE, PF_FETCH, PF_PRESENT, PF_RESERVED, PF_USER, PF_WRITE, PHYSICAL_BITS, VEC_GP,
 } from './bits';
 import { cr0, cr3, cr4, efer } from './block.as';
 import { A20_MASK, PDPTE } from './block';
 import { raiseError, raisePageFault } from './fault.as';
+import { noteLargePage } from './tlb.as';
 
 // Bits of every paging-structure entry (SDM 3A tables 4-4 to 4-11).
 const P: u32 = 0x001;
@@ -16,7 +16,6 @@ const US: u32 = 0x004;
 const A: u32 = 0x020;
 const D: u32 = 0x040;
 const PS: u32 = 0x080;
-const G: u32 = 0x100;
 
 /** Physical-address bits of a PAE entry that this CPU does not have. */
 const RESERVED_HIGH: u64 = 0x7fff_ffff_ffff_ffff & ~(((1 as u64) << PHYSICAL_BITS) - 1);
@@ -26,9 +25,6 @@ const NX: u64 = 0x8000_0000_0000_0000;
 const FAULT: u64 = 0x8000_0000_0000_0000;
 /** Access kind besides PF_WRITE, PF_USER and PF_FETCH: look only, with no check of rights and no A or D bit set. */
 const PEEK: u32 = 0x100;
-
-/** Whether the page of the last successful walk is global (and CR4.PGE on): it survives flushTlbNonGlobal(). */
-export let walkedGlobal: bool = false;
 
 // @ts-ignore: decorator
 @inline function a20(): u32 { return load<u32>(CPU_BLOCK + A20_MASK); }
@@ -49,22 +45,6 @@ export function peekTranslate(lin: u32): i64 {
   return pa & FAULT ? -1 : (pa as i64);
 }
 
-/**
- * Makes sure that the `size` bytes (at most a page) at `lin` can be accessed, or #PF, so that a sequence of writes can't stop half-way:
- * with `write` the pages are also made writable at once.
- */
-export function probeLinear(lin: u32, size: u32, write: bool, user: bool): void {
-  if (size == 0) return;
-  probePage(lin, write, user);
-  const last = lin + size - 1;
-  if ((lin ^ last) >> 12) probePage(last, write, user);
-}
-
-function probePage(lin: u32, write: bool, user: bool): void {
-  const pa = translate(lin, write, user);
-  if (write) pageForWrite((pa >> 12) as u32);
-}
-
 function walkOrFault(lin: u32, access: u32): u64 {
   const pa = walk(lin, access);
   if (pa & FAULT) raisePageFault(lin, pa as u32);
@@ -72,10 +52,7 @@ function walkOrFault(lin: u32, access: u32): u64 {
 }
 
 function walk(lin: u32, access: u32): u64 {
-  if (!(cr0() & CR0_PG)) {
-    walkedGlobal = true;
-    return (lin & a20()) as u64;
-  }
+  if (!(cr0() & CR0_PG)) return (lin & a20()) as u64;
   return cr4() & CR4_PAE ? walkPae(lin, access) : walk32(lin, access);
 }
 
@@ -104,7 +81,7 @@ function walk32(lin: u32, access: u32): u64 {
     if (pde & 0x003f_e000) return fault(access, PF_PRESENT | PF_RESERVED); // no PSE-36
     if (!allowed(access, pde)) return fault(access, PF_PRESENT);
     mark(pdeAt, pde, access, true);
-    walkedGlobal = (pde & G) != 0 && (cr4() & CR4_PGE) != 0;
+    noteLargePage(lin);
     return (((pde & 0xffc0_0000) | (lin & 0x003f_ffff)) & mask) as u64;
   }
   const pteAt = ((pde & 0xffff_f000) + ((lin >> 12 & 0x3ff) << 2)) & mask;
@@ -113,7 +90,6 @@ function walk32(lin: u32, access: u32): u64 {
   if (!allowed(access, pde & pte)) return fault(access, PF_PRESENT);
   mark(pdeAt, pde, access, false);
   mark(pteAt, pte, access, true);
-  walkedGlobal = (pte & G) != 0 && (cr4() & CR4_PGE) != 0;
   return (((pte & 0xffff_f000) | (lin & 0xfff)) & mask) as u64;
 }
 
@@ -131,7 +107,7 @@ function walkPae(lin: u32, access: u32): u64 {
     if (pde & 0x001f_e000) return fault(access, PF_PRESENT | PF_RESERVED);
     if (!allowed(access, pde as u32) || ((access & PF_FETCH) && noExecute && (pde & NX))) return fault(access, PF_PRESENT);
     mark(pdeAt, pde as u32, access, true);
-    walkedGlobal = (pde & G) != 0 && (cr4() & CR4_PGE) != 0;
+    noteLargePage(lin);
     return (((pde as u32 & 0xffe0_0000) | (lin & 0x001f_ffff)) & mask) as u64;
   }
   const pteAt = ((pde as u32 & 0xffff_f000) + ((lin >> 12 & 0x1ff) << 3)) & mask;
@@ -141,7 +117,6 @@ function walkPae(lin: u32, access: u32): u64 {
   if (!allowed(access, (pde & pte) as u32) || ((access & PF_FETCH) && noExecute && ((pde | pte) & NX))) return fault(access, PF_PRESENT);
   mark(pdeAt, pde as u32, access, false);
   mark(pteAt, pte as u32, access, true);
-  walkedGlobal = (pte & G) != 0 && (cr4() & CR4_PGE) != 0;
   return (((pte as u32 & 0xffff_f000) | (lin & 0xfff)) & mask) as u64;
 }
 
