@@ -74,7 +74,7 @@ function makesDoubleFault(first: i32, second: u32): bool {
 }
 
 function contributory(vector: u32): bool {
-  return vector == 0 || (vector >= VEC_TS && vector <= VEC_GP);
+  return vector == 0 || (vector >= <u32>VEC_TS && vector <= <u32>VEC_GP);
 }
 
 /** Faults push RF = 1, so that an instruction breakpoint does not strike again; traps and aborts do not (SDM 3B 17.3.1.1). */

@@ -100,7 +100,7 @@ export function wrmsr(index: u32, value: u64): void {
   }
   const slot = plainSlot(index);
   if (!slot) raiseError(VEC_GP, 0);
-  if (slot >= MTRR_VAR) checkVariableRange(index, value);
+  if (slot >= <u32>MTRR_VAR) checkVariableRange(index, value);
   else for (let i: u64 = 0; i < 64; i += 8) if (!isMemoryType((value >> i) as u32 & 0xff, false)) raiseError(VEC_GP, 0);
   store<u64>(CPU_BLOCK + slot, value);
 }
