@@ -7,7 +7,7 @@ import { READ_TLB, STEPPING, STEP_REQUEST, WRITE_TLB } from './scratch';
 import { fillRead, fillWrite, missAddress, SYSTEM_READ, SYSTEM_WRITE, tlbSlot } from './tlb.as';
 import { noteCodeWrite } from './decode-cache.as';
 import { mmioRead, mmioWrite } from './host.as';
-import { pageForRead, pageForWrite } from '../memory/mmm.as';
+import { pageForRead, writablePage } from '../memory/mmm.as';
 import { restartInstruction } from './fault.as';
 
 @inline
@@ -189,7 +189,7 @@ function physRead<T>(pa: u32): T {
 
 @inline
 function physWrite<T>(pa: u32, value: T): void {
-  const page = <u32>pageForWrite(pa >>> 12);
+  const page = <u32>writablePage(pa >>> 12);
   if (page == 0) deviceWrite(pa, <u32>sizeof<T>(), <u64>value);
   else storeRam(page + (pa & 0xfff), <u32>sizeof<T>(), <u64>value);
 }

@@ -53,7 +53,7 @@ export let endsRun: bool = false;
  */
 export function decodeOne(op: u32, from: u32, limit: u32, offset: u32, key: u32): bool {
   at = from; start = from; end = limit; out = op;
-  beyond = false; endsRun = false; lockable = false;
+  beyond = false; endsRun = false; lockable = false; branch = false;
   size = key & KEY_32 ? 2 : 1;
   address16 = (key & KEY_32) == 0;
   flat = (key & KEY_FLAT) != 0;

@@ -45,7 +45,7 @@ export function instructionsExecuted(): u64 {
  * Point of no return of an instruction that continues elsewhere (task switch, transfer whose faults belong to its target): from here on RIP in the CPU
  * block is exact and the instruction counts as executed.
  */
-export function commitPosition(): void {
+export function commitPoint(): void {
   if (load<u32>(CUR_OP) == 0) return;
   store<u64>(CPU_BLOCK + COUNT, instructionsExecuted() + 1);
   store<u32>(CUR_OP, 0);

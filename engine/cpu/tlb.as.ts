@@ -4,9 +4,11 @@
  * for a page that may be written at once and holds no decoded code. The zero page has no entries, so that filling it drops nothing.
  */
 import { CODE_PAGES, CPU_BLOCK, POOL_BASE, TLB_ALIASES, TLB_BASE } from '../memory/layout';
-import { CPL } from './block';
-import { LARGE_REGIONS, READ_TLB, TLB_GENERATION, TLB_USED, WRITE_TLB } from './scratch';
-import { pageForRead, pageForWrite, poolPages } from '../memory/mmm.as';
+import { CPL, SEG_ATTR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_LIMIT, SEG_SS } from './block';
+import { ATTR_CODE, ATTR_DB, ATTR_EC, ATTR_NULL, ATTR_RW } from './bits';
+import { KEY_32, KEY_FLAT, KEY_USER } from './op';
+import { LARGE_REGIONS, MODE_KEY, READ_TLB, TLB_GENERATION, TLB_USED, WRITE_TLB } from './scratch';
+import { pageForRead, writablePage, poolPages } from '../memory/mmm.as';
 import { translate } from './paging.as';
 import { dropCode, flushCodeTlb } from './decode-cache.as';
 
@@ -54,18 +56,45 @@ export function flushTlb(): void {
   store<u32>(TLB_GENERATION, generation);
 }
 
+/** A CR3 load. Global pages go too: nothing but time depends on them. */
+export function flushTlbNonGlobal(): void {
+  flushTlb();
+}
+
+/** CPL, CR0.PE, EFLAGS.VM or a segment may have changed: chooses TLB tables and decode key anew. */
+export function modeChanged(): void {
+  privilegeChanged();
+  store<u32>(MODE_KEY, modeKey());
+}
+
+/** Data segment: present, writable, not expand-down, base 0, limit 4 GiB. */
+@inline function isFlatData(seg: u32): bool {
+  return load<u64>(CPU_BLOCK + seg, SEG_BASE) == 0 && load<u32>(CPU_BLOCK + seg, SEG_LIMIT) == 0xffffffff
+    && (load<u32>(CPU_BLOCK + seg, SEG_ATTR) & (ATTR_NULL | ATTR_CODE | ATTR_EC | ATTR_RW)) == ATTR_RW;
+}
+
+/** KEY_* of the current state. */
+export function modeKey(): u32 {
+  const cs = load<u32>(CPU_BLOCK + SEG_CS, SEG_ATTR);
+  let key: u32 = load<u32>(CPU_BLOCK + CPL) == 3 ? KEY_USER : 0;
+  if (cs & ATTR_DB) key |= KEY_32;
+  if (load<u64>(CPU_BLOCK + SEG_CS, SEG_BASE) == 0 && load<u32>(CPU_BLOCK + SEG_CS, SEG_LIMIT) == 0xffffffff
+    && isFlatData(SEG_ES) && isFlatData(SEG_SS) && isFlatData(SEG_DS) && (load<u32>(CPU_BLOCK + SEG_SS, SEG_ATTR) & ATTR_DB)) key |= KEY_FLAT;
+  return key;
+}
+
 /** For resetDerived(): the tables' contents are unknown. */
 export function resetTlb(): void {
   store<u32>(TLB_USED, 15);
   store<u32>(TLB_GENERATION, GENERATION_LIMIT);
   flushTlb();
-  privilegeChanged();
+  modeChanged();
 }
 
 /** Notes that 4 MiB around `lin` have entries made from a large page, which INVLPG must drop as a whole. Called by paging. */
 export function noteLargePage(lin: u32): void {
   const byte = LARGE_REGIONS + (lin >>> 25);
-  store<u8>(byte, load<u8>(byte) | (1 << ((lin >>> 22) & 7)));
+  store<u8>(byte, <u8>(<u32>load<u8>(byte) | (<u32>1 << ((lin >>> 22) & 7))));
 }
 
 export function invalidatePage(lin: u32): void {
@@ -153,7 +182,7 @@ export function fillRead(table: u32, lin: u32): u32 {
  */
 export function fillWrite(table: u32, lin: u32): u32 {
   const gpa = <u32>translate(lin, true, table == USER_WRITE);
-  const host = <u32>pageForWrite(gpa >>> 12);
+  const host = <u32>writablePage(gpa >>> 12);
   if (host == 0) {
     missAddress = gpa;
     return 0;

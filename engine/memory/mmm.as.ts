@@ -68,6 +68,13 @@ export function pageForRead(gppn: u32): usize {
 
 /** Host address of the page for writing, or 0 when `gppn` is not RAM: breaks COW, notes the page dirty, drops the code decoded from it. */
 export function pageForWrite(gppn: u32): usize {
+  const page = writablePage(gppn);
+  if (page != 0) dropCode(<u32>((page - POOL_BASE) >> PAGE_SHIFT));
+  return page;
+}
+
+/** As pageForWrite(), for a caller that compares its writes with the code decoded from the page itself. */
+export function writablePage(gppn: u32): usize {
   if (gppn >= ENTRIES) return 0;
   const ppn = load<u32>(entry(0, gppn), LIVE_MAP);
   if (ppn == ABSENT) return 0;
@@ -79,7 +86,6 @@ export function pageForWrite(gppn: u32): usize {
     setEpoch(ppn, now);
     store<u32>(MMM_DIRTY_NOTES, load<u32>(MMM_DIRTY_NOTES) + 1);
   }
-  dropCode(ppn);
   return address(ppn);
 }
 
