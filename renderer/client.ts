@@ -143,9 +143,9 @@ export function dialWebSocket(url: string): Dial {
       sendBinary: bytes => socket.send(bytes as Uint8Array<ArrayBuffer>),
       close: () => socket.close(),
     };
-    socket.onopen = () => events.opened(link);
-    socket.onmessage = ({ data }) => (typeof data === 'string' ? events.text(data) : events.binary(new Uint8Array(data as ArrayBuffer)));
-    socket.onclose = () => events.lost();
+    socket.addEventListener('open', () => events.opened(link));
+    socket.addEventListener('message', ({ data }) => (typeof data === 'string' ? events.text(data) : events.binary(new Uint8Array(data as ArrayBuffer))));
+    socket.addEventListener('close', () => events.lost());
     return link;
   };
 }
@@ -161,7 +161,7 @@ export function dialBridge(bridge: CairnBridge, nextPort: () => Promise<MessageP
     };
     void nextPort().then(opened => {
       port = opened;
-      port.onmessage = ({ data }) => (typeof data === 'string' ? events.text(data) : events.binary(data as Uint8Array));
+      port.addEventListener('message', ({ data }) => (typeof data === 'string' ? events.text(data) : events.binary(data as Uint8Array)));
       port.addEventListener('close', () => events.lost());
       port.start();
       events.opened(link);

@@ -3,8 +3,11 @@ import { drawBoxGlyph } from './box-glyphs.ts';
 import { CP437, VGA_COLOURS } from './cp437.ts';
 import type { TextScreen } from './text-screen.ts';
 
-/** A VGA cell is 9×16 dots, and a 720×400 picture fills a 4:3 tube: dots are 1.35 times as high as wide. Halfway looks right on both. */
-const CELL_RATIO = 16 / 8.4;
+/**
+ * A VGA cell is 9×16 dots, and the 720×400 picture fills a 4:3 tube, so a cell is 2.4 times as high as wide. Fonts of today are
+ * drawn for about 2: a little higher keeps the look of the tube and the shape of the letters.
+ */
+const CELL_RATIO = 2.1;
 const FONT = 'ui-monospace, "SF Mono", "Cascadia Mono", "JetBrains Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace';
 const BLINK = 0x80;
 
@@ -38,7 +41,7 @@ export class ScreenPainter {
     canvas.width = screen.columns * size.width;
     canvas.height = screen.rows * size.height;
     this.size = size;
-    const points = size.height * 0.8;
+    const points = size.height * 0.78;
     this.context.font = `${points}px ${FONT}`;
     this.context.textBaseline = 'alphabetic';
     const metrics = this.context.measureText('M');

@@ -7,12 +7,14 @@ import { formatAge } from '../format.ts';
 import type { VmView } from '../state/app-state.ts';
 import { CheckMark } from './check-mark.tsx';
 import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
+import { useNow } from './use-now.ts';
 
 export function RevertDialog({ view, checkpoint }: { view: VmView; checkpoint: Checkpoint }) {
   const { controller } = useApp();
   const close = useCloseDialog();
   const { summary: vm, checkpoints } = view;
   const live = vm.state === 'running' || vm.state === 'paused';
+  const now = useNow();
   const [keep, setKeep] = useState(false);
   const current = checkpoints?.find(({ id }) => id === vm.current);
   const run = async () => {
@@ -24,7 +26,7 @@ export function RevertDialog({ view, checkpoint }: { view: VmView; checkpoint: C
     <ModalDialog heading={`Go back to “${checkpoint.title}”?`} role="alertdialog">
       {live ? (
         <p>
-          {vm.name} is {vm.state}. Everything it has done since {current ? `“${current.title}” (${formatAge(current.takenAt, Date.now())})` : 'it was started'} is lost:
+          {vm.name} is {vm.state}. Everything it has done since {current ? `“${current.title}” (${formatAge(current.takenAt, now)})` : 'it was started'} is lost:
           its memory, what is on its screen and the programs in it.
         </p>
       ) : (

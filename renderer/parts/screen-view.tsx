@@ -16,14 +16,11 @@ const RELEASE_CHORD = navigator.platform.startsWith('Mac') ? 'Control+Option' : 
 export function ScreenView({ vm }: { vm: VmSummary }) {
   const { consoles } = useApp();
   const vmConsole = consoles.console(vm.name);
-  const [captured, setCaptured] = useState(false);
+  const [wanted, setCaptured] = useState(false);
   const live = vm.state === 'running' || vm.state === 'reverting';
+  const captured = wanted && live;
   const capture = useKeyboardCapture(vmConsole, () => setCaptured(false));
   const surface = useRef<HTMLDivElement>(null);
-
-  useEffect(() => {
-    if (!live) setCaptured(false);
-  }, [live]);
 
   const take = () => {
     if (!live) return;
@@ -44,14 +41,14 @@ export function ScreenView({ vm }: { vm: VmSummary }) {
 
   return (
     <div className="screen-view">
+      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- the guest's screen takes keys as a text field does */}
       <div
         ref={surface}
         className={`screen-surface ${captured ? 'captured' : ''} ${vm.state}`}
         role="application"
         aria-label={`Screen of ${vm.name}. ${captured ? `The keyboard is the machine's; ${RELEASE_CHORD} gives it back.` : 'Press Enter to type into the machine.'}`}
         aria-describedby="screen-text"
-        // The guest's screen takes keys like a text field does: it must be reachable by Tab.
-        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+        // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- reachable by Tab for the same reason
         tabIndex={0}
         onMouseDown={take}
         onKeyDown={onKey}

@@ -12,7 +12,8 @@ import { useNow } from './use-now.ts';
 export function SnapshotPane({ view }: { view: VmView }) {
   const { controller } = useApp();
   const { summary: vm, checkpoints, selectedNode } = view;
-  const nodes = useMemo(() => buildSnapshotTree(checkpoints ?? [], vm.current), [checkpoints, vm.current]);
+  const { current } = vm;
+  const nodes = useMemo(() => buildSnapshotTree(checkpoints ?? [], current), [checkpoints, current]);
   const selected = checkpoints?.find(({ id }) => id === selectedNode);
   const now = useNow();
   return (

@@ -1,4 +1,5 @@
 /** The screen of a VM in small: every character is one block of its colour, dense ones stronger. */
+import { Power, TriangleAlert } from 'lucide-react';
 import { useEffect, useRef } from 'react';
 import type { VmSummary } from '../../main/ipc/contract.ts';
 import { useApp } from '../app-context.ts';
@@ -22,6 +23,7 @@ export function Thumbnail({ vm }: { vm: VmSummary }) {
   return (
     <span className={`thumbnail ${vm.state}`} aria-hidden>
       <canvas ref={canvas} width={80 * DOTS_X} height={25 * DOTS_Y} />
+      {vm.state === 'off' ? <Power size={20} /> : vm.state === 'crashed' ? <TriangleAlert size={20} /> : null}
     </span>
   );
 }

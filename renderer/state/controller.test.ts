@@ -1,0 +1,109 @@
+import { expect, test } from 'vitest';
+import type { Checkpoint, EventName, Events, HostClient, Params, RequestName, Result, VmSummary } from '../../main/ipc/contract.ts';
+import { HERE } from './app-state.ts';
+import { Controller } from './controller.ts';
+import { selectedVm, sortedVms } from './reduce.ts';
+
+const vm = (name: string, state: VmSummary['state'] = 'off'): VmSummary => ({ name, state, memoryMiB: 64, ownedElsewhere: false });
+const taken: Checkpoint = {
+  id: 'aaaaaaaa', title: 'First', parent: null, takenAt: '2026-01-01T00:00:00Z', pauseMs: 0.412, totalMs: 300, bytesWritten: 1,
+  pages: { stored: 1, zero: 0, pointed: 0, absent: 0 }, running: true,
+};
+
+/** Answers from a table; an answer that is an Error is a refusal. */
+class TableHost implements HostClient {
+  readonly answers: { [N in RequestName]?: Result<N> | Error } = {
+    'app.info': { version: '0.1.0', libraryPath: '/library' }, 'vm.list': [vm('b'), vm('a 10'), vm('a 9', 'running')], 'checkpoint.list': [],
+  };
+  private readonly listeners = new Map<EventName, (payload: never) => void>();
+  request<N extends RequestName>(name: N, _params: Params<N>): Promise<Result<N>> {
+    const answer = this.answers[name];
+    return answer instanceof Error || answer === undefined ? Promise.reject(answer) : Promise.resolve(answer as Result<N>);
+  }
+  on<E extends EventName>(event: E, listener: (payload: Events[E]) => void): () => void {
+    this.listeners.set(event, listener);
+    return () => {};
+  }
+  onFrame(): () => void { return () => {}; }
+  sendFrame(): void {}
+  close(): void {}
+  emit<E extends EventName>(event: E, payload: Events[E]): void { this.listeners.get(event)?.(payload as never); }
+}
+
+async function opened() {
+  const host = new TableHost();
+  const controller = new Controller(host);
+  await controller.connectionChanged('open');
+  return { host, controller, state: () => controller.store.getState() };
+}
+
+test('the list is sorted as a person sorts, and a running machine is chosen first', async () => {
+  const { state } = await opened();
+  expect(sortedVms(state()).map(view => view.summary.name)).toEqual(['a 9', 'a 10', 'b']);
+  expect(state().selected).toBe('a 9');
+});
+
+test('what a view holds survives the list that comes after a reconnect; what has gone is dropped', async () => {
+  const { host, controller, state } = await opened();
+  controller.dispatch({ type: 'tab', name: 'b', tab: 'serial' });
+  controller.dispatch({ type: 'dialog', dialog: { kind: 'plug', vm: 'a 9' } });
+  await controller.connectionChanged('lost');
+  host.answers['vm.list'] = [vm('b', 'running')];
+  await controller.connectionChanged('open');
+  expect(Object.keys(state().vms)).toEqual(['b']);
+  expect(state().vms['b']?.tab).toBe('serial');
+  expect(state().selected).toBe('b');
+  expect(state().dialog).toBeUndefined();
+});
+
+test('a checkpoint: progress while it is taken, the measured pause afterwards', async () => {
+  const { host, controller, state } = await opened();
+  host.answers['checkpoint.take'] = taken;
+  host.answers['checkpoint.list'] = [taken];
+  const done = controller.take('a 9', 'First');
+  expect(state().vms['a 9']?.pending).toBe('take');
+  host.emit('checkpoint.progress', { name: 'a 9', step: 824, share: 0.5 });
+  expect(state().vms['a 9']?.progress).toEqual({ step: 824, share: 0.5 });
+  host.emit('checkpoint.progress', { name: 'a 9', step: 836, share: 1 });
+  expect(state().vms['a 9']?.progress).toBeUndefined();
+  await done;
+  expect(state().vms['a 9']).toMatchObject({ pending: undefined, checkpoints: [taken] });
+  expect(state().notices.at(-1)?.text).toBe('“First” is kept. a 9 stood still for 0.41 ms.');
+});
+
+test('a refusal is a notice and nothing stays pending; a lost connection is not told twice', async () => {
+  const { host, controller, state } = await opened();
+  host.answers['vm.start'] = new Error('the kernel /k does not exist');
+  await controller.start('b');
+  expect(state().vms['b']?.pending).toBeUndefined();
+  expect(state().notices.map(({ level, text }) => [level, text])).toEqual([['error', 'the kernel /k does not exist']]);
+  host.answers['vm.start'] = Object.assign(new Error('lost'), { code: 'DISCONNECTED' });
+  await controller.start('b');
+  expect(state().notices).toHaveLength(1);
+});
+
+test('a dialog’s refusal is the dialog’s to show', async () => {
+  const { host, controller, state } = await opened();
+  host.answers['vm.create'] = new Error('there is already a VM named "b"');
+  await expect(controller.create('b', { memoryMiB: 64, append: '', debugExit: false, noReboot: false })).rejects.toThrow('already');
+  expect(state().notices).toHaveLength(0);
+});
+
+test('a chosen checkpoint that disappears gives the choice back to "You are here"', async () => {
+  const { host, controller, state } = await opened();
+  controller.dispatch({ type: 'checkpoints-listed', name: 'b', checkpoints: [taken] });
+  controller.dispatch({ type: 'select-node', name: 'b', node: taken.id });
+  controller.dispatch({ type: 'checkpoints-listed', name: 'b', checkpoints: [] });
+  expect(state().vms['b']?.selectedNode).toBe(HERE);
+  host.emit('vm.removed', { name: 'a 9' });
+  expect(selectedVm(state())?.summary.name).toBe('a 10');
+});
+
+test('the same notice twice is one; old ones make room', async () => {
+  const { controller, state } = await opened();
+  controller.notify('info', 'x');
+  controller.notify('info', 'x');
+  expect(state().notices).toHaveLength(1);
+  for (let n = 0; n < 9; n++) controller.notify('warning', String(n));
+  expect(state().notices.map(({ text }) => text)).toEqual(['4', '5', '6', '7', '8']);
+});
