@@ -92,9 +92,9 @@ export function mul80(aSig: u64, aSe: u32, bSig: u64, bSe: u32): void {
   else roundPack(sign, exps - BIAS, (high << 1) | (low >> 63), low << 1);
 }
 
-let remainder: u64 = 0;
+export let divisionRemainder: u64 = 0;
 
-/** floor((high:low) / d) for high < d and a normalized d; the remainder is left in `remainder` (Knuth, algorithm D with 32-bit digits). */
+/** floor((high:low) / d) for high < d and a normalized d; the remainder is left in `divisionRemainder` (Knuth, algorithm D with 32-bit digits). */
 export function divide128(high: u64, low: u64, d: u64): u64 {
   const dHigh = d >> 32;
   const dLow = d & 0xffff_ffff;
@@ -113,7 +113,7 @@ export function divide128(high: u64, low: u64, d: u64): u64 {
     r += dHigh;
     if (r >> 32 != 0) break;
   }
-  remainder = ((middle << 32) | (low & 0xffff_ffff)) - q0 * d;
+  divisionRemainder = ((middle << 32) | (low & 0xffff_ffff)) - q0 * d;
   return (q1 << 32) | q0;
 }
 
@@ -147,7 +147,7 @@ function divideNormalized(sign: u32, exp: i32, aSig: u64, bSig: u64): void {
     exp--;
     quotient = divide128(aSig, 0, bSig);
   }
-  const rest = remainder;
+  const rest = divisionRemainder;
   let extra: u64 = 0;
   if (rest != 0) {
     const other = bSig - rest;
@@ -169,13 +169,13 @@ export function sqrt80(sig: u64, se: u32): void {
   const high = odd ? sig : sig >> 1;
   const low = odd ? 0 : sig << 63;
   const root = squareRoot128(high, low);
-  const rest = remainder;
+  const rest = divisionRemainder;
   roundPack(0, (exp >> 1) + BIAS, root, rest == 0 && !remainderCarry ? 0 : remainderCarry || rest > root ? 0xc000_0000_0000_0000 : 1);
 }
 
 let remainderCarry: bool = false;
 
-/** floor(sqrt(high:low)) for high ≥ 2^62; n − root² is left in remainderCarry:remainder. */
+/** floor(sqrt(high:low)) for high ≥ 2^62; n − root² is left in remainderCarry:divisionRemainder. */
 function squareRoot128(high: u64, low: u64): u64 {
   const estimate = sqrt<f64>(<f64>high) * 4294967296.0;
   let root: u64 = estimate >= 18446744073709551615.0 ? u64.MAX_VALUE : <u64>estimate;
@@ -191,10 +191,10 @@ function squareRoot128(high: u64, low: u64): u64 {
       root--;
       continue;
     }
-    remainder = low - squareLow;
+    divisionRemainder = low - squareLow;
     const restHigh = high - squareHigh - <u64>(low < squareLow);
     // n − root² ≤ 2·root, or the root is too small.
-    if (restHigh > 1 || (restHigh == 1 && remainder > root << 1)) {
+    if (restHigh > 1 || (restHigh == 1 && divisionRemainder > root << 1)) {
       root++;
       continue;
     }

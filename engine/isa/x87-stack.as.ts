@@ -98,6 +98,9 @@ function enterUnmasked(unmasked: u32, storing: bool): bool {
 @inline export function clearC1(): void {
   store<u32>(CPU_BLOCK + FPU_SW, load<u32>(CPU_BLOCK + FPU_SW) & ~C1);
 }
+@inline export function setC2(): void {
+  store<u32>(CPU_BLOCK + FPU_SW, load<u32>(CPU_BLOCK + FPU_SW) | C2);
+}
 @inline export function clearC2(): void {
   store<u32>(CPU_BLOCK + FPU_SW, load<u32>(CPU_BLOCK + FPU_SW) & ~C2);
 }
