@@ -26,8 +26,12 @@ const SPARE2 = 0x40;
 
 let cpu: LoneSystem;
 
-function descriptor(selector: number, [low, high]: D.Dwords): void { cpu.poke64(GDT + (selector & 0xfff8), low, high); }
-function idtGate(vector: number, [low, high]: D.Dwords): void { cpu.poke64(IDT + vector * 8, low, high); }
+function descriptor(selector: number, [low, high]: D.Dwords): void {
+  cpu.poke64(GDT + (selector & 0xfff8), low, high);
+}
+function idtGate(vector: number, [low, high]: D.Dwords): void {
+  cpu.poke64(IDT + vector * 8, low, high);
+}
 
 /** Flat protected mode in ring 0 with a TSS; RIP 0x100. */
 function enterProtected(): void {
@@ -343,7 +347,13 @@ describe('task switches', () => {
   test('CALL nests and IRET comes back', () => {
     cpu.setReg(EBX, 0x1234_5678);
     cpu.x.farCall(OTHER_TSS_SEL, 0, true);
-    expect([cpu.eip, cpu.flags, cpu.reg(EAX), cpu.reg(ESP), cpu.get(B.CR0) & F.CR0_TS]).toEqual([0x4444, F.FLAG_NT | F.FLAG_IF | 2, 7, 0x7000, F.CR0_TS]);
+    expect([cpu.eip, cpu.flags, cpu.reg(EAX), cpu.reg(ESP), cpu.get(B.CR0) & F.CR0_TS]).toEqual([
+      0x4444,
+      F.FLAG_NT | F.FLAG_IF | 2,
+      7,
+      0x7000,
+      F.CR0_TS,
+    ]);
     expect([cpu.selector(TR), cpu.peek16(OTHER_TSS), busy(TSS_SEL), busy(OTHER_TSS_SEL)]).toEqual([OTHER_TSS_SEL, TSS_SEL, true, true]);
     expect([cpu.peek32(TSS + 0x20), cpu.peek32(TSS + 0x28 + EBX * 4), cpu.peek16(TSS + 0x4c)]).toEqual([0x100, 0x1234_5678, CODE0]);
     cpu.x.iret(true);

@@ -15,7 +15,7 @@ import {
   dplOf, ext, fetchDescriptor, findDescriptor, isCode, isConforming, isReadable, isSystem, isWritableData, limitOf, raiseSelector,
   setAccessed, setBusy, systemType,
 } from './descriptor.as';
-import { commitPosition, raiseError } from './fault.as';
+import { commitPoint, raiseError } from './fault.as';
 import { enterV86Segment } from './iret.as';
 import { checkPdptes, loadPdptes } from './paging.as';
 import { checkTarget, loadCache, setNull } from './segmentation.as';
@@ -116,7 +116,7 @@ export function switchTask(selector: u32, cause: u32, image: u32): void {
     flushTlb();
   }
   loadState(newEip, newFlags, newLdt);
-  commitPosition();
+  commitPoint();
   loadSegments(newLdt, newFlags);
   modeChanged();
   if (trap) pendDebug(DR6_BT);

@@ -25,7 +25,8 @@ export function segment(access: number, base: number, limit: number, wide = true
   const paged = limit > 0xf_ffff;
   const value = paged ? limit >>> 12 : limit;
   const low = (value & 0xffff) | (base << 16);
-  const high = ((base >>> 16) & 0xff) | (access << 8) | (value & 0xf_0000) | (wide ? 0x40_0000 : 0) | (paged ? 0x80_0000 : 0) | (base & 0xff00_0000);
+  const high =
+    ((base >>> 16) & 0xff) | (access << 8) | (value & 0xf_0000) | (wide ? 0x40_0000 : 0) | (paged ? 0x80_0000 : 0) | (base & 0xff00_0000);
   return [low >>> 0, high >>> 0];
 }
 

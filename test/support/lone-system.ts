@@ -103,13 +103,24 @@ export class LoneSystem {
 
   /** A CPU at reset with 4 MiB of RAM. */
   static async create(): Promise<LoneSystem> {
-    this.module ??= compileAs('engine/cpu/lone-system.as.ts', { 'engine/cpu/lone-system.as': ENTRY, 'engine/cpu/decode-cache.as': NO_CODE });
+    this.module ??= compileAs('engine/cpu/lone-system.as.ts', {
+      'engine/cpu/lone-system.as': ENTRY,
+      'engine/cpu/decode-cache.as': NO_CODE,
+    });
     const ramPages = 1024;
     const poolPages = ramPages + 64;
-    const memory = new WebAssembly.Memory({ initial: Math.ceil((POOL_BASE + poolPages * PAGE_SIZE) / 0x1_0000), maximum: 65536, shared: true });
+    const memory = new WebAssembly.Memory({
+      initial: Math.ceil((POOL_BASE + poolPages * PAGE_SIZE) / 0x1_0000),
+      maximum: 65536,
+      shared: true,
+    });
     const host = {
-      unwind: () => { throw GUEST_FAULT; },
-      poolExhausted: () => { throw new Error('pool exhausted'); },
+      unwind: () => {
+        throw GUEST_FAULT;
+      },
+      poolExhausted: () => {
+        throw new Error('pool exhausted');
+      },
       mmioRead: () => 0xffff_ffff,
       mmioWrite: () => {},
       portIn: () => 0xffff_ffff,
@@ -123,26 +134,65 @@ export class LoneSystem {
     return cpu;
   }
 
-  get(field: number): number { return this.view.getUint32(CPU_BLOCK + field, true); }
-  set(field: number, value: number): void { this.view.setUint32(CPU_BLOCK + field, value >>> 0, true); }
-  reg(index: number): number { return this.get(B.REGS + index * 8); }
-  setReg(index: number, value: number): void { this.set(B.REGS + index * 8, value); }
-  get eip(): number { return this.get(B.RIP); }
-  get flags(): number { return this.get(B.FLAGS); }
-  get cpl(): number { return this.get(B.CPL); }
-  selector(seg: number): number { return this.get(B.SEGS + seg * B.SEG_STRIDE + B.SEG_SELECTOR); }
-  attr(seg: number): number { return this.get(B.SEGS + seg * B.SEG_STRIDE + B.SEG_ATTR); }
-  base(seg: number): number { return this.get(B.SEGS + seg * B.SEG_STRIDE + B.SEG_BASE); }
-  limit(seg: number): number { return this.get(B.SEGS + seg * B.SEG_STRIDE + B.SEG_LIMIT); }
+  get(field: number): number {
+    return this.view.getUint32(CPU_BLOCK + field, true);
+  }
+  set(field: number, value: number): void {
+    this.view.setUint32(CPU_BLOCK + field, value >>> 0, true);
+  }
+  reg(index: number): number {
+    return this.get(B.REGS + index * 8);
+  }
+  setReg(index: number, value: number): void {
+    this.set(B.REGS + index * 8, value);
+  }
+  get eip(): number {
+    return this.get(B.RIP);
+  }
+  get flags(): number {
+    return this.get(B.FLAGS);
+  }
+  get cpl(): number {
+    return this.get(B.CPL);
+  }
+  selector(seg: number): number {
+    return this.get(B.SEGS + seg * B.SEG_STRIDE + B.SEG_SELECTOR);
+  }
+  attr(seg: number): number {
+    return this.get(B.SEGS + seg * B.SEG_STRIDE + B.SEG_ATTR);
+  }
+  base(seg: number): number {
+    return this.get(B.SEGS + seg * B.SEG_STRIDE + B.SEG_BASE);
+  }
+  limit(seg: number): number {
+    return this.get(B.SEGS + seg * B.SEG_STRIDE + B.SEG_LIMIT);
+  }
 
   /** Physical memory. */
-  peek8(pa: number): number { return this.view.getUint8(this.x.pageForRead(pa >>> 12) + (pa & 0xfff)); }
-  peek16(pa: number): number { return this.peek8(pa) | (this.peek8(pa + 1) << 8); }
-  peek32(pa: number): number { return (this.peek16(pa) | (this.peek16(pa + 2) << 16)) >>> 0; }
-  poke8(pa: number, value: number): void { this.view.setUint8(this.x.pageForWrite(pa >>> 12) + (pa & 0xfff), value); }
-  poke16(pa: number, value: number): void { this.poke8(pa, value & 0xff); this.poke8(pa + 1, value >>> 8); }
-  poke32(pa: number, value: number): void { this.poke16(pa, value & 0xffff); this.poke16(pa + 2, value >>> 16); }
-  poke64(pa: number, low: number, high: number): void { this.poke32(pa, low); this.poke32(pa + 4, high); }
+  peek8(pa: number): number {
+    return this.view.getUint8(this.x.pageForRead(pa >>> 12) + (pa & 0xfff));
+  }
+  peek16(pa: number): number {
+    return this.peek8(pa) | (this.peek8(pa + 1) << 8);
+  }
+  peek32(pa: number): number {
+    return (this.peek16(pa) | (this.peek16(pa + 2) << 16)) >>> 0;
+  }
+  poke8(pa: number, value: number): void {
+    this.view.setUint8(this.x.pageForWrite(pa >>> 12) + (pa & 0xfff), value);
+  }
+  poke16(pa: number, value: number): void {
+    this.poke8(pa, value & 0xff);
+    this.poke8(pa + 1, value >>> 8);
+  }
+  poke32(pa: number, value: number): void {
+    this.poke16(pa, value & 0xffff);
+    this.poke16(pa + 2, value >>> 16);
+  }
+  poke64(pa: number, low: number, high: number): void {
+    this.poke32(pa, low);
+    this.poke32(pa + 4, high);
+  }
 
   /** Calls `meaning`; the fault that it raised, not yet delivered, or undefined. */
   fault(meaning: () => void): Fault | undefined {
