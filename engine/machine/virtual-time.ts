@@ -32,7 +32,7 @@ export class VirtualTime implements Timers {
   private skewNs = 0;
   private readonly instructionCount: () => number;
   /** The running slice ends there; a timer armed for sooner calls `onEarlier`. */
-  sliceEndNs = Infinity;
+  sliceEndNs = -Infinity;
   private readonly onEarlier: () => void;
 
   constructor(instructionCount: () => number, onEarlier: () => void) {
@@ -73,6 +73,8 @@ export class VirtualTime implements Timers {
     }
   }
 
+  /** Time goes on over a reset. */
+  reset() {}
   saveState(): StateOf<typeof ClockState> {
     return { skewNs: this.skewNs };
   }
