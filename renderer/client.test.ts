@@ -6,10 +6,13 @@ function dialled() {
   const states: string[] = [];
   const dials: LinkEvents[] = [];
   const link: Link = { sendText: text => sent.push(text), sendBinary: () => {}, close: () => {} };
-  const host = new RemoteHost(events => {
-    dials.push(events);
-    return link;
-  }, state => states.push(state));
+  const host = new RemoteHost(
+    events => {
+      dials.push(events);
+      return link;
+    },
+    state => states.push(state),
+  );
   host.connect();
   return { host, sent, states, dials, open: () => dials.at(-1)!.opened(link) };
 }

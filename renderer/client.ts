@@ -108,7 +108,13 @@ export class RemoteHost implements HostClient {
   }
 
   private receive(text: string): void {
-    const message = JSON.parse(text) as { id?: number; result?: unknown; error?: { code: string; message: string }; event?: EventName; payload?: unknown };
+    const message = JSON.parse(text) as {
+      id?: number;
+      result?: unknown;
+      error?: { code: string; message: string };
+      event?: EventName;
+      payload?: unknown;
+    };
     if (message.event !== undefined) {
       for (const listener of this.listeners.get(message.event) ?? []) listener(message.payload as never);
       return;
@@ -122,7 +128,8 @@ export class RemoteHost implements HostClient {
 
   private lost(): void {
     this.link = undefined;
-    for (const { reject } of this.waiting.values()) reject(new HostError('DISCONNECTED', 'the connection to Cairn was lost before it answered'));
+    for (const { reject } of this.waiting.values())
+      reject(new HostError('DISCONNECTED', 'the connection to Cairn was lost before it answered'));
     this.waiting.clear();
     if (this.closed) return;
     this.onState('lost');
@@ -144,7 +151,9 @@ export function dialWebSocket(url: string): Dial {
       close: () => socket.close(),
     };
     socket.addEventListener('open', () => events.opened(link));
-    socket.addEventListener('message', ({ data }) => (typeof data === 'string' ? events.text(data) : events.binary(new Uint8Array(data as ArrayBuffer))));
+    socket.addEventListener('message', ({ data }) =>
+      typeof data === 'string' ? events.text(data) : events.binary(new Uint8Array(data as ArrayBuffer)),
+    );
     socket.addEventListener('close', () => events.lost());
     return link;
   };

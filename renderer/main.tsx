@@ -35,9 +35,10 @@ const host = new RemoteHost(bridge ? dialBridge(bridge, nextPort) : dialWebSocke
 const controller = new Controller(host);
 const consoles = new ConsoleHub(host);
 controller.store.subscribe((state, before) => {
-  if (state.vms !== before.vms && state.connection === 'open') consoles.update(Object.values(state.vms).map(view => view.summary));
+  if (state.vms !== before.vms && state.connection === 'open') consoles.update(Object.keys(state.vms));
 });
 host.connect();
+bridge?.onMenu(command => controller.menu(command));
 
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html has no #root');

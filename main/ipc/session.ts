@@ -11,7 +11,8 @@ import { MAX_CLIENT_MESSAGE_BYTES, wireRequest, type WireMessage } from './wire.
 /** The far end of a session, whatever carries it. */
 export interface MessageChannelPort {
   sendText(text: string): void;
-  sendBinary(bytes: Uint8Array): void;
+  /** A promise when the far end is behind: it settles when these bytes are on their way. */
+  sendBinary(bytes: Uint8Array): void | Promise<void>;
   /** Bytes accepted by send but not yet taken by the far end. */
   bufferedBytes(): number;
   close(reason: string): void;
@@ -53,7 +54,10 @@ export class Session {
     if (!checked.success) {
       const issue = checked.error.issues[0];
       const where = issue?.path.join('.') ?? '';
-      this.send({ id, error: { code: 'BAD_REQUEST', message: `${where ? `${where}: ` : ''}${issue?.message ?? 'the request does not fit'}` } });
+      this.send({
+        id,
+        error: { code: 'BAD_REQUEST', message: `${where ? `${where}: ` : ''}${issue?.message ?? 'the request does not fit'}` },
+      });
       return;
     }
     this.pending++;
@@ -88,9 +92,9 @@ export class Session {
     if (name === 'console.detach') this.handles.delete((params as { handle: number }).handle);
   }
 
-  private sendFrame(frame: Uint8Array): void {
+  private sendFrame(frame: Uint8Array): void | Promise<void> {
     if (this.closed || !this.roomLeft()) return;
-    this.port.sendBinary(frame);
+    return this.port.sendBinary(frame);
   }
 
   private send(message: WireMessage): void {
@@ -104,7 +108,8 @@ export class Session {
     return false;
   }
 
-  private refuse(reason: string): void {
+  /** Ends the session because of what the client did. */
+  refuse(reason: string): void {
     this.close();
     this.port.close(reason);
   }

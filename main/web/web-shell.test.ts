@@ -20,11 +20,22 @@ class RecordingHost implements HostClient {
     if (name === 'console.attach') return Promise.resolve({ handle: 7 } as never);
     return Promise.reject(new ConfigError('NO_SUCH_VM', 'there is no VM named "x"'));
   }
-  on(): () => void { return () => {}; }
-  onFrame(listener: (frame: Uint8Array) => void): () => void { this.frameListener = listener; return () => {}; }
-  sendFrame(frame: Uint8Array): void { this.frames.push(frame); }
-  close(): void { this.closed = true; }
-  emit(frame: Uint8Array): void { this.frameListener?.(frame); }
+  on(): () => void {
+    return () => {};
+  }
+  onFrame(listener: (frame: Uint8Array) => void): () => void {
+    this.frameListener = listener;
+    return () => {};
+  }
+  sendFrame(frame: Uint8Array): void {
+    this.frames.push(frame);
+  }
+  close(): void {
+    this.closed = true;
+  }
+  emit(frame: Uint8Array): void {
+    this.frameListener?.(frame);
+  }
 }
 
 let folder: string;
@@ -38,11 +49,14 @@ beforeEach(async () => {
   writeFileSync(path.join(folder, 'app/assets/a.js'), 'export {}');
   writeFileSync(path.join(folder, 'secret.json'), '{}');
   hosts = [];
-  shell = await startWebShell(() => {
-    const host = new RecordingHost();
-    hosts.push(host);
-    return host;
-  }, { filesFolder: path.join(folder, 'app') });
+  shell = await startWebShell(
+    () => {
+      const host = new RecordingHost();
+      hosts.push(host);
+      return host;
+    },
+    { filesFolder: path.join(folder, 'app') },
+  );
 });
 
 afterEach(async () => {
@@ -50,7 +64,11 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-interface Answer { status: number; headers: Record<string, string | string[] | undefined>; body: string }
+interface Answer {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: string;
+}
 
 /** A raw request: fetch would tidy the path and forbid the Host header. */
 function get(target: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> {
@@ -58,12 +76,22 @@ function get(target: string, headers: Record<string, string> = {}, method = 'GET
   return new Promise((resolve, reject) => {
     request({ hostname, port, path: target, headers, method }, response => {
       let body = '';
-      response.setEncoding('utf8').on('data', text => { body += text; }).on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
-    }).on('error', reject).end();
+      response
+        .setEncoding('utf8')
+        .on('data', text => {
+          body += text;
+        })
+        .on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
+    })
+      .on('error', reject)
+      .end();
   });
 }
 
-const tokenPath = () => { const url = new URL(shell.url); return url.pathname + url.search; };
+const tokenPath = () => {
+  const url = new URL(shell.url);
+  return url.pathname + url.search;
+};
 const origin = () => new URL(shell.url).origin;
 async function logIn(): Promise<string> {
   const answer = await get(tokenPath());
@@ -84,8 +112,10 @@ async function openOurs(): Promise<WebSocket> {
   if (typeof socket === 'number') throw new Error(`refused with ${socket}`);
   return socket;
 }
-const nextMessage = (socket: WebSocket) => new Promise<{ data: Buffer; binary: boolean }>(resolve =>
-  socket.once('message', (data, binary) => resolve({ data: data as Buffer, binary })));
+const nextMessage = (socket: WebSocket) =>
+  new Promise<{ data: Buffer; binary: boolean }>(resolve =>
+    socket.once('message', (data, binary) => resolve({ data: data as Buffer, binary })),
+  );
 const closeCode = (socket: WebSocket) => new Promise<number>(resolve => socket.once('close', resolve));
 
 test('the token is exchanged for a cookie that opens the page, with its headers', async () => {
@@ -116,7 +146,15 @@ test('a foreign Host header gets nothing, even with the cookie', async () => {
 
 test('no path leads out of the folder', async () => {
   const Cookie = await logIn();
-  for (const target of ['/../secret.json', '/assets/../../secret.json', '/%2e%2e/secret.json', '/..%2fsecret.json', '//secret.json', '/..\\secret.json', '/assets']) {
+  for (const target of [
+    '/../secret.json',
+    '/assets/../../secret.json',
+    '/%2e%2e/secret.json',
+    '/..%2fsecret.json',
+    '//secret.json',
+    '/..\\secret.json',
+    '/assets',
+  ]) {
     expect([target, (await get(target, { Cookie })).status]).toEqual([target, 404]);
   }
   expect((await get('/assets/a.js', { Cookie })).status).toBe(200);
@@ -137,7 +175,10 @@ test('requests are answered, errors come back as code and message', async () => 
   socket.send(JSON.stringify({ id: 1, name: 'vm.list', params: {} }));
   expect(JSON.parse((await nextMessage(socket)).data.toString())).toEqual({ id: 1, result: [] });
   socket.send(JSON.stringify({ id: 2, name: 'vm.show', params: { name: 'x' } }));
-  expect(JSON.parse((await nextMessage(socket)).data.toString())).toEqual({ id: 2, error: { code: 'NO_SUCH_VM', message: 'there is no VM named "x"' } });
+  expect(JSON.parse((await nextMessage(socket)).data.toString())).toEqual({
+    id: 2,
+    error: { code: 'NO_SUCH_VM', message: 'there is no VM named "x"' },
+  });
   socket.send(JSON.stringify({ id: 3, name: 'vm.show', params: { name: '../x' } }));
   expect(JSON.parse((await nextMessage(socket)).data.toString())).toMatchObject({ id: 3, error: { code: 'BAD_REQUEST' } });
 });
@@ -160,8 +201,16 @@ test('frames pass both ways, but only for consoles that this connection attached
 
 test('garbage closes its own connection only', async () => {
   const good = await openOurs();
-  const garbage: (string | Uint8Array)[] = ['{', '[]', '{"id":1,"name":"eval","params":{}}', '{"id":-1,"name":"vm.list","params":{}}',
-    new Uint8Array(2), new Uint8Array([1, 0, 7, 0]), new Uint8Array([4, 9, 7, 0]), 'x'.repeat(MAX_CLIENT_MESSAGE_BYTES + 1)];
+  const garbage: (string | Uint8Array)[] = [
+    '{',
+    '[]',
+    '{"id":1,"name":"eval","params":{}}',
+    '{"id":-1,"name":"vm.list","params":{}}',
+    new Uint8Array(2),
+    new Uint8Array([1, 0, 7, 0]),
+    new Uint8Array([4, 9, 7, 0]),
+    'x'.repeat(MAX_CLIENT_MESSAGE_BYTES + 1),
+  ];
   for (const bytes of garbage) {
     const bad = await openOurs();
     const closed = closeCode(bad);

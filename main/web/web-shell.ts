@@ -27,6 +27,8 @@ export interface WebShell {
 
 const SOCKET_PATH = '/socket';
 const MAX_CONNECTIONS = 16;
+/** More than this unsent: the browser is behind, and senders that can wait do. */
+const BUSY_BYTES = 1024 * 1024;
 const PING_INTERVAL_MS = 20_000;
 /** WebSocket close codes (RFC 6455 section 7.4.1). */
 const CLOSE_GOING_AWAY = 1001;
@@ -70,9 +72,15 @@ export async function startWebShell(connect: () => HostClient, options: WebShell
 function listen(http: Server, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     http.once('error', (cause: NodeJS.ErrnoException) => {
-      reject(new ConfigError('PORT', cause.code === 'EADDRINUSE'
-        ? `port ${port} is in use by another program: choose another one or leave it out`
-        : `the web shell cannot listen on port ${port}: ${cause.message}`, { cause }));
+      reject(
+        new ConfigError(
+          'PORT',
+          cause.code === 'EADDRINUSE'
+            ? `port ${port} is in use by another program: choose another one or leave it out`
+            : `the web shell cannot listen on port ${port}: ${cause.message}`,
+          { cause },
+        ),
+      );
     });
     http.listen(port, '127.0.0.1', () => resolve((http.address() as { port: number }).port));
   });
@@ -126,7 +134,10 @@ function endUpgrade(socket: Duplex, status: string): void {
 function serve(webSocket: WebSocket, host: HostClient): void {
   const session = new Session(host, {
     sendText: text => webSocket.send(text),
-    sendBinary: bytes => webSocket.send(bytes, { binary: true }),
+    sendBinary: bytes => {
+      if (webSocket.bufferedAmount < BUSY_BYTES) return webSocket.send(bytes, { binary: true });
+      return new Promise(resolve => webSocket.send(bytes, { binary: true }, () => resolve()));
+    },
     bufferedBytes: () => webSocket.bufferedAmount,
     close: reason => webSocket.close(CLOSE_POLICY, reason),
   });

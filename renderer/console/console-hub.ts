@@ -1,24 +1,37 @@
 /**
- * The consoles of all VMs that run: their text screens (shown large and as thumbnails) and their serial output. Kept outside the
+ * The consoles of all VMs: their text screens (shown large and as thumbnails) and their serial output. Kept outside the
  * store, because it changes many times a second. A screen frame is answered with a credit once it has been drawn, so a slow or
  * hidden window is sent no more than it can show.
  */
-import type { HostClient, VmSummary } from '../../main/ipc/contract.ts';
-import { decodeFrame, encodeFrame, FRAME_CREDIT, FRAME_SCANCODES, FRAME_SERIAL_IN, FRAME_SERIAL_OUT, FRAME_TEXT_SCREEN, type Frame } from '../../main/ipc/frames.ts';
+import type { HostClient } from '../../main/ipc/contract.ts';
+import {
+  decodeFrame,
+  encodeFrame,
+  FRAME_CREDIT,
+  FRAME_SCANCODES,
+  FRAME_SERIAL_IN,
+  FRAME_SERIAL_OUT,
+  FRAME_TEXT_SCREEN,
+  type Frame,
+} from '../../main/ipc/frames.ts';
 import { TextScreen } from './text-screen.ts';
 
 const SERIAL_HISTORY_BYTES = 512 * 1024;
 const NOTHING = new Uint8Array(0);
 
+interface SerialListener {
+  write(bytes: Uint8Array): void;
+  /** Everything so far is void. */
+  reset(): void;
+}
+
 export class VmConsole {
   readonly screen = new TextScreen();
   handle: number | undefined;
-  /** False until the guest has shown anything since it was started. */
-  drawn = false;
   private history: Uint8Array[] = [];
   private historyBytes = 0;
   private readonly screenListeners = new Set<(rows: ReadonlySet<number>) => void>();
-  private readonly serialListeners = new Set<(bytes: Uint8Array) => void>();
+  private readonly serialListeners = new Set<SerialListener>();
   private readonly sendFrame: (frame: Uint8Array) => void;
   private dirty = new Set<number>();
   private drawPending = false;
@@ -34,8 +47,8 @@ export class VmConsole {
   }
 
   /** What came earlier is replayed first. */
-  onSerial(listener: (bytes: Uint8Array) => void): () => void {
-    for (const bytes of this.history) listener(bytes);
+  onSerial(listener: SerialListener): () => void {
+    for (const bytes of this.history) listener.write(bytes);
     this.serialListeners.add(listener);
     return () => this.serialListeners.delete(listener);
   }
@@ -51,7 +64,6 @@ export class VmConsole {
   receiveScreen(payload: Uint8Array): void {
     const changed = this.screen.apply(payload);
     if (!changed) return;
-    this.drawn = true;
     for (const row of changed) this.dirty.add(row);
     this.creditOwed = true;
     this.draw();
@@ -62,13 +74,15 @@ export class VmConsole {
     this.history.push(kept);
     this.historyBytes += kept.length;
     while (this.historyBytes > SERIAL_HISTORY_BYTES && this.history.length > 1) this.historyBytes -= this.history.shift()?.length ?? 0;
-    for (const listener of this.serialListeners) listener(kept);
+    for (const listener of this.serialListeners) listener.write(kept);
   }
 
-  /** A machine that is switched on starts with an empty screen. */
-  restart(): void {
+  /** Before the host tells it all anew. */
+  reset(): void {
     this.screen.clear();
-    this.drawn = false;
+    this.history = [];
+    this.historyBytes = 0;
+    for (const listener of this.serialListeners) listener.reset();
     for (let row = 0; row < this.screen.rows; row++) this.dirty.add(row);
     this.draw();
   }
@@ -118,11 +132,14 @@ export class ConsoleHub {
     return made;
   }
 
-  /** Attaches to what runs now and lets go of what does not. */
-  update(vms: readonly VmSummary[]): void {
-    const live = new Set(vms.filter(vm => vm.state !== 'off' && vm.state !== 'crashed').map(vm => vm.name));
-    for (const name of live) void this.attach(name);
-    for (const [name, vmConsole] of this.consoles) if (!live.has(name)) this.detach(vmConsole);
+  /** Attaches to every VM that there is: a handle stays good while its VM goes off and on. Lets go of those that are gone. */
+  update(names: readonly string[]): void {
+    for (const name of names) void this.attach(name);
+    for (const [name, vmConsole] of this.consoles) {
+      if (names.includes(name)) continue;
+      this.detach(vmConsole);
+      this.consoles.delete(name);
+    }
   }
 
   /** All handles died with the connection. */
@@ -136,13 +153,13 @@ export class ConsoleHub {
     if (vmConsole.handle !== undefined || this.attaching.has(name)) return;
     this.attaching.add(name);
     try {
-      vmConsole.restart();
+      vmConsole.reset();
       const { handle } = await this.host.request('console.attach', { name });
       vmConsole.handle = handle;
       this.byHandle.set(handle, vmConsole);
       for (const frame of this.early) if (frame.handle === handle) receive(vmConsole, frame);
     } catch {
-      // It went off meanwhile, or another process has it: the next change of its state tries again.
+      // It went away meanwhile: the next change of the list tries again.
     } finally {
       this.attaching.delete(name);
       if (this.attaching.size === 0) this.early = [];

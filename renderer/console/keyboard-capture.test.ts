@@ -5,7 +5,12 @@ import { breakCode, CTRL_ALT_DELETE, makeCode } from './scan-codes.ts';
 function capture() {
   const sent: number[] = [];
   let released = 0;
-  const keys = new KeyboardCapture(codes => sent.push(...codes), () => { released++; });
+  const keys = new KeyboardCapture(
+    codes => sent.push(...codes),
+    () => {
+      released++;
+    },
+  );
   return { keys, sent, released: () => released };
 }
 

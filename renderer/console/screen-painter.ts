@@ -68,12 +68,13 @@ export class ScreenPainter {
       context.fillText(CP437[character] as string, 0, this.baseline);
       context.setTransform(1, 0, 0, 1, 0, 0);
     }
-    if (blinkOn && screen.cursor !== undefined && Math.floor(screen.cursor / screen.columns) === row) this.drawCursor(screen, screen.cursor);
+    if (blinkOn && screen.cursor !== undefined && Math.floor(screen.cursor / screen.columns) === row)
+      this.drawCursor(screen, screen.cursor);
   }
 
   private fillBackground(screen: TextScreen, row: number, top: number): void {
     const colourAt = (column: number) => ((screen.cells[(row * screen.columns + column) * 2 + 1] as number) >> 4) & 7;
-    for (let start = 0; start < screen.columns; ) {
+    for (let start = 0; start < screen.columns;) {
       const colour = colourAt(start);
       let end = start + 1;
       while (end < screen.columns && colourAt(end) === colour) end++;

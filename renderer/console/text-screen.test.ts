@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { TextScreen } from './text-screen.ts';
 
-const row = (index: number, columns: number, text: string, attribute = 7) =>
-  [index, ...Array.from({ length: columns }, (_, column) => [text.charCodeAt(column) || 0x20, attribute]).flat()];
+const row = (index: number, columns: number, text: string, attribute = 7) => [
+  index,
+  ...Array.from({ length: columns }, (_, column) => [text.charCodeAt(column) || 0x20, attribute]).flat(),
+];
 const frame = (columns: number, rows: number, cursor: number, ...changed: number[][]) =>
   Uint8Array.from([columns, rows, cursor & 0xff, cursor >> 8, ...changed.flat()]);
 
@@ -27,7 +29,13 @@ test('a damaged frame changes nothing', () => {
   const screen = new TextScreen();
   screen.apply(frame(80, 25, 7, row(0, 80, 'kept')));
   const good = frame(80, 25, 9, row(0, 80, 'lost'));
-  for (const bad of [new Uint8Array(3), frame(0, 25, 0), frame(80, 0, 0), good.subarray(0, good.length - 1), frame(80, 25, 9, row(25, 80, 'out'))]) {
+  for (const bad of [
+    new Uint8Array(3),
+    frame(0, 25, 0),
+    frame(80, 0, 0),
+    good.subarray(0, good.length - 1),
+    frame(80, 25, 9, row(25, 80, 'out')),
+  ]) {
     expect(screen.apply(bad)).toBeUndefined();
   }
   expect(screen.text()).toBe('kept');

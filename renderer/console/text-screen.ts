@@ -56,7 +56,9 @@ export class TextScreen {
 
   /** As a person would read it, without the empty rows at the end. */
   text(): string {
-    return Array.from({ length: this.rows }, (_, row) => this.line(row)).join('\n').trimEnd();
+    return Array.from({ length: this.rows }, (_, row) => this.line(row))
+      .join('\n')
+      .trimEnd();
   }
 }
 

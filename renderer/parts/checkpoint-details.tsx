@@ -9,7 +9,8 @@ import type { VmView } from '../state/app-state.ts';
 export function CheckpointDetails({ view, checkpoint, now }: { view: VmView; checkpoint: Checkpoint; now: number }) {
   const { controller } = useApp();
   const { summary: vm, pending } = view;
-  const ask = (kind: 'revert' | 'rename' | 'clone') => controller.dispatch({ type: 'dialog', dialog: { kind, vm: vm.name, checkpoint: checkpoint.id } });
+  const ask = (kind: 'revert' | 'rename' | 'clone') =>
+    controller.dispatch({ type: 'dialog', dialog: { kind, vm: vm.name, checkpoint: checkpoint.id } });
   const free = pending === undefined && !vm.ownedElsewhere;
   return (
     <section className="details" aria-label={`Checkpoint ${checkpoint.title}`}>

@@ -3,7 +3,17 @@ import type { ReactNode } from 'react';
 import { Button } from 'react-aria-components';
 import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
 
-export function ConfirmDialog({ heading, verb, run, children }: { heading: string; verb: string; run: () => Promise<void>; children: ReactNode }) {
+export function ConfirmDialog({
+  heading,
+  verb,
+  run,
+  children,
+}: {
+  heading: string;
+  verb: string;
+  run: () => Promise<void>;
+  children: ReactNode;
+}) {
   const close = useCloseDialog();
   return (
     <ModalDialog heading={heading} role="alertdialog">

@@ -34,7 +34,15 @@ function OpenDialog({ dialog }: { dialog: Dialog }) {
         />
       );
     case 'rename':
-      return <NameDialog heading="Rename checkpoint" label="Title" initial={checkpoint?.title ?? ''} verb="Rename" run={title => controller.rename(dialog.vm, dialog.checkpoint, title)} />;
+      return (
+        <NameDialog
+          heading="Rename checkpoint"
+          label="Title"
+          initial={checkpoint?.title ?? ''}
+          verb="Rename"
+          run={title => controller.rename(dialog.vm, dialog.checkpoint, title)}
+        />
+      );
     case 'clone':
       return (
         <NameDialog
@@ -63,9 +71,7 @@ function OpenDialog({ dialog }: { dialog: Dialog }) {
     case 'delete':
       return (
         <ConfirmDialog heading={`Delete ${dialog.vm}?`} verb="Delete for good" run={() => controller.remove(dialog.vm)}>
-          <p>
-            The machine and its {view?.checkpoints?.length ?? 0} checkpoints are removed from this computer. This cannot be undone.
-          </p>
+          <p>The machine and its {view?.checkpoints?.length ?? 0} checkpoints are removed from this computer. This cannot be undone.</p>
         </ConfirmDialog>
       );
   }

@@ -44,15 +44,27 @@ export function MachineToolbar({ view }: { view: VmView }) {
         <Button
           className="button"
           isDisabled={!ours || current === undefined || vm.state === 'starting'}
-          onPress={() => current && controller.dispatch({ type: 'dialog', dialog: { kind: 'revert', vm: vm.name, checkpoint: current.id } })}
+          onPress={() =>
+            current && controller.dispatch({ type: 'dialog', dialog: { kind: 'revert', vm: vm.name, checkpoint: current.id } })
+          }
         >
           <History size={15} aria-hidden /> Revert
         </Button>
         <span className="rule" role="presentation" />
-        <IconButton icon={Power} text="Press the power button" isDisabled={!ours || vm.state !== 'running'} onPress={() => void controller.stop(vm.name, 'button')} />
+        <IconButton
+          icon={Power}
+          text="Press the power button"
+          isDisabled={!ours || vm.state !== 'running'}
+          onPress={() => void controller.stop(vm.name, 'button')}
+        />
         <IconButton icon={RotateCw} text="Reset" isDisabled={!ours || !on} onPress={() => ask('reset')} />
         <IconButton icon={Plug} text="Pull the plug" isDisabled={!ours || off} onPress={() => ask('plug')} />
-        <IconButton icon={Settings2} text={off ? 'Settings' : 'Settings (when the machine is off)'} isDisabled={!ours || !off} onPress={() => ask('settings')} />
+        <IconButton
+          icon={Settings2}
+          text={off ? 'Settings' : 'Settings (when the machine is off)'}
+          isDisabled={!ours || !off}
+          onPress={() => ask('settings')}
+        />
       </Toolbar>
     </header>
   );
@@ -60,7 +72,11 @@ export function MachineToolbar({ view }: { view: VmView }) {
 
 function TakeProgress({ share }: { share: number | undefined }) {
   return (
-    <ProgressBar className="take-progress" aria-label="Checkpoint" {...(share === undefined ? { isIndeterminate: true } : { value: share * 100 })}>
+    <ProgressBar
+      className="take-progress"
+      aria-label="Checkpoint"
+      {...(share === undefined ? { isIndeterminate: true } : { value: share * 100 })}
+    >
       {({ percentage }) => <span className="bar" style={{ width: `${percentage ?? 15}%` }} />}
     </ProgressBar>
   );

@@ -31,7 +31,11 @@ function NoticeCard({ notice }: { notice: Notice }) {
     <div className={`notice ${notice.level}`} role={notice.level === 'error' ? 'alert' : 'status'}>
       <Icon size={18} aria-hidden />
       <p>{notice.text}</p>
-      <Button className="button icon" aria-label="Dismiss this notice" onPress={() => controller.dispatch({ type: 'dismiss', id: notice.id })}>
+      <Button
+        className="button icon"
+        aria-label="Dismiss this notice"
+        onPress={() => controller.dispatch({ type: 'dismiss', id: notice.id })}
+      >
         <X size={14} aria-hidden />
       </Button>
     </div>

@@ -26,11 +26,14 @@ export function RevertDialog({ view, checkpoint }: { view: VmView; checkpoint: C
     <ModalDialog heading={`Go back to “${checkpoint.title}”?`} role="alertdialog">
       {live ? (
         <p>
-          {vm.name} is {vm.state}. Everything it has done since {current ? `“${current.title}” (${formatAge(current.takenAt, now)})` : 'it was started'} is lost:
-          its memory, what is on its screen and the programs in it.
+          {vm.name} is {vm.state}. Everything it has done since{' '}
+          {current ? `“${current.title}” (${formatAge(current.takenAt, now)})` : 'it was started'} is lost: its memory, what is on its
+          screen and the programs in it.
         </p>
       ) : (
-        <p>{vm.name} is {vm.state === 'crashed' ? 'crashed' : 'off'}. It will be as it was at this checkpoint.</p>
+        <p>
+          {vm.name} is {vm.state === 'crashed' ? 'crashed' : 'off'}. It will be as it was at this checkpoint.
+        </p>
       )}
       {live ? (
         <Checkbox className="check" isSelected={keep} onChange={setKeep}>

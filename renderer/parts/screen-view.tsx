@@ -14,13 +14,15 @@ const TEXT_DELAY_MS = 120;
 const RELEASE_CHORD = navigator.platform.startsWith('Mac') ? 'Control+Option' : 'Ctrl+Alt';
 
 export function ScreenView({ vm }: { vm: VmSummary }) {
-  const { consoles } = useApp();
+  const { consoles, bridge } = useApp();
   const vmConsole = consoles.console(vm.name);
   const [wanted, setCaptured] = useState(false);
   const live = vm.state === 'running' || vm.state === 'reverting';
   const captured = wanted && live;
   const capture = useKeyboardCapture(vmConsole, () => setCaptured(false));
   const surface = useRef<HTMLDivElement>(null);
+
+  useEffect(() => bridge?.setKeyboardCaptured(captured), [bridge, captured]);
 
   const take = () => {
     if (!live) return;
@@ -122,10 +124,12 @@ function ScreenCanvas({ vmConsole, cursorShown }: { vmConsole: VmConsole; cursor
       for (const row of rows) painter.drawRow(screen, row, blinkOn && cursorShown);
     });
     const still = matchMedia('(prefers-reduced-motion: reduce)').matches || !cursorShown;
-    const blink = still ? undefined : setInterval(() => {
-      blinkOn = !blinkOn;
-      if (screen.cursor !== undefined) painter.drawRow(screen, Math.floor(screen.cursor / screen.columns), blinkOn);
-    }, BLINK_MS);
+    const blink = still
+      ? undefined
+      : setInterval(() => {
+          blinkOn = !blinkOn;
+          if (screen.cursor !== undefined) painter.drawRow(screen, Math.floor(screen.cursor / screen.columns), blinkOn);
+        }, BLINK_MS);
     return () => {
       observer.disconnect();
       stop();

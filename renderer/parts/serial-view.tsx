@@ -8,9 +8,27 @@ import { useApp } from '../app-context.ts';
 
 /** The console is dark in both colour schemes, as the screen is. */
 const THEME = {
-  background: '#0b0f0e', foreground: '#d5dcd8', cursor: '#f5a450', cursorAccent: '#0b0f0e', selectionBackground: '#3d5650',
-  black: '#1d2523', red: '#e8706a', green: '#7fc28b', yellow: '#e6b566', blue: '#7aa7e0', magenta: '#c78fd6', cyan: '#6cc3c0', white: '#c9d1cd',
-  brightBlack: '#66736f', brightRed: '#ff938c', brightGreen: '#a3e0ad', brightYellow: '#ffd08a', brightBlue: '#a3c6f5', brightMagenta: '#e0b3ec', brightCyan: '#95e0dd', brightWhite: '#f4f7f5',
+  background: '#0b0f0e',
+  foreground: '#d5dcd8',
+  cursor: '#f5a450',
+  cursorAccent: '#0b0f0e',
+  selectionBackground: '#3d5650',
+  black: '#1d2523',
+  red: '#e8706a',
+  green: '#7fc28b',
+  yellow: '#e6b566',
+  blue: '#7aa7e0',
+  magenta: '#c78fd6',
+  cyan: '#6cc3c0',
+  white: '#c9d1cd',
+  brightBlack: '#66736f',
+  brightRed: '#ff938c',
+  brightGreen: '#a3e0ad',
+  brightYellow: '#ffd08a',
+  brightBlue: '#a3c6f5',
+  brightMagenta: '#e0b3ec',
+  brightCyan: '#95e0dd',
+  brightWhite: '#f4f7f5',
 };
 
 export function SerialView({ vm }: { vm: VmSummary }) {
@@ -21,7 +39,13 @@ export function SerialView({ vm }: { vm: VmSummary }) {
     const vmConsole = consoles.console(vm.name);
     const terminal = new Terminal({
       fontFamily: 'ui-monospace, "SF Mono", "Cascadia Mono", "JetBrains Mono", "DejaVu Sans Mono", Menlo, Consolas, monospace',
-      fontSize: 13, lineHeight: 1.2, scrollback: 5000, cursorBlink: true, theme: THEME, screenReaderMode: true, convertEol: false,
+      fontSize: 13,
+      lineHeight: 1.2,
+      scrollback: 5000,
+      cursorBlink: true,
+      theme: THEME,
+      screenReaderMode: true,
+      convertEol: false,
     });
     const fit = new FitAddon();
     terminal.loadAddon(fit);
@@ -29,7 +53,7 @@ export function SerialView({ vm }: { vm: VmSummary }) {
     terminal.textarea?.setAttribute('aria-label', `Serial console of ${vm.name}`);
     const observer = new ResizeObserver(() => fit.fit());
     observer.observe(box.current);
-    const stop = vmConsole.onSerial(bytes => terminal.write(bytes));
+    const stop = vmConsole.onSerial({ write: bytes => terminal.write(bytes), reset: () => terminal.reset() });
     const text = new TextEncoder();
     terminal.onData(data => vmConsole.sendSerial(text.encode(data)));
     terminal.onBinary(data => vmConsole.sendSerial(Uint8Array.from(data, character => character.charCodeAt(0))));

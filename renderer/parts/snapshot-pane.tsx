@@ -59,7 +59,11 @@ function renderNode(node: TreeNode, view: VmView, now: number) {
               <span className="tree-title">{checkpoint.title}</span>
               <span className="tree-facts">
                 {formatAge(checkpoint.takenAt, now)}
-                {checkpoint.running ? <span className="pause">paused {formatMs(checkpoint.pauseMs)}</span> : <span className="pause">taken while off</span>}
+                {checkpoint.running ? (
+                  <span className="pause">paused {formatMs(checkpoint.pauseMs)}</span>
+                ) : (
+                  <span className="pause">taken while off</span>
+                )}
               </span>
             </span>
           ) : (
@@ -89,4 +93,3 @@ const HERE_WORDS = {
   reverting: 'going back…',
   crashed: 'the machine has crashed',
 } as const;
-

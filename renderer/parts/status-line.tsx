@@ -17,7 +17,9 @@ export function StatusLine() {
             {vm.name} is {STATE_WORDS[vm.state]}
             {vm.reason ? `: ${vm.reason}` : ''}
           </span>
-          {vm.mips !== undefined && vm.state === 'running' ? <span className="figure">{vm.mips.toFixed(vm.mips < 10 ? 1 : 0)} MIPS</span> : null}
+          {vm.mips !== undefined && vm.state === 'running' ? (
+            <span className="figure">{vm.mips.toFixed(vm.mips < 10 ? 1 : 0)} MIPS</span>
+          ) : null}
           {vm.load !== undefined && vm.state === 'running' ? <span className="figure">host core {Math.round(vm.load * 100)} %</span> : null}
           {last?.running ? <span>last checkpoint paused it for {formatMs(last.pauseMs)}</span> : null}
         </>

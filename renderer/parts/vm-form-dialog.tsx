@@ -50,13 +50,29 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
   return (
     <Form className="vm-form" onSubmit={event => void submit(event)}>
       {existing === undefined ? (
-        <TextField className="field" value={name} onChange={setName} isRequired maxLength={64} pattern="[A-Za-z0-9][A-Za-z0-9._ \-]*" autoFocus>
+        <TextField
+          className="field"
+          value={name}
+          onChange={setName}
+          isRequired
+          maxLength={64}
+          pattern="[A-Za-z0-9][A-Za-z0-9._ \-]*"
+          autoFocus
+        >
           <Label>Name</Label>
           <Input />
           <FieldError>Letters, digits, spaces, dots, dashes and underscores; a letter or a digit first.</FieldError>
         </TextField>
       ) : null}
-      <NumberField className="field" value={config.memoryMiB} minValue={4} maxValue={3072} step={4} onChange={memoryMiB => change({ memoryMiB })} isRequired>
+      <NumberField
+        className="field"
+        value={config.memoryMiB}
+        minValue={4}
+        maxValue={3072}
+        step={4}
+        onChange={memoryMiB => change({ memoryMiB })}
+        isRequired
+      >
         <Label>Memory (MiB)</Label>
         <Group className="stepper">
           <Button slot="decrement">−</Button>
@@ -65,7 +81,13 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
         </Group>
         <FieldError />
       </NumberField>
-      <FileField label="Kernel" hint="A Linux bzImage or a Multiboot 1 file on this computer" value={config.kernel ?? ''} onChange={kernel => change({ kernel })} isRequired={existing === undefined} />
+      <FileField
+        label="Kernel"
+        hint="A Linux bzImage or a Multiboot 1 file on this computer"
+        value={config.kernel ?? ''}
+        onChange={kernel => change({ kernel })}
+        isRequired={existing === undefined}
+      />
       <FileField label="Initial RAM disk" hint="Optional" value={config.initrd ?? ''} onChange={initrd => change({ initrd })} />
       <TextField className="field" value={config.append} onChange={append => change({ append })}>
         <Label>Kernel command line</Label>
@@ -84,7 +106,10 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
       ) : null}
       <div className="dialog-foot">
         {existing === undefined ? null : (
-          <Button className="button danger-quiet" onPress={() => controller.dispatch({ type: 'dialog', dialog: { kind: 'delete', vm: existing } })}>
+          <Button
+            className="button danger-quiet"
+            onPress={() => controller.dispatch({ type: 'dialog', dialog: { kind: 'delete', vm: existing } })}
+          >
             <Trash2 size={15} aria-hidden /> Delete…
           </Button>
         )}
@@ -101,7 +126,19 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
 }
 
 /** A path on the host. The Electron shell can ask the system's file dialog; a browser can't tell paths, so they are typed there. */
-function FileField({ label, hint, value, onChange, isRequired = false }: { label: string; hint: string; value: string; onChange: (path: string) => void; isRequired?: boolean }) {
+function FileField({
+  label,
+  hint,
+  value,
+  onChange,
+  isRequired = false,
+}: {
+  label: string;
+  hint: string;
+  value: string;
+  onChange: (path: string) => void;
+  isRequired?: boolean;
+}) {
   const { bridge } = useApp();
   const pick = async () => {
     const path = await bridge?.pickFile(label);

@@ -20,7 +20,11 @@ export function VmSidebar() {
         <CairnMark size={20} />
         <h2>Cairn</h2>
         <Tip text="New virtual machine">
-          <Button className="button icon" aria-label="New virtual machine" onPress={() => controller.dispatch({ type: 'dialog', dialog: { kind: 'new-vm' } })}>
+          <Button
+            className="button icon"
+            aria-label="New virtual machine"
+            onPress={() => controller.dispatch({ type: 'dialog', dialog: { kind: 'new-vm' } })}
+          >
             <Plus size={16} aria-hidden />
           </Button>
         </Tip>

@@ -6,14 +6,23 @@ import { selectedVm, sortedVms } from './reduce.ts';
 
 const vm = (name: string, state: VmSummary['state'] = 'off'): VmSummary => ({ name, state, memoryMiB: 64, ownedElsewhere: false });
 const taken: Checkpoint = {
-  id: 'aaaaaaaa', title: 'First', parent: null, takenAt: '2026-01-01T00:00:00Z', pauseMs: 0.412, totalMs: 300, bytesWritten: 1,
-  pages: { stored: 1, zero: 0, pointed: 0, absent: 0 }, running: true,
+  id: 'aaaaaaaa',
+  title: 'First',
+  parent: null,
+  takenAt: '2026-01-01T00:00:00Z',
+  pauseMs: 0.412,
+  totalMs: 300,
+  bytesWritten: 1,
+  pages: { stored: 1, zero: 0, pointed: 0, absent: 0 },
+  running: true,
 };
 
 /** Answers from a table; an answer that is an Error is a refusal. */
 class TableHost implements HostClient {
   readonly answers: { [N in RequestName]?: Result<N> | Error } = {
-    'app.info': { version: '0.1.0', libraryPath: '/library' }, 'vm.list': [vm('b'), vm('a 10'), vm('a 9', 'running')], 'checkpoint.list': [],
+    'app.info': { version: '0.1.0', libraryPath: '/library' },
+    'vm.list': [vm('b'), vm('a 10'), vm('a 9', 'running')],
+    'checkpoint.list': [],
   };
   private readonly listeners = new Map<EventName, (payload: never) => void>();
   request<N extends RequestName>(name: N, _params: Params<N>): Promise<Result<N>> {
@@ -24,10 +33,14 @@ class TableHost implements HostClient {
     this.listeners.set(event, listener);
     return () => {};
   }
-  onFrame(): () => void { return () => {}; }
+  onFrame(): () => void {
+    return () => {};
+  }
   sendFrame(): void {}
   close(): void {}
-  emit<E extends EventName>(event: E, payload: Events[E]): void { this.listeners.get(event)?.(payload as never); }
+  emit<E extends EventName>(event: E, payload: Events[E]): void {
+    this.listeners.get(event)?.(payload as never);
+  }
 }
 
 async function opened() {

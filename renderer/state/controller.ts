@@ -1,10 +1,11 @@
 /** Turns the host's events into actions and the user's wishes into requests. Components call this and read the store. */
 import { createStore, type StoreApi } from 'zustand/vanilla';
+import type { MenuCommand } from '../../main/ipc/bridge.ts';
 import type { Checkpoint, HostClient, VmConfig, VmSummary } from '../../main/ipc/contract.ts';
 import type { ConnectionState } from '../client.ts';
 import { formatMs } from '../format.ts';
 import { initialState, type Action, type AppState, type Notice, type Pending } from './app-state.ts';
-import { reduce } from './reduce.ts';
+import { reduce, selectedVm } from './reduce.ts';
 
 export class Controller {
   readonly store: StoreApi<AppState> = createStore(() => initialState);
@@ -106,12 +107,28 @@ export class Controller {
     await this.loadCheckpoints(as);
   }
 
+  /** A command of the application's menu: what the window's buttons do to the selected VM. */
+  menu(command: MenuCommand): void {
+    if (command === 'new-vm') return this.dispatch({ type: 'dialog', dialog: { kind: 'new-vm' } });
+    const vm = selectedVm(this.store.getState())?.summary;
+    if (!vm) return;
+    const { name, state } = vm;
+    if (command === 'show-screen') this.dispatch({ type: 'tab', name, tab: 'screen' });
+    else if (command === 'show-serial') this.dispatch({ type: 'tab', name, tab: 'serial' });
+    else if (command === 'take-checkpoint') this.dispatch({ type: 'dialog', dialog: { kind: 'take', vm: name } });
+    else if (command === 'power-button') void this.stop(name, 'button');
+    else if (command === 'start') void this.start(name);
+    else void (state === 'paused' ? this.resume(name) : this.pause(name));
+  }
+
   notify(level: Notice['level'], text: string, vm?: string): void {
     this.dispatch({ type: 'notice', notice: { id: this.nextNotice++, level, text, vm } });
   }
 
   private async loadCheckpoints(name: string): Promise<void> {
-    await this.quietly(async () => this.dispatch({ type: 'checkpoints-listed', name, checkpoints: await this.host.request('checkpoint.list', { name }) }));
+    await this.quietly(async () =>
+      this.dispatch({ type: 'checkpoints-listed', name, checkpoints: await this.host.request('checkpoint.list', { name }) }),
+    );
   }
 
   private changed(vm: VmSummary): void {
@@ -134,7 +151,8 @@ export class Controller {
       await run();
     } catch (error) {
       // A lost connection has its own banner.
-      if ((error as { code?: string }).code !== 'DISCONNECTED') this.notify('error', error instanceof Error ? error.message : String(error), vm);
+      if ((error as { code?: string }).code !== 'DISCONNECTED')
+        this.notify('error', error instanceof Error ? error.message : String(error), vm);
     }
   }
 }

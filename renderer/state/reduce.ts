@@ -19,7 +19,12 @@ export function reduce(state: AppState, action: Action): AppState {
       return patchVm(settle(state, summary), summary.name, { summary, detail: { ...summary, config, bundlePath, checkpoints } });
     }
     case 'vm-removed':
-      return withVms(state, sortedVms(state).map(view => view.summary).filter(vm => vm.name !== action.name));
+      return withVms(
+        state,
+        sortedVms(state)
+          .map(view => view.summary)
+          .filter(vm => vm.name !== action.name),
+      );
     case 'checkpoints-listed': {
       const view = state.vms[action.name];
       if (!view) return state;

@@ -5,10 +5,18 @@ import { buildSnapshotTree, rowIds, type TreeNode } from './snapshot-tree.ts';
 
 let clock = 0;
 const checkpoint = (id: string, parent: string | null): Checkpoint => ({
-  id, title: id, parent, takenAt: new Date(++clock * 1000).toISOString(), pauseMs: 0.4, totalMs: 300, bytesWritten: 1,
-  pages: { stored: 1, zero: 0, pointed: 0, absent: 0 }, running: true,
+  id,
+  title: id,
+  parent,
+  takenAt: new Date(++clock * 1000).toISOString(),
+  pauseMs: 0.4,
+  totalMs: 300,
+  bytesWritten: 1,
+  pages: { stored: 1, zero: 0, pointed: 0, absent: 0 },
+  running: true,
 });
-const rows = (nodes: readonly TreeNode[]): string[] => nodes.flatMap(node => [`${node.lane}${node.from[0]} ${node.id}`, ...rows(node.children)]);
+const rows = (nodes: readonly TreeNode[]): string[] =>
+  nodes.flatMap(node => [`${node.lane}${node.from[0]} ${node.id}`, ...rows(node.children)]);
 
 test('without checkpoints there is only "You are here"', () => {
   expect(rows(buildSnapshotTree([], undefined))).toEqual(['0r here']);
