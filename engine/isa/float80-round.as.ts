@@ -1,6 +1,6 @@
 /** FRNDINT, FSCALE, FXTRACT, FPREM and FPREM1 on 80-bit numbers (Intel SDM volume 2, under those names). */
 import {
-  BIAS, C0, C1, C2, C3, DE, EXTENDED_NEAREST, IE, PE, SIGN, TOP_BIT, ZE, controlWord, exponentOf, invalid, isDenormal, isInfinity, isZero, normalExponent,
+  BIAS, C1, C2, DE, EXTENDED_NEAREST, PE, SIGN, TOP_BIT, ZE, controlWord, exponentOf, invalid, isDenormal, isInfinity, isZero, normalExponent,
   raise80, roundPackBy, roundingOf, roundsUp, setResult, shiftRightJamLow, special1, special2,
 } from './float80.as';
 

@@ -1,5 +1,5 @@
 /**
- * Constants of the transcendental functions (made by test/tools/float80-tables.mjs). Every entry is 128 bits, high half first, with 127 bits
+ * Constants of the transcendental functions (made by test/golden/float80-tables.mjs). Every entry is 128 bits, high half first, with 127 bits
  * of fraction: 1 is 8000…0. The series are in Horner order of their argument, lowest power first.
  */
 

@@ -1,10 +1,11 @@
 /** FADD…FDIVR, FCOM and FUCOM families: register and memory forms share these (Intel SDM volume 2, escape opcodes D8, DA, DC, DE). */
 import { CPU_BLOCK } from '../memory/layout';
-import { FPU_SW } from '../cpu/block';
+import { FPU_EMPTY, FPU_REGS, FPU_SW } from '../cpu/block';
+import { ARITHMETIC, setFlagBits } from '../cpu/flags.as';
+import { FLAG_CF, FLAG_PF, FLAG_ZF } from '../cpu/bits';
 import { add80, compare80, div80, mul80, sub80 } from './float80-arith.as';
 import { C0, C1, C2, C3, DE, IE, SF, ZE, isNaN80, raise80, raised, resultSe, resultSig } from './float80.as';
-import { isEmpty, pop, putResult, seAt, setConditions, sigAt, slot, stopped, underflow } from './x87-stack.as';
-import { setCompareFlags } from './x87-eflags.as';
+import { isEmpty, pop, putResult, seAt, setConditions, sigAt, slot, stopped, top, underflow } from './x87-stack.as';
 
 /** The `reg` field: what the instruction computes; a is ST(0). */
 export const ADD: u32 = 0;
@@ -27,16 +28,24 @@ export const DIVR: u32 = 7;
   }
 }
 
-/** ST(target) = ST(0) op ST(i). */
+/** ST(target) = ST(0) op ST(i); the target is 0 or i. */
 export function arithmetic(op: u32, i: u32, target: u32, popping: bool): void {
-  if (isEmpty(0) || isEmpty(i)) underflow();
-  else {
-    const a = slot(0);
-    const b = slot(i);
+  const first = top();
+  const second = (first + i) & 7;
+  const empty = load<u32>(CPU_BLOCK + FPU_EMPTY);
+  if ((((empty >> first) | (empty >> second)) & 1) == 0) {
+    const a = <usize>(first << 4);
+    const b = <usize>(second << 4);
     compute(op, sigAt(a), seAt(a), sigAt(b), seAt(b));
+    if (stopped()) return;
+    const at = target == 0 ? a : b;
+    store<u64>(at, resultSig, CPU_BLOCK + FPU_REGS);
+    store<u16>(at, resultSe, CPU_BLOCK + FPU_REGS + 8);
+  } else {
+    underflow();
+    if (stopped()) return;
+    putResult(target);
   }
-  if (stopped()) return;
-  putResult(target);
   if (popping) pop();
 }
 
@@ -106,6 +115,6 @@ export function compareToFlags(i: u32, popping: bool, quiet: bool): void {
   const c1 = (raised & SF) != 0 ? 0 : load<u32>(CPU_BLOCK + FPU_SW) & C1; // unlike FCOM it leaves C1 alone
   const stop = stopped();
   store<u32>(CPU_BLOCK + FPU_SW, load<u32>(CPU_BLOCK + FPU_SW) | c1);
-  setCompareFlags((codes & C3) != 0, (codes & C2) != 0, (codes & C0) != 0);
+  setFlagBits(ARITHMETIC, ((codes & C3) != 0 ? FLAG_ZF : 0) | ((codes & C2) != 0 ? FLAG_PF : 0) | ((codes & C0) != 0 ? FLAG_CF : 0));
   if (!stop && popping) pop();
 }

@@ -2,12 +2,12 @@
 import { CPU_BLOCK } from '../memory/layout';
 import { FPU_SW, REGS } from '../cpu/block';
 import { raise } from '../cpu/fault.as';
+import { condition } from '../cpu/flags.as';
 import { sqrt80 } from './float80-arith.as';
 import { exponentSe, exponentSig, extract80, remainder80, roundToInteger80, scale80, significandSe, significandSig } from './float80-round.as';
 import { C0, C1, C2, C3, SIGN, defaultNaN, isNaN80, raised, resultSe, resultSig, setRaised, setResult, special1 } from './float80.as';
 import { loadConstant } from './float80-constants.as';
 import { arithmetic, compareRegister, compareToFlags, testZero } from './x87-arithmetic.as';
-import { moveCondition } from './x87-eflags.as';
 import { statusWord } from './x87-environment.as';
 import { clearPointers } from './x87-pointers.as';
 import {
@@ -16,6 +16,11 @@ import {
 import { cosine, exponential, arcTangent, logarithm, logarithmPlusOne, sine, sineCosine, tangent } from './x87-transcendental.as';
 
 const VECTOR_UD = 6;
+
+/** FCMOVB, E, BE, U as the condition codes of Jcc. */
+@inline function moveCondition(op: u32): bool {
+  return condition(op == 3 ? 10 : 2 * op + 2);
+}
 
 /** False for the control instructions, which leave the pointers alone. */
 export function executeRegister(esc: u32): bool {

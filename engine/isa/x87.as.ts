@@ -6,6 +6,7 @@ import { CPU_BLOCK } from '../memory/layout';
 import { CR0, FPU_SW } from '../cpu/block';
 import { raise } from '../cpu/fault.as';
 import { ES, setRaised } from './float80.as';
+import { arithmetic } from './x87-arithmetic.as';
 import { executeMemory } from './x87-memory.as';
 import { noteOperand, notePointers } from './x87-pointers.as';
 import { executeRegister } from './x87-register.as';
@@ -25,6 +26,15 @@ export function x87(esc: u32, lin: u32, selector: u32, offset: u32, wide: bool):
   if ((load<u32>(CPU_BLOCK + CR0) & (CR0_EM | CR0_TS)) != 0) raise(VECTOR_NM);
   if ((load<u32>(CPU_BLOCK + FPU_SW) & ES) != 0 && waits(esc)) reportPending();
   setRaised(0);
+  // The commonest first: register arithmetic, D8, DC and DE but their compares.
+  if ((esc & 0x1c0) == 0xc0 && (esc & 0x30) != 0x10 && (esc & 0x600) != 0x200) {
+    const i = esc & 7;
+    arithmetic((esc >> 3) & 7, i, (esc & 0x400) != 0 ? i : 0, (esc & 0x200) != 0);
+    notePointers(esc);
+  } else execute(esc, lin, selector, offset, wide);
+}
+
+function execute(esc: u32, lin: u32, selector: u32, offset: u32, wide: bool): void {
   if ((esc & 0xc0) == 0xc0) {
     if (executeRegister(esc)) notePointers(esc);
   } else if (executeMemory(esc >> 8, (esc >> 3) & 7, lin, wide)) {

@@ -34,19 +34,44 @@ const normalized = value => {
   const exp = BigInt(value.toString(2).length) - 1n - BITS;
   return `${words(value, 127n - exp)}, exponent ${exp}`;
 };
-const table = (name, comment, rows) => `\n/** ${comment} */\nexport const ${name}: usize = memory.data<u64>([\n${rows.map(row => `  ${row},\n`).join('')}]);\n`;
+const table = (name, comment, rows) =>
+  `\n/** ${comment} */\nexport const ${name}: usize = memory.data<u64>([\n${rows.map(row => `  ${row},\n`).join('')}]);\n`;
 const range = (first, last) => Array.from({ length: last - first + 1 }, (_, i) => BigInt(first + i));
 
 let text = `/**
- * Constants of the transcendental functions (made by test/tools/float80-tables.mjs). Every entry is 128 bits, high half first, with 127 bits
+ * Constants of the transcendental functions (made by test/golden/float80-tables.mjs). Every entry is 128 bits, high half first, with 127 bits
  * of fraction: 1 is 8000…0. The series are in Horner order of their argument, lowest power first.
  */
 `;
-text += table('EXP_SERIES', '1/(n+1)!: (e^t − 1)/t', range(0, 28).map(n => words(ONE / factorial(n + 1n), 127n)));
-text += table('SIN_SERIES', '1/(2n+1)!: sin(r)/r in r², signs alternate', range(0, 15).map(n => words(ONE / factorial(2n * n + 1n), 127n)));
-text += table('COS_SERIES', '1/(2n)!: cos(r) in r², signs alternate', range(0, 16).map(n => words(ONE / factorial(2n * n), 127n)));
-text += table('ODD_SERIES', '1/(2n+1): atan(u)/u and atanh(u)/u in u²', range(0, 13).map(n => words(ONE / (2n * n + 1n), 127n)));
-text += table('ATAN_TABLE', 'atan(k/16), k = 0…16', range(0, 16).map(k => words(atan(k), 127n)));
-text += table('LOG2_TABLE', '|log2(k/32)|, k = 22…46', range(22, 46).map(k => words(log2(k, 32n), 127n)));
+text += table(
+  'EXP_SERIES',
+  '1/(n+1)!: (e^t − 1)/t',
+  range(0, 28).map(n => words(ONE / factorial(n + 1n), 127n)),
+);
+text += table(
+  'SIN_SERIES',
+  '1/(2n+1)!: sin(r)/r in r², signs alternate',
+  range(0, 15).map(n => words(ONE / factorial(2n * n + 1n), 127n)),
+);
+text += table(
+  'COS_SERIES',
+  '1/(2n)!: cos(r) in r², signs alternate',
+  range(0, 16).map(n => words(ONE / factorial(2n * n), 127n)),
+);
+text += table(
+  'ODD_SERIES',
+  '1/(2n+1): atan(u)/u and atanh(u)/u in u²',
+  range(0, 13).map(n => words(ONE / (2n * n + 1n), 127n)),
+);
+text += table(
+  'ATAN_TABLE',
+  'atan(k/16), k = 0…16',
+  range(0, 16).map(k => words(atan(k), 127n)),
+);
+text += table(
+  'LOG2_TABLE',
+  '|log2(k/32)|, k = 22…46',
+  range(22, 46).map(k => words(log2(k, 32n), 127n)),
+);
 text += `\n// Normalized: high, low, then the exponent. ln 2 = ${normalized(LN2)}; 2/ln 2 = ${normalized((2n * ONE * ONE) / LN2)}; π = ${normalized(PI)}.\n`;
 process.stdout.write(text);
