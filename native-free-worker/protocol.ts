@@ -50,6 +50,8 @@ export type WorldEnd =
   | { readonly kind: 'stopped' }
   /** `untilCount` was reached; `hash` is the machine's state hash there. */
   | { readonly kind: 'count-reached'; readonly count: number; readonly hash: string }
+  /** It never ran: a kernel that is none, a checkpoint that can't be read. */
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
   | { readonly kind: 'crashed'; readonly reason: string };
 
 /** An outside event at an instruction count: what an exact run is made of. */

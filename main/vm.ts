@@ -1,0 +1,318 @@
+/**
+ * One VM that this process owns: its bundle and, while it is not off, its world. Commands that change what it is (start, take, revert) run
+ * one after the other; pulling the plug never waits.
+ *
+ *   off ─start▶ starting ─▶ running ◀─▶ paused      any ─end of world▶ off | crashed      running, paused ─revert▶ reverting ─▶ running, paused
+ */
+import { randomBytes } from 'node:crypto';
+import { CairnError, CheckpointError, ConfigError, InvariantError } from '#engine/errors/errors.ts';
+import * as protocol from '#worker/protocol.ts';
+import type { RunOptions, WorldEnd } from '#worker/protocol.ts';
+import { readBootFiles } from './boot-files.ts';
+import type { Bundle } from './bundle.ts';
+import type { ConsoleHub } from './console-hub.ts';
+import type { Checkpoint, VmConfig, VmDetail, VmState, VmSummary } from './ipc/contract.ts';
+import type { World } from './world.ts';
+import type { WorldManager } from './world-manager.ts';
+
+/** Stats older than this say nothing about now: the guest idles. */
+const STATS_LIFE_MS = 2500;
+
+export interface VmListener {
+  changed(): void;
+  checkpointsChanged(): void;
+  progress(step: number, share: number): void;
+  ended(end: WorldEnd): void;
+}
+
+/** What is particular to one start: what `cairn run` and exact tests ask for. */
+export type StartOptions = Partial<Pick<RunOptions, 'pacing' | 'inputs' | 'untilCount' | 'startPaused'>>;
+
+export class Vm {
+  readonly bundle: Bundle;
+  private readonly worlds: WorldManager;
+  private readonly console: ConsoleHub;
+  private readonly listener: VmListener;
+  private world: World | undefined;
+  private state: VmState = 'off';
+  private reason: string | undefined;
+  private stats: { mips: number; load: number; at: number } | undefined;
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(bundle: Bundle, worlds: WorldManager, console: ConsoleHub, listener: VmListener) {
+    this.bundle = bundle;
+    this.worlds = worlds;
+    this.console = console;
+    this.listener = listener;
+  }
+
+  get busy(): boolean {
+    return this.world !== undefined || this.state === 'starting' || this.state === 'reverting';
+  }
+
+  summary(): VmSummary {
+    const { catalog, config, name } = this.bundle;
+    const current = catalog.getMeta('current');
+    const fresh = this.stats && performance.now() - this.stats.at < STATS_LIFE_MS ? this.stats : { mips: 0, load: 0 };
+    return {
+      name,
+      state: this.state,
+      memoryMiB: config.memoryMiB,
+      ownedElsewhere: false,
+      ...(this.reason === undefined ? {} : { reason: this.reason }),
+      ...(current === undefined ? {} : { current }),
+      ...(this.world ? { mips: fresh.mips, load: fresh.load } : {}),
+    };
+  }
+
+  detail(): VmDetail {
+    return { ...this.summary(), config: this.bundle.config, bundlePath: this.bundle.path, checkpoints: this.bundle.catalog.list().length };
+  }
+
+  checkpoints(): Checkpoint[] {
+    return this.bundle.catalog.list();
+  }
+
+  configure(config: VmConfig): void {
+    if (this.busy) throw new ConfigError('VM_RUNNING', `${this.bundle.name} is running: stop it before its settings are changed.`);
+    this.bundle.configure(config);
+    this.listener.changed();
+  }
+
+  /** From the checkpoint it was reverted to, else from its kernel, else (it has none) from the checkpoint it stands on. */
+  start(options: StartOptions = {}): Promise<void> {
+    return this.inTurn(async () => {
+      if (this.busy) throw new ConfigError('VM_RUNNING', `${this.bundle.name} is running already.`);
+      const { catalog, config, name } = this.bundle;
+      const from = catalog.getMeta('resume') ?? (config.kernel === undefined ? catalog.getMeta('current') : undefined);
+      if (from === undefined && config.kernel === undefined) {
+        throw new ConfigError('NOTHING_TO_START', `${name} has neither a kernel nor a checkpoint to start from: give it a kernel in its settings or with \`cairn run --name ${name} --kernel FILE\`.`);
+      }
+      this.setState('starting');
+      try {
+        const checkpoint = from === undefined ? undefined : this.bundle.checkpoint(from);
+        this.adopt(await this.launch(checkpoint, options), options.startPaused ?? false);
+      } catch (error) {
+        this.setState('off');
+        throw error;
+      }
+      catalog.together(() => {
+        catalog.setMeta('resume', undefined);
+        if (from === undefined) catalog.setMeta('current', undefined);
+      });
+      this.listener.changed();
+    });
+  }
+
+  /** The button asks the guest; the plug does not, and returns when the VM is off. */
+  async stop(how: 'button' | 'plug'): Promise<void> {
+    const world = this.running();
+    if (how === 'button') {
+      world.post(protocol.ACTION_POWER_BUTTON);
+      return;
+    }
+    await unplug(world);
+  }
+
+  reset(): void {
+    this.running().post(protocol.ACTION_RESET);
+  }
+
+  async setPaused(paused: boolean): Promise<void> {
+    const world = this.running();
+    if ((this.state === 'paused') === paused) return;
+    const changed = this.whenState(world, paused ? 'paused' : 'running');
+    world.post(paused ? protocol.ACTION_PAUSE : protocol.ACTION_RESUME);
+    await changed;
+  }
+
+  take(title: string): Promise<Checkpoint> {
+    return this.inTurn(async () => {
+      const { catalog } = this.bundle;
+      const world = this.world;
+      const order = {
+        id: newCheckpointId(),
+        title: title === '' ? `Checkpoint ${catalog.list().length + 1}` : title,
+        parent: catalog.getMeta('current') ?? null,
+        takenAt: new Date().toISOString(),
+      };
+      void world;
+      throw new CheckpointError('NOT_BUILT', `checkpoint ${order.title} of ${this.bundle.name} cannot be taken: this Cairn has no checkpoint software.`);
+    });
+  }
+
+  /** A VM that is off goes on from the checkpoint at its next start; one that runs does so at once, and its consoles stay. */
+  revert(id: string): Promise<void> {
+    return this.inTurn(async () => {
+      const checkpoint = this.bundle.checkpoint(id);
+      if (this.world === undefined) {
+        this.stand(checkpoint, checkpoint.running);
+        this.reason = undefined;
+        this.setState('off');
+        return;
+      }
+      await this.revertRunning(this.world, checkpoint);
+    });
+  }
+
+  rename(id: string, title: string): Checkpoint {
+    this.bundle.checkpoint(id);
+    this.bundle.catalog.rename(id, title);
+    this.listener.checkpointsChanged();
+    return this.bundle.checkpoint(id);
+  }
+
+  /** Ends the world, if any, and gives the bundle back. */
+  async close(): Promise<void> {
+    if (this.world) await unplug(this.world);
+    await this.turn.catch(() => {});
+    this.bundle.close();
+  }
+
+  /** The old world is given up only when the new one stands: a checkpoint that can't be read leaves the VM as it was. */
+  private async revertRunning(old: World, checkpoint: Checkpoint): Promise<void> {
+    const wasPaused = this.state === 'paused';
+    if (!checkpoint.running) {
+      await unplug(old);
+      this.stand(checkpoint, false);
+      return;
+    }
+    this.setState('reverting');
+    old.post(protocol.ACTION_PAUSE);
+    try {
+      const fresh = await this.launch(checkpoint, { startPaused: wasPaused });
+      this.adopt(fresh, wasPaused);
+    } catch (error) {
+      if (this.world !== old) throw error;
+      if (!wasPaused) old.post(protocol.ACTION_RESUME);
+      this.setState(wasPaused ? 'paused' : 'running');
+      throw error;
+    }
+    await unplug(old);
+    this.stand(checkpoint, false);
+  }
+
+  private stand(checkpoint: Checkpoint, resume: boolean): void {
+    const { catalog } = this.bundle;
+    catalog.together(() => {
+      catalog.setMeta('current', checkpoint.id);
+      catalog.setMeta('resume', resume ? checkpoint.id : undefined);
+    });
+    this.listener.changed();
+    this.listener.checkpointsChanged();
+  }
+
+  /** A world that has come as far as its first slice. */
+  private async launch(from: Checkpoint | undefined, options: StartOptions): Promise<World> {
+    const { config, name, checkpointsPath } = this.bundle;
+    // A VM that goes on from a checkpoint needs its boot files only for a reset: they may have gone.
+    const boot = await readBootFiles(config).catch((error: unknown) => {
+      if (from) return { kind: 'none' } as const;
+      throw error;
+    });
+    let world: World | undefined;
+    let tellReady: (end: WorldEnd | undefined) => void = () => {};
+    const ready = new Promise<WorldEnd | undefined>(resolve => (tellReady = resolve));
+    const isMine = () => world !== undefined && this.world === world;
+    world = await this.worlds.start(
+      {
+        config,
+        boot,
+        run: { pacing: options.pacing ?? 'host', noReboot: config.noReboot, startPaused: options.startPaused ?? false, inputs: options.inputs ?? [], untilCount: options.untilCount },
+        restore: from && { path: this.bundle.checkpointPath(from.id), folder: checkpointsPath },
+      },
+      {
+        serialOutput: (channel, bytes) => this.console.serialOutput(channel, bytes),
+        screen: payload => {
+          if (isMine()) this.console.screenFrame(payload);
+        },
+        state: paused => {
+          tellReady(undefined);
+          if (isMine() && this.state !== 'reverting') this.setState(paused ? 'paused' : 'running');
+        },
+        stats: (mips, load) => {
+          if (!isMine()) return;
+          this.stats = { mips, load, at: performance.now() };
+          this.listener.changed();
+        },
+        ended: end => {
+          tellReady(end);
+          if (isMine()) this.worldEnded(end);
+        },
+      },
+    );
+    const end = await ready;
+    if (end === undefined) return world;
+    if (end.kind === 'refused') throw new CairnError(end.code, `${name} cannot start: ${end.message}`);
+    if (end.kind === 'crashed') throw new InvariantError(`${name} crashed while starting: ${end.reason}`);
+    return world; // so short a life is over, but was one
+  }
+
+  private adopt(world: World, paused: boolean): void {
+    this.world = world;
+    this.reason = undefined;
+    this.stats = undefined;
+    this.console.setSource({
+      serialInput: (channel, bytes) => world.sendSerial(channel, bytes),
+      scancodes: bytes => world.post(protocol.ACTION_SCANCODES, bytes),
+      screenCredit: whole => {
+        if (whole) world.post(protocol.ACTION_SCREEN_WHOLE);
+        world.post(protocol.ACTION_SCREEN_CREDIT);
+      },
+    });
+    this.setState(paused ? 'paused' : 'running');
+    // It may have ended before it was adopted.
+    void world.ended.then(end => {
+      if (this.world === world) this.worldEnded(end);
+    });
+  }
+
+  private worldEnded(end: WorldEnd): void {
+    this.world = undefined;
+    this.console.setSource(undefined);
+    this.reason = end.kind === 'crashed' ? `it crashed: ${end.reason}` : undefined;
+    this.setState(end.kind === 'crashed' ? 'crashed' : 'off');
+    this.listener.ended(end);
+  }
+
+  private running(): World {
+    if (this.world === undefined) throw new ConfigError('VM_OFF', `${this.bundle.name} is not running: start it first.`);
+    return this.world;
+  }
+
+  private async whenState(world: World, state: VmState): Promise<void> {
+    const reached = new Promise<void>(resolve => {
+      this.stateWaiters.push({ state, resolve });
+    });
+    await Promise.race([reached, world.ended]);
+  }
+  private stateWaiters: { state: VmState; resolve: () => void }[] = [];
+
+  private setState(state: VmState): void {
+    this.state = state;
+    for (const waiter of this.stateWaiters) if (waiter.state === state) waiter.resolve();
+    this.stateWaiters = this.stateWaiters.filter(waiter => waiter.state !== state);
+    this.listener.changed();
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.turn.then(work, work);
+    this.turn = result.catch(() => {});
+    return result;
+  }
+}
+
+/** A world that does not answer is ended all the same. */
+const PLUG_PATIENCE_MS = 2000;
+
+async function unplug(world: World): Promise<void> {
+  world.post(protocol.ACTION_STOP);
+  const timer = setTimeout(() => void world.terminate(), PLUG_PATIENCE_MS);
+  await world.ended;
+  clearTimeout(timer);
+}
+
+/** 16 lower-case letters and digits; sorts by time of making. */
+export function newCheckpointId(): string {
+  return Date.now().toString(36).padStart(9, '0') + BigInt(`0x${randomBytes(5).toString('hex')}`).toString(36).padStart(8, '0').slice(-7);
+}

@@ -1,0 +1,98 @@
+/** Starts and ends worlds (METHOD.md: a schedulable VM/VMM pair). What a world needs is prepared here; what goes wrong inside one stays there. */
+import { readFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { ConfigError } from '#engine/errors/errors.ts';
+import type { BootSource } from '#engine/machine/machine.ts';
+import { PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
+import type { MachineOptions, RunOptions } from '#worker/protocol.ts';
+import type { VmConfig } from './ipc/contract.ts';
+import { World, type WorldListener } from './world.ts';
+
+const MIB = 1024 * 1024;
+const WASM_PAGE = 65536;
+const WASM_LIMIT = 4096 * MIB;
+/** Machine pages beyond twice the guest's RAM: video memory, the zero page, copies in flight. */
+const SLACK_PAGES = 4096;
+
+export interface WorldFiles {
+  /** The compiled core (build/engine.wasm). */
+  readonly core: URL;
+  readonly vcpuEntry: URL;
+  readonly checkpointEntry: URL;
+}
+
+export const sourceFiles: WorldFiles = {
+  core: new URL('../build/engine.wasm', import.meta.url),
+  vcpuEntry: new URL('../native-free-worker/vcpu-worker.ts', import.meta.url),
+  checkpointEntry: new URL('../native-free-worker/checkpoint-worker.ts', import.meta.url),
+};
+
+export interface WorldSpec {
+  readonly config: VmConfig;
+  readonly boot: BootSource;
+  readonly run: RunOptions;
+  /** A checkpoint file to go on from, and where the files it points to are. */
+  readonly restore: { readonly path: string; readonly folder: string } | undefined;
+}
+
+export class WorldManager {
+  private readonly files: WorldFiles;
+  private readonly worlds = new Set<World>();
+  private core: Promise<WebAssembly.Module> | undefined;
+
+  constructor(files: WorldFiles = sourceFiles) {
+    this.files = files;
+  }
+
+  /** Throws ConfigError when the host can't hold it. */
+  async start(spec: WorldSpec, listener: WorldListener): Promise<World> {
+    const ramBytes = spec.config.memoryMiB * MIB;
+    if (ramBytes > totalmem()) {
+      throw new ConfigError('TOO_MUCH_MEMORY', `${spec.config.memoryMiB} MiB of memory is more than this computer has (${Math.floor(totalmem() / MIB)} MiB): give the VM less.`);
+    }
+    const core = await this.loadCore();
+    const poolPages = Math.min((WASM_LIMIT - POOL_BASE) / PAGE_SIZE, (2 * ramBytes) / PAGE_SIZE + SLACK_PAGES);
+    const memory = makeMemory(POOL_BASE + poolPages * PAGE_SIZE, spec.config.memoryMiB);
+    const machine: MachineOptions = { ramBytes, poolPages, rtcStartSeconds: Math.floor(Date.now() / 1000), debugExit: spec.config.debugExit, boot: spec.boot };
+    const world = new World(this.files.vcpuEntry, memory, { core, memory, machine, run: spec.run, restore: spec.restore }, [], listener);
+    this.worlds.add(world);
+    void world.ended.then(() => {
+      this.worlds.delete(world);
+      setTimeout(returnMemory, 100).unref();
+    });
+    return world;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.worlds].map(world => world.terminate()));
+  }
+
+  private loadCore(): Promise<WebAssembly.Module> {
+    this.core ??= readFile(this.files.core).then(
+      bytes => WebAssembly.compile(bytes),
+      (cause: unknown) => {
+        this.core = undefined;
+        throw new ConfigError('NOT_BUILT', 'the emulator core is not built: run `npm run build` in the project folder.', { cause });
+      },
+    );
+    return this.core;
+  }
+}
+
+function makeMemory(bytes: number, memoryMiB: number): WebAssembly.Memory {
+  const pages = Math.ceil(bytes / WASM_PAGE);
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (cause) {
+    throw new ConfigError('TOO_MUCH_MEMORY', `this computer cannot give a VM ${memoryMiB} MiB of memory now: close other VMs or programs, or give the VM less.`, { cause });
+  }
+}
+
+/** An ended world's memory is huge and its JavaScript handle tiny: V8 sees no reason to collect it soon, so it is told. */
+function returnMemory(): void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+}

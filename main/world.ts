@@ -1,0 +1,198 @@
+/**
+ * The kernel's side of one world: its worker threads, its shared memory, its rings. Actions are posted, never called; events are read in order, and
+ * a reader that is slow holds the guest back instead of losing bytes.
+ */
+import { setImmediate as yieldToLoop } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { Doorbell } from '#worker/doorbell.ts';
+import * as protocol from '#worker/protocol.ts';
+import type { WorldEnd } from '#worker/protocol.ts';
+import { RingReader, RingWriter, type Message } from '#worker/ring.ts';
+import { actionRing, eventRing, kernelDoorbell, vcpuDoorbell } from '#worker/world-block.ts';
+
+/** Who is told what a world does. A promise from `serialOutput` holds the world's events back until it settles. */
+export interface WorldListener {
+  serialOutput(channel: number, bytes: Uint8Array): void | Promise<void>;
+  screen(payload: Uint8Array): void;
+  state(paused: boolean): void;
+  stats(mips: number, load: number): void;
+  ended(end: WorldEnd): void;
+}
+
+/** Events handled before the process's other work gets a turn. */
+const EVENTS_PER_TURN = 64;
+/** Serial input that may wait in the kernel before senders are asked to wait. */
+const INPUT_COMFORT = 65536;
+
+export class World {
+  readonly memory: WebAssembly.Memory;
+  /** Settles when the world has ended and everything it sent has been passed on. */
+  readonly ended: Promise<WorldEnd>;
+  private readonly worker: Worker;
+  private readonly listener: WorldListener;
+  private readonly actions: RingWriter;
+  private readonly events: RingReader;
+  private readonly bell: Doorbell;
+  private readonly vcpuBell: Doorbell;
+  /** Actions that the ring had no space for. */
+  private readonly waiting: Message[] = [];
+  private readonly serialInput = [new InputWindow(), new InputWindow()] as const;
+  private exit: string | undefined;
+
+  /** `workerData` is what the entry expects; the memory is in it. */
+  constructor(entry: URL, memory: WebAssembly.Memory, workerData: object, transfer: readonly (ArrayBuffer | MessagePort)[], listener: WorldListener) {
+    const buffer = memory.buffer as SharedArrayBuffer;
+    this.memory = memory;
+    this.listener = listener;
+    this.actions = new RingWriter(actionRing(buffer));
+    this.events = new RingReader(eventRing(buffer));
+    this.bell = kernelDoorbell(buffer);
+    this.vcpuBell = vcpuDoorbell(buffer);
+    this.worker = new Worker(entry, { workerData, transferList: [...transfer] as never, name: 'vcpu' });
+    this.worker.on('error', error => this.threadEnded(error instanceof Error ? `${error.name}: ${error.message}` : String(error)));
+    this.worker.on('exit', code => this.threadEnded(`the vcpu worker ended by itself (code ${code})`));
+    this.ended = this.readEvents();
+  }
+
+  post(action: number, payload: Uint8Array = new Uint8Array()): void {
+    this.waiting.push({ kind: action, payload });
+    this.flush();
+  }
+
+  /** A promise when much is waiting already: send no more before it settles. */
+  sendSerial(channel: 0 | 1, bytes: Uint8Array): void | Promise<void> {
+    const window = this.serialInput[channel];
+    window.add(bytes);
+    this.sendInput(channel);
+    if (window.queued > INPUT_COMFORT) return window.drained();
+  }
+
+  /** Ends the world whatever it does. */
+  async terminate(): Promise<void> {
+    await this.worker.terminate();
+    await this.ended;
+  }
+
+  private async readEvents(): Promise<WorldEnd> {
+    const end = await this.readUntilEnd().catch((error: unknown): WorldEnd => ({ kind: 'crashed', reason: error instanceof Error ? error.message : String(error) }));
+    for (const window of this.serialInput) window.drop();
+    if (this.exit === undefined) void this.worker.terminate();
+    this.listener.ended(end);
+    return end;
+  }
+
+  private async readUntilEnd(): Promise<WorldEnd> {
+    for (let turn = 0; ; ) {
+      const seen = this.bell.count;
+      const hasExited = this.exit; // read before the ring: what a thread wrote before it ended is in there
+      this.flush();
+      const event = this.events.read();
+      if (this.events.takeSpaceWanted()) this.vcpuBell.ring();
+      if (event === undefined) {
+        if (hasExited !== undefined) return { kind: 'crashed', reason: hasExited };
+        await this.bell.rung(seen);
+        turn = 0;
+      } else if (event.kind === protocol.EVENT_END) {
+        return protocol.decodeJson(event.payload) as WorldEnd;
+      } else {
+        await this.dispatch(event);
+        if (++turn % EVENTS_PER_TURN === 0) await yieldToLoop();
+      }
+    }
+  }
+
+  private dispatch(event: Message): void | Promise<void> {
+    switch (event.kind) {
+      case protocol.EVENT_SERIAL_OUT:
+        return this.listener.serialOutput(event.payload[0]!, event.payload.subarray(1));
+      case protocol.EVENT_SCREEN:
+        return this.listener.screen(event.payload);
+      case protocol.EVENT_STATE:
+        return this.listener.state(event.payload[0] === protocol.RUN_STATE_PAUSED);
+      case protocol.EVENT_STATS: {
+        const { mips, load } = protocol.decodeStats(event.payload);
+        return this.listener.stats(mips, load);
+      }
+      case protocol.EVENT_SERIAL_TAKEN: {
+        const { channel, count } = protocol.decodeTaken(event.payload);
+        const index = channel === 1 ? 1 : 0;
+        this.serialInput[index].taken(count);
+        return this.sendInput(index);
+      }
+      default: // an event of no interest here
+    }
+  }
+
+  private sendInput(channel: 0 | 1): void {
+    for (;;) {
+      const bytes = this.serialInput[channel].next();
+      if (bytes === undefined) return;
+      this.post(protocol.ACTION_SERIAL_IN, protocol.onChannel(channel, bytes));
+    }
+  }
+
+  private flush(): void {
+    let sent = 0;
+    for (const { kind, payload } of this.waiting) {
+      if (!this.actions.write(kind, payload)) {
+        this.actions.wantSpace();
+        if (!this.actions.write(kind, payload)) break;
+      }
+      sent++;
+    }
+    if (sent === 0) return;
+    this.waiting.splice(0, sent);
+    this.vcpuBell.ring();
+  }
+
+  private threadEnded(reason: string): void {
+    this.exit ??= reason;
+    this.bell.ring();
+  }
+}
+
+/** Serial input on its way to one UART: a bounded part of it is in the world. */
+class InputWindow {
+  queued = 0;
+  private readonly chunks: Uint8Array[] = [];
+  private underWay = 0;
+  private waiters: (() => void)[] = [];
+
+  add(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.chunks.push(bytes);
+    this.queued += bytes.length;
+  }
+
+  /** What may be sent now. */
+  next(): Uint8Array | undefined {
+    const chunk = this.chunks[0];
+    const room = protocol.SERIAL_INPUT_WINDOW - this.underWay;
+    if (chunk === undefined || room <= 0) return undefined;
+    const bytes = chunk.subarray(0, room);
+    if (bytes.length === chunk.length) this.chunks.shift();
+    else this.chunks[0] = chunk.subarray(room);
+    this.queued -= bytes.length;
+    this.underWay += bytes.length;
+    if (this.queued <= INPUT_COMFORT / 2) this.release();
+    return bytes;
+  }
+
+  taken(count: number): void {
+    this.underWay = Math.max(0, this.underWay - count);
+  }
+
+  drained(): Promise<void> {
+    return new Promise(resolve => this.waiters.push(resolve));
+  }
+
+  drop(): void {
+    this.chunks.length = 0;
+    this.queued = 0;
+    this.release();
+  }
+
+  private release(): void {
+    for (const resolve of this.waiters.splice(0)) resolve();
+  }
+}
