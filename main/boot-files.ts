@@ -18,11 +18,17 @@ export async function readBootFiles(config: VmConfig): Promise<BootSource> {
   const kind = kernelKind(kernel);
   const room = config.memoryMiB * 1024 * 1024;
   if (kernel.length + (initrd?.length ?? 0) > room) {
-    throw new ConfigError('TOO_LITTLE_MEMORY', `${config.memoryMiB} MiB of memory cannot hold the kernel and the initrd: give the VM more.`);
+    throw new ConfigError(
+      'TOO_LITTLE_MEMORY',
+      `${config.memoryMiB} MiB of memory cannot hold the kernel and the initrd: give the VM more.`,
+    );
   }
   if (kind === 'linux') return { kind, kernel, initrd, commandLine: config.append };
   if (kind === 'multiboot') return { kind, kernel, modules: initrd ? [initrd] : [], commandLine: config.append };
-  throw new ConfigError('NOT_A_KERNEL', `${config.kernel} is not a kernel that Cairn can start: it is neither a Linux bzImage nor a Multiboot 1 file.`);
+  throw new ConfigError(
+    'NOT_A_KERNEL',
+    `${config.kernel} is not a kernel that Cairn can start: it is neither a Linux bzImage nor a Multiboot 1 file.`,
+  );
 }
 
 export function kernelKind(bytes: Uint8Array): 'linux' | 'multiboot' | undefined {

@@ -44,7 +44,8 @@ export class Bundle {
 
   /** A new VM. The folder appears whole or not at all. */
   static create(path: string, config: VmConfig): void {
-    if (existsSync(path)) throw new ConfigError('VM_EXISTS', `there is a VM ${nameOf(path)} already: choose another name, or delete it first.`);
+    if (existsSync(path))
+      throw new ConfigError('VM_EXISTS', `there is a VM ${nameOf(path)} already: choose another name, or delete it first.`);
     const building = `${path}.new-${process.pid}`;
     mkdirSync(join(building, CHECKPOINTS), { recursive: true, mode: 0o700 });
     mkdirSync(join(building, 'logs'));
@@ -93,7 +94,11 @@ export class Bundle {
     try {
       return vmFile.parse(JSON.parse(text)).config;
     } catch (cause) {
-      throw new ConfigError('BAD_VM_JSON', `${file} is not a valid VM configuration: ${problem(cause)}. Mend it by hand or restore it from a copy.`, { cause });
+      throw new ConfigError(
+        'BAD_VM_JSON',
+        `${file} is not a valid VM configuration: ${problem(cause)}. Mend it by hand or restore it from a copy.`,
+        { cause },
+      );
     }
   }
 
@@ -125,7 +130,11 @@ export class Bundle {
 
   checkpoint(id: string): Checkpoint {
     const found = this.catalog.get(id);
-    if (!found) throw new ConfigError('NO_SUCH_CHECKPOINT', `${this.name} has no checkpoint ${id}: \`cairn checkpoint list ${this.name}\` shows those it has.`);
+    if (!found)
+      throw new ConfigError(
+        'NO_SUCH_CHECKPOINT',
+        `${this.name} has no checkpoint ${id}: \`cairn checkpoint list ${this.name}\` shows those it has.`,
+      );
     return found;
   }
 
@@ -167,7 +176,9 @@ export class Bundle {
     });
     for (const id of known) {
       if (found.has(id)) continue;
-      this.notices.push(`${this.name}: the checkpoint “${this.catalog.get(id)?.title ?? id}” is gone, for its file ${id}${CHECKPOINT_SUFFIX} is.`);
+      this.notices.push(
+        `${this.name}: the checkpoint “${this.catalog.get(id)?.title ?? id}” is gone, for its file ${id}${CHECKPOINT_SUFFIX} is.`,
+      );
       this.catalog.forget(id);
     }
   }
@@ -190,7 +201,10 @@ function openCatalog(path: string): { opened: Catalog; notice?: string } | undef
 
 export function inUse(path: string, pid: number | undefined): ConfigError {
   const who = pid === undefined ? '' : ` (process ${pid})`;
-  return new ConfigError('VM_IN_USE', `${nameOf(path)} is open in another Cairn${who}; close it there, or give it commands from here with \`cairn vm\` and \`cairn checkpoint\`.`);
+  return new ConfigError(
+    'VM_IN_USE',
+    `${nameOf(path)} is open in another Cairn${who}; close it there, or give it commands from here with \`cairn vm\` and \`cairn checkpoint\`.`,
+  );
 }
 
 export const nameOf = (bundlePath: string): string => basename(bundlePath, '.cairn');

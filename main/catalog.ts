@@ -53,7 +53,10 @@ export class Catalog {
         db.exec(SCHEMA);
         db.pragma(`user_version = ${SCHEMA_VERSION}`);
       } else if (version !== SCHEMA_VERSION) {
-        throw new StorageError('CATALOG_VERSION', `${path} was written by a newer Cairn (catalogue version ${String(version)}): open the VM with that one.`);
+        throw new StorageError(
+          'CATALOG_VERSION',
+          `${path} was written by a newer Cairn (catalogue version ${String(version)}): open the VM with that one.`,
+        );
       }
       db.exec('COMMIT'); // in exclusive locking mode the lock stays
       return new Catalog(db);
@@ -64,6 +67,20 @@ export class Catalog {
       if (code.startsWith('SQLITE_BUSY')) return undefined;
       const damaged = code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT');
       throw new StorageError(damaged ? 'CATALOG_DAMAGED' : 'CATALOG', `${path} cannot be opened: ${(cause as Error).message}.`, { cause });
+    }
+  }
+
+  /** A glance at a catalogue that nobody has open; undefined when somebody has, or there is none yet. */
+  static peek(path: string): { current: string | undefined; checkpoints: number } | undefined {
+    let db: Database.Database | undefined;
+    try {
+      db = new Database(path, { timeout: 0, readonly: true, fileMustExist: true });
+      const catalog = new Catalog(db);
+      return { current: catalog.getMeta('current'), checkpoints: catalog.list().length };
+    } catch {
+      return undefined;
+    } finally {
+      db?.close();
     }
   }
 
@@ -85,8 +102,20 @@ export class Catalog {
     const { pages } = checkpoint;
     this.db
       .prepare('INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
-      .run(checkpoint.id, checkpoint.title, checkpoint.parent, checkpoint.takenAt, checkpoint.pauseMs, checkpoint.totalMs, checkpoint.bytesWritten,
-        pages.stored, pages.zero, pages.pointed, pages.absent, checkpoint.running ? 1 : 0);
+      .run(
+        checkpoint.id,
+        checkpoint.title,
+        checkpoint.parent,
+        checkpoint.takenAt,
+        checkpoint.pauseMs,
+        checkpoint.totalMs,
+        checkpoint.bytesWritten,
+        pages.stored,
+        pages.zero,
+        pages.pointed,
+        pages.absent,
+        checkpoint.running ? 1 : 0,
+      );
   }
 
   rename(id: string, title: string): void {

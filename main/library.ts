@@ -23,7 +23,11 @@ export class Library {
     try {
       mkdirSync(path, { recursive: true });
     } catch (cause) {
-      throw new ConfigError('LIBRARY', `the library folder ${path} cannot be made: ${(cause as Error).message}. Set CAIRN_HOME to a folder that you may write.`, { cause });
+      throw new ConfigError(
+        'LIBRARY',
+        `the library folder ${path} cannot be made: ${(cause as Error).message}. Set CAIRN_HOME to a folder that you may write.`,
+        { cause },
+      );
     }
   }
 

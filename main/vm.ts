@@ -86,7 +86,10 @@ export class Vm {
       const { catalog, config, name } = this.bundle;
       const from = catalog.getMeta('resume') ?? (config.kernel === undefined ? catalog.getMeta('current') : undefined);
       if (from === undefined && config.kernel === undefined) {
-        throw new ConfigError('NOTHING_TO_START', `${name} has neither a kernel nor a checkpoint to start from: give it a kernel in its settings or with \`cairn run --name ${name} --kernel FILE\`.`);
+        throw new ConfigError(
+          'NOTHING_TO_START',
+          `${name} has neither a kernel nor a checkpoint to start from: give it a kernel in its settings or with \`cairn run --name ${name} --kernel FILE\`.`,
+        );
       }
       this.setState('starting');
       try {
@@ -137,7 +140,10 @@ export class Vm {
         takenAt: new Date().toISOString(),
       };
       void world;
-      throw new CheckpointError('NOT_BUILT', `checkpoint ${order.title} of ${this.bundle.name} cannot be taken: this Cairn has no checkpoint software.`);
+      throw new CheckpointError(
+        'NOT_BUILT',
+        `checkpoint ${order.title} of ${this.bundle.name} cannot be taken: this Cairn has no checkpoint software.`,
+      );
     });
   }
 
@@ -218,7 +224,13 @@ export class Vm {
       {
         config,
         boot,
-        run: { pacing: options.pacing ?? 'host', noReboot: config.noReboot, startPaused: options.startPaused ?? false, inputs: options.inputs ?? [], untilCount: options.untilCount },
+        run: {
+          pacing: options.pacing ?? 'host',
+          noReboot: config.noReboot,
+          startPaused: options.startPaused ?? false,
+          inputs: options.inputs ?? [],
+          untilCount: options.untilCount,
+        },
         restore: from && { path: this.bundle.checkpointPath(from.id), folder: checkpointsPath },
       },
       {
@@ -314,5 +326,11 @@ async function unplug(world: World): Promise<void> {
 
 /** 16 lower-case letters and digits; sorts by time of making. */
 export function newCheckpointId(): string {
-  return Date.now().toString(36).padStart(9, '0') + BigInt(`0x${randomBytes(5).toString('hex')}`).toString(36).padStart(8, '0').slice(-7);
+  return (
+    Date.now().toString(36).padStart(9, '0') +
+    BigInt(`0x${randomBytes(5).toString('hex')}`)
+      .toString(36)
+      .padStart(8, '0')
+      .slice(-7)
+  );
 }

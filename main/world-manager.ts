@@ -50,12 +50,21 @@ export class WorldManager {
   async start(spec: WorldSpec, listener: WorldListener): Promise<World> {
     const ramBytes = spec.config.memoryMiB * MIB;
     if (ramBytes > totalmem()) {
-      throw new ConfigError('TOO_MUCH_MEMORY', `${spec.config.memoryMiB} MiB of memory is more than this computer has (${Math.floor(totalmem() / MIB)} MiB): give the VM less.`);
+      throw new ConfigError(
+        'TOO_MUCH_MEMORY',
+        `${spec.config.memoryMiB} MiB of memory is more than this computer has (${Math.floor(totalmem() / MIB)} MiB): give the VM less.`,
+      );
     }
     const core = await this.loadCore();
     const poolPages = Math.min((WASM_LIMIT - POOL_BASE) / PAGE_SIZE, (2 * ramBytes) / PAGE_SIZE + SLACK_PAGES);
     const memory = makeMemory(POOL_BASE + poolPages * PAGE_SIZE, spec.config.memoryMiB);
-    const machine: MachineOptions = { ramBytes, poolPages, rtcStartSeconds: Math.floor(Date.now() / 1000), debugExit: spec.config.debugExit, boot: spec.boot };
+    const machine: MachineOptions = {
+      ramBytes,
+      poolPages,
+      rtcStartSeconds: Math.floor(Date.now() / 1000),
+      debugExit: spec.config.debugExit,
+      boot: spec.boot,
+    };
     const world = new World(this.files.vcpuEntry, memory, { core, memory, machine, run: spec.run, restore: spec.restore }, [], listener);
     this.worlds.add(world);
     void world.ended.then(() => {
@@ -71,7 +80,7 @@ export class WorldManager {
 
   private loadCore(): Promise<WebAssembly.Module> {
     this.core ??= readFile(this.files.core).then(
-      bytes => WebAssembly.compile(bytes),
+      bytes => new WebAssembly.Module(bytes),
       (cause: unknown) => {
         this.core = undefined;
         throw new ConfigError('NOT_BUILT', 'the emulator core is not built: run `npm run build` in the project folder.', { cause });
@@ -86,7 +95,11 @@ function makeMemory(bytes: number, memoryMiB: number): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   } catch (cause) {
-    throw new ConfigError('TOO_MUCH_MEMORY', `this computer cannot give a VM ${memoryMiB} MiB of memory now: close other VMs or programs, or give the VM less.`, { cause });
+    throw new ConfigError(
+      'TOO_MUCH_MEMORY',
+      `this computer cannot give a VM ${memoryMiB} MiB of memory now: close other VMs or programs, or give the VM less.`,
+      { cause },
+    );
   }
 }
 

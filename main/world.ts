@@ -3,7 +3,7 @@
  * a reader that is slow holds the guest back instead of losing bytes.
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
+import { Worker, type MessagePort } from 'node:worker_threads';
 import type { Doorbell } from '#worker/doorbell.ts';
 import * as protocol from '#worker/protocol.ts';
 import type { WorldEnd } from '#worker/protocol.ts';
@@ -38,9 +38,17 @@ export class World {
   private readonly waiting: Message[] = [];
   private readonly serialInput = [new InputWindow(), new InputWindow()] as const;
   private exit: string | undefined;
+  private giveUp: () => void = () => {};
+  private readonly givenUp = new Promise<void>(resolve => (this.giveUp = resolve));
 
   /** `workerData` is what the entry expects; the memory is in it. */
-  constructor(entry: URL, memory: WebAssembly.Memory, workerData: object, transfer: readonly (ArrayBuffer | MessagePort)[], listener: WorldListener) {
+  constructor(
+    entry: URL,
+    memory: WebAssembly.Memory,
+    workerData: object,
+    transfer: readonly (ArrayBuffer | MessagePort)[],
+    listener: WorldListener,
+  ) {
     const buffer = memory.buffer as SharedArrayBuffer;
     this.memory = memory;
     this.listener = listener;
@@ -67,14 +75,18 @@ export class World {
     if (window.queued > INPUT_COMFORT) return window.drained();
   }
 
-  /** Ends the world whatever it does. */
+  /** Ends the world whatever it does, and waits for no reader. */
   async terminate(): Promise<void> {
+    this.giveUp();
     await this.worker.terminate();
     await this.ended;
   }
 
   private async readEvents(): Promise<WorldEnd> {
-    const end = await this.readUntilEnd().catch((error: unknown): WorldEnd => ({ kind: 'crashed', reason: error instanceof Error ? error.message : String(error) }));
+    const end = await this.readUntilEnd().catch((error: unknown): WorldEnd => ({
+      kind: 'crashed',
+      reason: error instanceof Error ? error.message : String(error),
+    }));
     for (const window of this.serialInput) window.drop();
     if (this.exit === undefined) void this.worker.terminate();
     this.listener.ended(end);
@@ -82,7 +94,7 @@ export class World {
   }
 
   private async readUntilEnd(): Promise<WorldEnd> {
-    for (let turn = 0; ; ) {
+    for (let turn = 0; ;) {
       const seen = this.bell.count;
       const hasExited = this.exit; // read before the ring: what a thread wrote before it ended is in there
       this.flush();
@@ -95,7 +107,8 @@ export class World {
       } else if (event.kind === protocol.EVENT_END) {
         return protocol.decodeJson(event.payload) as WorldEnd;
       } else {
-        await this.dispatch(event);
+        const taken = this.dispatch(event);
+        if (taken) await Promise.race([taken, this.givenUp]);
         if (++turn % EVENTS_PER_TURN === 0) await yieldToLoop();
       }
     }

@@ -21,21 +21,25 @@ const attempt = (write: () => boolean) => {
 describe('a ring', () => {
   test('behaves as a bounded queue under any sequence of writes and reads', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 8, max: 80 }), fc.array(fc.oneof(fc.constant('read' as const), fc.uint8Array({ maxLength: 40 })), { maxLength: 200 }), (size, steps) => {
-        const { writer, reader } = ring(size);
-        const model: Uint8Array[] = [];
-        for (const step of steps) {
-          const used = model.reduce((sum, message) => sum + message.length + 5, 0);
-          const room = size - 1 - used - 5;
-          expect(writer.room).toBe(room);
-          expect(step === 'read' ? reader.read()?.payload : attempt(() => writer.write(1, step))).toEqual(
-            step === 'read' ? model[0] : step.length > size - 6 ? 'refused' : step.length <= room,
-          );
-          if (step === 'read') model.shift();
-          else if (step.length <= room) model.push(step);
-          expect(reader.empty).toBe(model.length === 0);
-        }
-      }),
+      fc.property(
+        fc.integer({ min: 8, max: 80 }),
+        fc.array(fc.oneof(fc.constant('read' as const), fc.uint8Array({ maxLength: 40 })), { maxLength: 200 }),
+        (size, steps) => {
+          const { writer, reader } = ring(size);
+          const model: Uint8Array[] = [];
+          for (const step of steps) {
+            const used = model.reduce((sum, message) => sum + message.length + 5, 0);
+            const room = size - 1 - used - 5;
+            expect(writer.room).toBe(room);
+            expect(step === 'read' ? reader.read()?.payload : attempt(() => writer.write(1, step))).toEqual(
+              step === 'read' ? model[0] : step.length > size - 6 ? 'refused' : step.length <= room,
+            );
+            if (step === 'read') model.shift();
+            else if (step.length <= room) model.push(step);
+            expect(reader.empty).toBe(model.length === 0);
+          }
+        },
+      ),
     );
   });
 
@@ -48,7 +52,7 @@ describe('a ring', () => {
     const writerBell = new Doorbell(buffer, 4);
     const worker = new Worker(new URL('./testing/ring-writer-thread.ts', import.meta.url), { workerData: { buffer, size, lengths } });
     const exited = new Promise(resolve => worker.once('exit', resolve));
-    for (let i = 0; i < lengths.length; ) {
+    for (let i = 0; i < lengths.length;) {
       const seen = ownBell.count;
       const message = reader.read();
       if (reader.takeSpaceWanted()) writerBell.ring();

@@ -41,7 +41,8 @@ abstract class Ring {
   /** A word that the other side writes: never trusted beyond the ring's own bytes. */
   protected position(word: number): number {
     const value = Atomics.load(this.control, word);
-    if (value < 0 || value >= this.capacity) throw new InvariantError(`a ring of this world is damaged: position ${value} of ${this.capacity}`);
+    if (value < 0 || value >= this.capacity)
+      throw new InvariantError(`a ring of this world is damaged: position ${value} of ${this.capacity}`);
     return value;
   }
 }
@@ -60,7 +61,8 @@ export class RingWriter extends Ring {
 
   /** False (and nothing is written) when the message does not fit now. */
   write(kind: number, payload: Uint8Array): boolean {
-    if (payload.length > this.largestPayload) throw new InvariantError(`a message of ${payload.length} bytes can never fit a ring of ${this.capacity}`);
+    if (payload.length > this.largestPayload)
+      throw new InvariantError(`a message of ${payload.length} bytes can never fit a ring of ${this.capacity}`);
     if (payload.length > this.room) return false;
     let head = this.position(HEAD);
     const length = payload.length + 1;
@@ -94,7 +96,8 @@ export class RingReader extends Ring {
     }
     const [b0, b1, b2, b3, kind] = header as [number, number, number, number, number];
     const length = (b0 | (b1 << 8) | (b2 << 16) | (b3 << 24)) >>> 0;
-    if (length === 0 || length + LENGTH_SIZE > used) throw new InvariantError(`a ring of this world is damaged: a message of ${length} bytes in ${used}`);
+    if (length === 0 || length + LENGTH_SIZE > used)
+      throw new InvariantError(`a ring of this world is damaged: a message of ${length} bytes in ${used}`);
     const payload = new Uint8Array(length - 1);
     const first = Math.min(payload.length, this.capacity - tail);
     payload.set(this.data.subarray(tail, tail + first));

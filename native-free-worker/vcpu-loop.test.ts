@@ -21,13 +21,27 @@ function world(steps: Step[], options: Partial<RunOptions> = {}, { eventRing = 1
   const events = new RingReader(eventPlace);
   const outbox = new Outbox(new RingWriter(eventPlace), kernelBell);
   const machine = new FakeMachine(outbox, steps);
-  const loop = new VcpuLoop({ machine, outbox, actions: new RingReader(actionPlace), bell, kernelBell, hostNowNs, checkpoint: undefined, canReboot, options: { ...exact, ...options } });
+  const loop = new VcpuLoop({
+    machine,
+    outbox,
+    actions: new RingReader(actionPlace),
+    bell,
+    kernelBell,
+    hostNowNs,
+    checkpoint: undefined,
+    canReboot,
+    options: { ...exact, ...options },
+  });
   const drain = () => {
     const all = [];
     for (let event = events.read(); event !== undefined; event = events.read()) all.push(event);
     return all;
   };
-  const serial = (all = drain()) => all.filter(e => e.kind === protocol.EVENT_SERIAL_OUT).map(e => new TextDecoder().decode(e.payload.subarray(1))).join('');
+  const serial = (all = drain()) =>
+    all
+      .filter(e => e.kind === protocol.EVENT_SERIAL_OUT)
+      .map(e => new TextDecoder().decode(e.payload.subarray(1)))
+      .join('');
   return { loop, machine, actions, drain, serial };
 }
 
@@ -70,7 +84,9 @@ describe('the vcpu loop', () => {
   });
 
   test('a halted guest without a deadline is woken by the next input', () => {
-    const { loop, machine } = world([{ halt: undefined }, { out: 'woken' }], { inputs: [{ count: 1e9, action: protocol.ACTION_SCANCODES, payload: Uint8Array.of(0x1e) }] });
+    const { loop, machine } = world([{ halt: undefined }, { out: 'woken' }], {
+      inputs: [{ count: 1e9, action: protocol.ACTION_SCANCODES, payload: Uint8Array.of(0x1e) }],
+    });
     expect(loop.run()).toEqual({ kind: 'halted-for-good' });
     expect(machine.scancodes).toEqual([0x1e]);
   });
@@ -87,7 +103,11 @@ describe('the vcpu loop', () => {
   test('screen frames need a credit and carry only changed rows', () => {
     const credit = (count: number) => ({ count, action: protocol.ACTION_SCREEN_CREDIT, payload: new Uint8Array() });
     let now = 0;
-    const { loop, drain } = world([{ draw: 'A' }, { nops: 1_000_000 }, { draw: 'B' }, { nops: 1_000_000 }, { draw: 'C' }, { nops: 1_000_000 }], { inputs: [credit(2_200_000)] }, { hostNowNs: () => (now += 20_000_000) });
+    const { loop, drain } = world(
+      [{ draw: 'A' }, { nops: 1_000_000 }, { draw: 'B' }, { nops: 1_000_000 }, { draw: 'C' }, { nops: 1_000_000 }],
+      { inputs: [credit(2_200_000)] },
+      { hostNowNs: () => (now += 20_000_000) },
+    );
     loop.run();
     const frames = drain().filter(e => e.kind === protocol.EVENT_SCREEN);
     expect(frames).toHaveLength(1); // the final frame has nothing new, and no second credit came
@@ -97,7 +117,11 @@ describe('the vcpu loop', () => {
 
   test('a host-paced guest is moved along with the host clock', () => {
     let now = 0;
-    const { loop, machine } = world([{ nops: 300_000 }, { end: { kind: 'power-off' } }], { pacing: 'host' }, { hostNowNs: () => (now += 500_000) });
+    const { loop, machine } = world(
+      [{ nops: 300_000 }, { end: { kind: 'power-off' } }],
+      { pacing: 'host' },
+      { hostNowNs: () => (now += 500_000) },
+    );
     loop.run();
     expect(machine.nowNs()).toBeGreaterThan(1_000_000);
     expect(Math.max(...machine.advances)).toBeLessThanOrEqual(10_000_000);

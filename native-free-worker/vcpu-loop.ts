@@ -153,7 +153,8 @@ export class VcpuLoop {
     this.sendScreen();
     if (moreWork || !this.parts.outbox.flush()) return;
     let timeoutNs = waitNs ?? Infinity;
-    if (this.screenCredit && this.screenStale) timeoutNs = Math.min(timeoutNs, this.lastFrameNs + FRAME_INTERVAL_NS - this.parts.hostNowNs());
+    if (this.screenCredit && this.screenStale)
+      timeoutNs = Math.min(timeoutNs, this.lastFrameNs + FRAME_INTERVAL_NS - this.parts.hostNowNs());
     if (timeoutNs === Infinity) this.parts.bell.sleep(seen);
     else if (timeoutNs > 0) this.parts.bell.sleep(seen, Math.min(timeoutNs / MS, LONGEST_SLEEP_MS));
   }

@@ -117,10 +117,10 @@ export type EventName = keyof Events;
 export interface HostClient {
   request<N extends RequestName>(name: N, params: Params<N>): Promise<Result<N>>;
   on<E extends EventName>(event: E, listener: (payload: Events[E]) => void): () => void;
-  /** Binary console frames from the host (frames.ts). */
-  onFrame(listener: (frame: Uint8Array) => void): () => void;
-  /** Binary console frames to the host: serial input, scan codes, screen credits. */
-  sendFrame(frame: Uint8Array): void;
+  /** Binary console frames from the host (frames.ts). A promise holds the VM's serial output back until it settles: nothing is lost. */
+  onFrame(listener: (frame: Uint8Array) => void | Promise<void>): () => void;
+  /** Binary console frames to the host: serial input, scan codes, screen credits. A promise: the VM's input queue is full, send no more before it settles. */
+  sendFrame(frame: Uint8Array): void | Promise<void>;
   close(): void;
 }
 

@@ -38,7 +38,7 @@ export class FakeMachine implements Machine {
   }
 
   runSlice(budget: number): SliceEnd {
-    for (let left = budget; left > 0; ) {
+    for (let left = budget; left > 0;) {
       if (this.deadlineNs !== undefined && this.deadlineNs <= this.nowNs()) {
         this.deadlineNs = undefined;
         this.halted = false;

@@ -1,0 +1,391 @@
+/**
+ * What every surface talks to: the library's VMs, whoever owns them. A VM that this process owns is commanded here; one that another Cairn owns
+ * through that one's socket; one that nobody owns is opened for as long as the command takes, or as it runs.
+ */
+import { constants, existsSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigError, IpcError } from '#engine/errors/errors.ts';
+import type { WorldEnd } from '#worker/protocol.ts';
+import { Bundle, inUse } from './bundle.ts';
+import { Catalog } from './catalog.ts';
+import { neededCheckpoints, readCheckpointInfo } from './checkpoint-files.ts';
+import { ConsoleHub } from './console-hub.ts';
+import { HostClientHere } from './host-client.ts';
+import type { EventName, Events, HostClient, Params, RequestName, Result, VmDetail, VmSummary } from './ipc/contract.ts';
+import { Library } from './library.ts';
+import { LibraryWatch } from './library-watch.ts';
+import { OwnerSocket } from './owner-socket.ts';
+import { readOwner } from './owner.ts';
+import { RemoteConsoles } from './remote-consoles.ts';
+import type { RemoteHost } from './remote-host.ts';
+import { RemoteOwners } from './remote-owners.ts';
+import { Vm, type StartOptions } from './vm.ts';
+import { WorldManager } from './world-manager.ts';
+
+export interface HostServiceOptions {
+  readonly libraryPath: string;
+  readonly version: string;
+  readonly worlds?: WorldManager;
+  /** The demo VM's name, or why there is none. */
+  readonly demo?: { readonly vm?: string; readonly missing?: string };
+}
+
+type Handler<N extends RequestName> = (params: Params<N>, client: HostClientHere) => Promise<Result<N>> | Result<N>;
+type Handlers = { [N in RequestName]: Handler<N> };
+
+/** How often a bundle that changes hands while it is looked at is looked at again. */
+const OWNER_TRIES = 20;
+const PEEK_PATIENCE_MS = 50;
+
+export class HostService {
+  readonly library: Library;
+  private readonly options: HostServiceOptions;
+  private readonly worlds: WorldManager;
+  private readonly clients = new Set<HostClientHere>();
+  private readonly vms = new Map<string, Promise<Vm>>();
+  /** Commands under way on each VM that is open here. */
+  private readonly users = new Map<string, number>();
+  private readonly hubs = new Map<string, ConsoleHub>();
+  private readonly endWaiters = new Map<string, ((end: WorldEnd) => void)[]>();
+  private readonly remotes: RemoteOwners;
+  private readonly remoteConsoles: RemoteConsoles;
+  private readonly watch: LibraryWatch;
+  private socket: Promise<OwnerSocket> | undefined;
+  private nextHandle = 1;
+
+  constructor(options: HostServiceOptions) {
+    this.options = options;
+    this.library = new Library(options.libraryPath);
+    this.worlds = options.worlds ?? new WorldManager();
+    this.remoteConsoles = new RemoteConsoles(name => this.hub(name));
+    this.remotes = new RemoteOwners({
+      event: (name, payload, socket) => this.forward(name, payload, socket),
+      frame: (frame, remote) => this.remoteConsoles.frame(frame, remote),
+      gone: remote => {
+        for (const name of this.remoteConsoles.gone(remote)) void this.announce(name);
+      },
+    });
+    this.watch = new LibraryWatch(this.library, {
+      changed: name => {
+        if (!this.vms.has(name)) void this.announce(name).then(() => this.bridge(name));
+      },
+      removed: name => this.emit('vm.removed', { name }),
+    });
+  }
+
+  /** One surface's connection. */
+  connect(): HostClient {
+    const client = new HostClientHere({
+      request: (name, params, from) => this.request(name, params, from),
+      hub: name => this.hub(name),
+      subscribed: () => this.watch.start(),
+      closed: from => this.clients.delete(from),
+    });
+    this.clients.add(client);
+    return client;
+  }
+
+  /** `vm.start` with what only `cairn run` and tests ask for. */
+  async start(name: string, options: StartOptions = {}): Promise<VmSummary> {
+    const { vm, done } = await this.open(name);
+    try {
+      vm.bundle.announce((await this.listen()).path);
+      await vm.start(options);
+      return vm.summary();
+    } finally {
+      done();
+    }
+  }
+
+  /** Settles when the VM, running here, ends for good; a revert is no end. Ask before starting it. */
+  whenEnded(name: string): Promise<WorldEnd> {
+    return new Promise(resolve => {
+      this.endWaiters.set(name, [...(this.endWaiters.get(name) ?? []), resolve]);
+    });
+  }
+
+  /** Ends every VM that runs here and lets go of everything. */
+  async close(): Promise<void> {
+    this.watch.stop();
+    for (const vm of this.vms.values()) await (await vm.catch(() => undefined))?.close();
+    this.vms.clear();
+    await this.worlds.close();
+    await this.remotes.close();
+    (await this.socket)?.close();
+    for (const client of this.clients) client.close();
+  }
+
+  private request<N extends RequestName>(name: N, params: Params<N>, client: HostClientHere): Promise<Result<N>> {
+    return Promise.resolve().then(() => (this.handlers[name] as Handler<N>)(params, client));
+  }
+
+  private readonly handlers: Handlers = {
+    'vm.list': () => Promise.all(this.library.names().map(name => this.summary(name))),
+    'vm.show': ({ name }) => this.detail(name),
+    'vm.create': async ({ name, config }) => {
+      Bundle.create(this.library.bundlePath(name), config);
+      await this.announce(name);
+      return this.detail(name);
+    },
+    'vm.configure': ({ name, config }) =>
+      this.command('vm.configure', { name, config }, vm => {
+        vm.configure(config);
+        return vm.detail();
+      }),
+    'vm.delete': ({ name }) => this.delete(name),
+    'vm.start': ({ name }) =>
+      this.command('vm.start', { name }, async vm => {
+        vm.bundle.announce((await this.listen()).path);
+        await vm.start();
+        return vm.summary();
+      }),
+    'vm.stop': ({ name, how }) =>
+      this.command('vm.stop', { name, how }, async vm => {
+        await vm.stop(how);
+        return vm.summary();
+      }),
+    'vm.reset': ({ name }) =>
+      this.command('vm.reset', { name }, vm => {
+        vm.reset();
+        return vm.summary();
+      }),
+    'vm.pause': ({ name }) => this.setPaused('vm.pause', name, true),
+    'vm.resume': ({ name }) => this.setPaused('vm.resume', name, false),
+    'vm.clone': params => this.clone(params),
+    'checkpoint.list': ({ name }) => this.command('checkpoint.list', { name }, vm => vm.checkpoints()),
+    'checkpoint.take': ({ name, title }) => this.command('checkpoint.take', { name, title }, vm => vm.take(title)),
+    'checkpoint.revert': ({ name, id }) =>
+      this.command('checkpoint.revert', { name, id }, async vm => {
+        await vm.revert(id);
+        return vm.summary();
+      }),
+    'checkpoint.rename': ({ name, id, title }) => this.command('checkpoint.rename', { name, id, title }, vm => vm.rename(id, title)),
+    'app.info': () => ({
+      version: this.options.version,
+      libraryPath: this.library.path,
+      ...(this.options.demo?.vm === undefined ? {} : { demoVm: this.options.demo.vm }),
+      ...(this.options.demo?.missing === undefined ? {} : { demoMissing: this.options.demo.missing }),
+    }),
+    'console.attach': async ({ name }, client) => {
+      Bundle.readConfig(this.library.bundlePath(name)); // that it is there
+      const handle = this.takeHandle();
+      client.attach(handle, name);
+      await this.bridge(name);
+      return { handle };
+    },
+    'console.detach': ({ handle }, client) => {
+      client.detach(handle);
+      return null;
+    },
+  };
+
+  private setPaused(request: 'vm.pause' | 'vm.resume', name: string, paused: boolean): Promise<VmSummary> {
+    return this.command(request, { name }, async vm => {
+      await vm.setPaused(paused);
+      return vm.summary();
+    });
+  }
+
+  /** Does it here when the VM is, or can be, open here; else asks the process that has it. */
+  private async command<N extends RequestName>(
+    request: N,
+    params: Params<N> & { name: string },
+    here: (vm: Vm) => Promise<Result<N>> | Result<N>,
+  ): Promise<Result<N>> {
+    const found = await this.find(params.name);
+    if ('remote' in found) return elsewhere(await found.remote.request(request, params));
+    try {
+      return await here(found.vm);
+    } finally {
+      found.done();
+    }
+  }
+
+  private async open(name: string): Promise<{ vm: Vm; done: () => void }> {
+    const found = await this.find(name);
+    if ('vm' in found) return found;
+    throw inUse(this.library.bundlePath(name), readOwner(this.library.bundlePath(name))?.pid);
+  }
+
+  private async find(name: string): Promise<{ vm: Vm; done: () => void } | { remote: RemoteHost }> {
+    const path = this.library.bundlePath(name);
+    for (let tries = 0; tries < OWNER_TRIES; tries++) {
+      const vm = await this.openHere(name, path);
+      if (vm) return { vm, done: this.use(name, vm) };
+      const remote = await this.remotes.ownerOf(path);
+      if (remote) return { remote };
+      await new Promise(resolve => setTimeout(resolve, PEEK_PATIENCE_MS));
+    }
+    throw inUse(path, readOwner(path)?.pid);
+  }
+
+  private async openHere(name: string, path: string): Promise<Vm | undefined> {
+    const known = this.vms.get(name);
+    if (known) return known.catch(() => undefined);
+    const opening = Bundle.open(path, readCheckpointInfo);
+    const vm = opening.then(bundle => {
+      if (bundle === undefined) throw new IpcError('OWNED_ELSEWHERE', `${name} is open in another Cairn.`);
+      return this.makeVm(bundle);
+    });
+    this.vms.set(name, vm);
+    vm.catch(() => this.vms.delete(name));
+    const bundle = await opening; // its own errors go to the user
+    if (bundle === undefined) return undefined;
+    for (const text of bundle.notices) this.emit('notice', { level: 'warning', text, name });
+    return vm;
+  }
+
+  private makeVm(bundle: Bundle): Vm {
+    const name = bundle.name;
+    const vm: Vm = new Vm(bundle, this.worlds, this.hub(name), {
+      changed: () => this.emit('vm.changed', vm.summary()),
+      checkpointsChanged: () => this.emit('checkpoints.changed', { name }),
+      progress: (step, share) => this.emit('checkpoint.progress', { name, step, share }),
+      ended: end => {
+        if (end.kind === 'crashed') this.emit('notice', { level: 'error', name, text: `${name} crashed: ${end.reason}` });
+        for (const resolve of this.endWaiters.get(name) ?? []) resolve(end);
+        this.endWaiters.delete(name);
+        this.use(name, vm)(); // closes it when no command is under way
+      },
+    });
+    return vm;
+  }
+
+  /** Counts a command; the last one to end lets go of a VM that does not run. A crashed one is kept, so that it can be seen why. */
+  private use(name: string, vm: Vm): () => void {
+    this.users.set(name, (this.users.get(name) ?? 0) + 1);
+    return () => {
+      const left = (this.users.get(name) ?? 1) - 1;
+      this.users.set(name, left);
+      if (left > 0 || vm.busy || vm.summary().state === 'crashed' || !this.vms.has(name)) return;
+      this.users.delete(name);
+      this.vms.delete(name);
+      void vm.close();
+    };
+  }
+
+  private async delete(name: string): Promise<null> {
+    const { vm, done } = await this.open(name);
+    try {
+      if (vm.busy) throw new ConfigError('VM_RUNNING', `${name} is running: stop it before it is deleted.`);
+      this.vms.delete(name);
+      vm.bundle.delete();
+    } finally {
+      done();
+    }
+    this.emit('vm.removed', { name });
+    return null;
+  }
+
+  /** Checkpoint files never change, so they are copied whoever owns the VM; where the file system can, copies share their blocks. */
+  private async clone({ name, checkpoint, as }: Params<'vm.clone'>): Promise<VmDetail> {
+    const from = this.library.bundlePath(name);
+    const to = this.library.bundlePath(as);
+    const config = Bundle.readConfig(from);
+    const folder = join(from, 'checkpoints');
+    if (!existsSync(join(folder, `${checkpoint}.ckpt`))) {
+      throw new ConfigError(
+        'NO_SUCH_CHECKPOINT',
+        `${name} has no checkpoint ${checkpoint}: \`cairn checkpoint list ${name}\` shows those it has.`,
+      );
+    }
+    const needed = await neededCheckpoints(folder, checkpoint);
+    Bundle.create(to, config);
+    try {
+      for (const id of needed)
+        await copyFile(join(folder, `${id}.ckpt`), join(to, 'checkpoints', `${id}.ckpt`), constants.COPYFILE_FICLONE);
+      await this.command('checkpoint.revert', { name: as, id: checkpoint }, async vm => {
+        await vm.revert(checkpoint);
+        return vm.summary();
+      });
+    } catch (error) {
+      await this.delete(as).catch(() => {});
+      throw error;
+    }
+    return this.detail(as);
+  }
+
+  private async summary(name: string): Promise<VmSummary> {
+    const path = this.library.bundlePath(name);
+    const here = await this.vms.get(name)?.catch(() => undefined);
+    if (here) return here.summary();
+    const remote = await this.remotes.ownerOf(path);
+    if (remote) {
+      const { config: _config, bundlePath: _path, checkpoints: _count, ...summary } = await remote.request('vm.show', { name });
+      return { ...summary, ownedElsewhere: true };
+    }
+    try {
+      const current = Catalog.peek(join(path, 'catalog.db'))?.current;
+      return { name, state: 'off', memoryMiB: Bundle.readConfig(path).memoryMiB, ownedElsewhere: false, ...(current ? { current } : {}) };
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return { name, state: 'off', memoryMiB: 0, ownedElsewhere: false, reason: error.message };
+    }
+  }
+
+  private async detail(name: string): Promise<VmDetail> {
+    const path = this.library.bundlePath(name);
+    const here = await this.vms.get(name)?.catch(() => undefined);
+    if (here) return here.detail();
+    const config = Bundle.readConfig(path);
+    const remote = await this.remotes.ownerOf(path);
+    if (remote) return elsewhere(await remote.request('vm.show', { name }));
+    return {
+      ...(await this.summary(name)),
+      config,
+      bundlePath: path,
+      checkpoints: Catalog.peek(join(path, 'catalog.db'))?.checkpoints ?? 0,
+    };
+  }
+
+  /** Connects the console of a VM that another process runs, when somebody here looks at it. */
+  private async bridge(name: string): Promise<void> {
+    const hub = this.hub(name);
+    if (hub.attached === 0 || this.vms.has(name) || this.remoteConsoles.has(name)) return;
+    const remote = await this.remotes.ownerOf(this.library.bundlePath(name));
+    if (remote) await this.remoteConsoles.connect(name, remote);
+  }
+
+  private async announce(name: string): Promise<void> {
+    try {
+      this.emit('vm.changed', await this.summary(name));
+      this.emit('checkpoints.changed', { name });
+    } catch {
+      // It changed hands or went away meanwhile: the next look at the library tells.
+    }
+  }
+
+  private forward<E extends EventName>(event: E, payload: Events[E], socket: string): void {
+    const name = (payload as { name?: string }).name;
+    if (name === undefined || this.vms.has(name) || readOwner(this.library.bundlePath(name))?.socket !== socket) return;
+    this.emit(event, event === 'vm.changed' ? { ...payload, ownedElsewhere: true } : payload);
+  }
+
+  private emit<E extends EventName>(event: E, payload: Events[E]): void {
+    for (const client of this.clients) client.emit(event, payload);
+  }
+
+  private hub(name: string): ConsoleHub {
+    const hub = this.hubs.get(name) ?? new ConsoleHub();
+    this.hubs.set(name, hub);
+    return hub;
+  }
+
+  private listen(): Promise<OwnerSocket> {
+    this.socket ??= OwnerSocket.listen(() => this.connect());
+    return this.socket;
+  }
+
+  private takeHandle(): number {
+    const taken = new Set([...this.clients].flatMap(client => client.handles()));
+    do this.nextHandle = (this.nextHandle + 1) & 0xffff;
+    while (taken.has(this.nextHandle));
+    return this.nextHandle;
+  }
+}
+
+/** An answer of another process, as seen from here. */
+function elsewhere<T>(answer: T): T {
+  return answer !== null && typeof answer === 'object' && 'ownedElsewhere' in answer ? { ...answer, ownedElsewhere: true } : answer;
+}

@@ -1,0 +1,53 @@
+/** Notices what other processes do to the library: VMs that come, go, or change hands. Looks, for file notifications differ too much between systems. */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Library } from './library.ts';
+
+const INTERVAL_MS = 1000;
+const LOOKED_AT = ['vm.json', 'owner.json', 'catalog.db'];
+
+export interface LibraryListener {
+  changed(name: string): void;
+  removed(name: string): void;
+}
+
+export class LibraryWatch {
+  private readonly library: Library;
+  private readonly listener: LibraryListener;
+  private seen = new Map<string, string>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(library: Library, listener: LibraryListener) {
+    this.library = library;
+    this.listener = listener;
+  }
+
+  /** From now on; what is there already is no news. */
+  start(): void {
+    if (this.timer) return;
+    this.seen = this.look();
+    this.timer = setInterval(() => this.compare(), INTERVAL_MS);
+    this.timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private compare(): void {
+    const now = this.look();
+    for (const [name, marks] of now) if (this.seen.get(name) !== marks) this.listener.changed(name);
+    for (const name of this.seen.keys()) if (!now.has(name)) this.listener.removed(name);
+    this.seen = now;
+  }
+
+  private look(): Map<string, string> {
+    return new Map(this.library.names().map(name => [name, LOOKED_AT.map(file => mark(join(this.library.bundlePath(name), file))).join()]));
+  }
+}
+
+function mark(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat ? `${stat.mtimeMs}:${stat.size}` : '-';
+}
