@@ -31,6 +31,7 @@ export class Bundle {
   /** What was mended at opening, in words for the user. */
   readonly notices: string[] = [];
   private currentConfig: VmConfig;
+  private closed = false;
 
   private constructor(path: string, catalog: Catalog, config: VmConfig) {
     this.path = path;
@@ -139,6 +140,8 @@ export class Bundle {
   }
 
   close(): void {
+    if (this.closed) return; // the next owner's owner.json is not ours to remove
+    this.closed = true;
     removeOwner(this.path);
     this.catalog.close();
   }

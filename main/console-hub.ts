@@ -47,10 +47,6 @@ export class ConsoleHub {
     for (const history of this.history) history.clear();
   }
 
-  get attached(): number {
-    return this.clients.size;
-  }
-
   attach(handle: number, sink: FrameSink): void {
     this.clients.set(handle, { sink, view: new ScreenDiff(), credit: true });
     this.history.forEach((history, channel) => {

@@ -14,6 +14,7 @@ export interface ServiceForClient {
 export class HostClientHere implements HostClient {
   private readonly service: ServiceForClient;
   private readonly consoles = new Map<number, ConsoleHub>();
+  private readonly names = new Map<number, string>();
   private readonly listeners = new Map<EventName, Set<(payload: never) => void>>();
   private readonly frameListeners = new Set<(frame: Uint8Array) => void | Promise<void>>();
   private closed = false;
@@ -64,6 +65,7 @@ export class HostClientHere implements HostClient {
   attach(handle: number, name: string): void {
     const hub = this.service.hub(name);
     this.consoles.set(handle, hub);
+    this.names.set(handle, name);
     // The answer with the handle reaches the client before the first frame that carries it.
     setImmediate(() => {
       if (this.consoles.get(handle) === hub) hub.attach(handle, frame => this.deliver(frame));
@@ -73,6 +75,11 @@ export class HostClientHere implements HostClient {
   detach(handle: number): void {
     this.consoles.get(handle)?.detach(handle);
     this.consoles.delete(handle);
+    this.names.delete(handle);
+  }
+
+  watches(name: string): boolean {
+    return [...this.names.values()].includes(name);
   }
 
   handles(): number[] {

@@ -258,7 +258,7 @@ export class HostService {
     return () => {
       const left = (this.users.get(name) ?? 1) - 1;
       this.users.set(name, left);
-      if (left > 0 || vm.busy || vm.summary().state === 'crashed' || !this.vms.has(name)) return;
+      if (left > 0 || !this.vms.has(name) || vm.busy || vm.hasCrashed) return;
       this.users.delete(name);
       this.vms.delete(name);
       void vm.close();
@@ -341,8 +341,8 @@ export class HostService {
 
   /** Connects the console of a VM that another process runs, when somebody here looks at it. */
   private async bridge(name: string): Promise<void> {
-    const hub = this.hub(name);
-    if (hub.attached === 0 || this.vms.has(name) || this.remoteConsoles.has(name)) return;
+    const isWatched = [...this.clients].some(client => client.watches(name));
+    if (!isWatched || this.vms.has(name) || this.remoteConsoles.has(name)) return;
     const remote = await this.remotes.ownerOf(this.library.bundlePath(name));
     if (remote) await this.remoteConsoles.connect(name, remote);
   }

@@ -26,7 +26,10 @@ export interface VmListener {
 }
 
 /** What is particular to one start: what `cairn run` and exact tests ask for. */
-export type StartOptions = Partial<Pick<RunOptions, 'pacing' | 'inputs' | 'untilCount' | 'startPaused'>>;
+export interface StartOptions extends Partial<Pick<RunOptions, 'pacing' | 'inputs' | 'untilCount' | 'startPaused'>> {
+  /** From the kernel, whatever checkpoint the VM stands on. */
+  readonly cold?: boolean;
+}
 
 export class Vm {
   readonly bundle: Bundle;
@@ -48,6 +51,10 @@ export class Vm {
 
   get busy(): boolean {
     return this.world !== undefined || this.state === 'starting' || this.state === 'reverting';
+  }
+
+  get hasCrashed(): boolean {
+    return this.state === 'crashed';
   }
 
   summary(): VmSummary {
@@ -84,7 +91,9 @@ export class Vm {
     return this.inTurn(async () => {
       if (this.busy) throw new ConfigError('VM_RUNNING', `${this.bundle.name} is running already.`);
       const { catalog, config, name } = this.bundle;
-      const from = catalog.getMeta('resume') ?? (config.kernel === undefined ? catalog.getMeta('current') : undefined);
+      const from = options.cold
+        ? undefined
+        : (catalog.getMeta('resume') ?? (config.kernel === undefined ? catalog.getMeta('current') : undefined));
       if (from === undefined && config.kernel === undefined) {
         throw new ConfigError(
           'NOTHING_TO_START',

@@ -10,7 +10,10 @@ export type Step =
   /** HLT until input arrives or, given a time, until that many nanoseconds later. */
   | { readonly halt: number | undefined }
   | { readonly draw: string }
-  | { readonly nops: number };
+  | { readonly nops: number }
+  /** Halts until serial input arrives, sends it back, and does so for ever. */
+  | { readonly echo: true }
+  | { readonly crash: string };
 
 export class FakeMachine implements Machine {
   readonly ramBytes = 0;
@@ -20,6 +23,7 @@ export class FakeMachine implements Machine {
   readonly advances: number[] = [];
   /** Bytes the UART takes until the guest has run again. */
   uartRoom = Infinity;
+  private readonly unread: number[] = [];
   resets = 0;
   powerButtons = 0;
   private readonly outputs: MachineOutputs;
@@ -57,6 +61,12 @@ export class FakeMachine implements Machine {
         this.count++;
         left--;
       }
+      if ('crash' in step) throw new Error(step.crash);
+      if ('echo' in step) {
+        for (const byte of this.unread.splice(0)) this.outputs.serialOutput(0, byte);
+        this.halted = true;
+        continue;
+      }
       this.at++;
       if ('out' in step) for (const byte of new TextEncoder().encode(step.out)) this.outputs.serialOutput(0, byte);
       if ('draw' in step) this.cells.set(new TextEncoder().encode(step.draw));
@@ -88,6 +98,7 @@ export class FakeMachine implements Machine {
     const taken = Math.min(bytes.length, this.uartRoom);
     if (taken > 0) {
       this.received.push({ count: this.count, bytes: [...bytes.subarray(0, taken)] });
+      this.unread.push(...bytes.subarray(0, taken));
       this.halted = false;
     }
     return taken;

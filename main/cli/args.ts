@@ -1,0 +1,47 @@
+/** The command line, checked. */
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { UsageError } from './exit-codes.ts';
+
+export type Options = NonNullable<ParseArgsConfig['options']>;
+export interface Arguments {
+  /** The words that are no options. */
+  readonly words: readonly string[];
+  text(option: string): string | undefined;
+  flag(option: string): boolean;
+}
+
+const EVERYWHERE = { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const satisfies Options;
+
+/** `words` names the words wanted; a name in brackets may be left out. */
+export function readArguments(verb: string, argv: readonly string[], words: readonly string[], options: Options = {}): Arguments {
+  const { values, positionals } = parse(verb, argv, options);
+  const required = words.filter(word => !word.startsWith('['));
+  if (values['help'] !== true && (positionals.length < required.length || positionals.length > words.length)) {
+    throw new UsageError(`usage: cairn ${[verb, ...words].join(' ')} (\`cairn ${verb.split(' ')[0]} --help\` has examples)`);
+  }
+  return {
+    words: positionals,
+    text: option => (typeof values[option] === 'string' ? values[option] : undefined),
+    flag: option => values[option] === true,
+  };
+}
+
+function parse(verb: string, argv: readonly string[], options: Options): { values: Record<string, unknown>; positionals: string[] } {
+  try {
+    return parseArgs({ args: [...argv], options: { ...options, ...EVERYWHERE }, allowPositionals: true, strict: true });
+  } catch (cause) {
+    const why = (cause as Error).message.split('. ')[0]!.replace(/\s+/g, ' ');
+    throw new UsageError(`${why}: see \`cairn ${verb.split(' ')[0]} --help\`.`, { cause });
+  }
+}
+
+/** "512M", "2G", "1024" (MiB) → MiB. */
+export function parseMemory(text: string): number {
+  const match = /^(\d{1,9})([KMG]?)(?:i?B)?$/i.exec(text);
+  if (!match) throw new UsageError(`--memory ${text} is no size: write it as 512M or 2G.`);
+  const number = Number(match[1]);
+  const unit = match[2]!.toUpperCase();
+  const mib = unit === 'G' ? number * 1024 : unit === 'K' ? number / 1024 : number;
+  if (!Number.isInteger(mib)) throw new UsageError(`--memory ${text} is not a whole number of MiB.`);
+  return mib;
+}

@@ -1,0 +1,85 @@
+/** cairn checkpoint take|list|revert|rename */
+import type { Checkpoint } from '../ipc/contract.ts';
+import { readArguments } from './args.ts';
+import { EXIT_OK, UsageError } from './exit-codes.ts';
+import { formatBytes, printJson, printLine, printTable } from './output.ts';
+import { withClient } from './with-service.ts';
+
+export async function checkpointVerb(argv: readonly string[]): Promise<number> {
+  const [verb, ...rest] = argv;
+  switch (verb) {
+    case 'take':
+      return take(rest);
+    case 'list':
+      return list(rest);
+    case 'revert':
+      return revert(rest);
+    case 'rename':
+      return rename(rest);
+    default:
+      throw new UsageError(`cairn checkpoint takes take, list, revert or rename${verb === undefined ? '' : `, not “${verb}”`}.`);
+  }
+}
+
+async function take(argv: readonly string[]): Promise<number> {
+  const args = readArguments('checkpoint take', argv, ['NAME'], { title: { type: 'string' } });
+  const taken = await withClient(client => client.request('checkpoint.take', { name: args.words[0]!, title: args.text('title') ?? '' }));
+  if (args.flag('json')) printJson(taken);
+  else
+    printLine(
+      `${taken.id}  “${taken.title}”: paused ${taken.pauseMs.toFixed(2)} ms, ${formatBytes(taken.bytesWritten)} in ${Math.round(taken.totalMs)} ms`,
+    );
+  return EXIT_OK;
+}
+
+async function list(argv: readonly string[]): Promise<number> {
+  const args = readArguments('checkpoint list', argv, ['NAME']);
+  const name = args.words[0]!;
+  const [checkpoints, vm] = await withClient(
+    async client => [await client.request('checkpoint.list', { name }), await client.request('vm.show', { name })] as const,
+  );
+  if (args.flag('json')) {
+    printJson(checkpoints);
+    return EXIT_OK;
+  }
+  if (checkpoints.length === 0) {
+    printLine(`${name} has no checkpoints.`);
+    return EXIT_OK;
+  }
+  const rows = inTreeOrder(checkpoints).map(({ checkpoint, depth }) => [
+    checkpoint.id,
+    `${'  '.repeat(depth)}${checkpoint.title}${checkpoint.id === vm.current ? '  ← you are here' : ''}`,
+    checkpoint.takenAt,
+    formatBytes(checkpoint.bytesWritten),
+    checkpoint.running ? `${checkpoint.pauseMs.toFixed(2)} ms` : 'off',
+  ]);
+  printTable(['ID', 'TITLE', 'TAKEN', 'SIZE', 'PAUSE'], rows);
+  return EXIT_OK;
+}
+
+async function revert(argv: readonly string[]): Promise<number> {
+  const args = readArguments('checkpoint revert', argv, ['NAME', 'ID']);
+  const [name, id] = args.words as [string, string];
+  const vm = await withClient(client => client.request('checkpoint.revert', { name, id }));
+  if (args.flag('json')) printJson(vm);
+  else printLine(vm.state === 'off' ? `${name} goes on from ${id} when it is started.` : `${name} goes on from ${id}.`);
+  return EXIT_OK;
+}
+
+async function rename(argv: readonly string[]): Promise<number> {
+  const args = readArguments('checkpoint rename', argv, ['NAME', 'ID', 'TITLE']);
+  const [name, id, title] = args.words as [string, string, string];
+  const renamed = await withClient(client => client.request('checkpoint.rename', { name, id, title }));
+  if (args.flag('json')) printJson(renamed);
+  else printLine(`${renamed.id}  “${renamed.title}”`);
+  return EXIT_OK;
+}
+
+function inTreeOrder(checkpoints: readonly Checkpoint[]): { checkpoint: Checkpoint; depth: number }[] {
+  const ids = new Set(checkpoints.map(({ id }) => id));
+  const below = (parent: string | null, depth: number): { checkpoint: Checkpoint; depth: number }[] =>
+    checkpoints
+      .filter(checkpoint => (parent === null ? checkpoint.parent === null || !ids.has(checkpoint.parent) : checkpoint.parent === parent))
+      .flatMap(checkpoint => [{ checkpoint, depth }, ...below(checkpoint.id, depth + 1)]);
+  return below(null, 0);
+}

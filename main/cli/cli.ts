@@ -1,0 +1,45 @@
+/** The `cairn` command: picks the verb, prints its errors as one sentence, turns them into exit codes. */
+import { checkpointVerb } from './checkpoint-verbs.ts';
+import { EXIT_OK, exitCodeOf, UsageError } from './exit-codes.ts';
+import { CHECKPOINT_HELP, HELP, INSPECT_HELP, RUN_HELP, SERVE_HELP, VM_HELP } from './help.ts';
+import { inspectVerb } from './inspect.ts';
+import { printError } from './output.ts';
+import { runVerb } from './run.ts';
+import { serveVerb } from './serve.ts';
+import { VERSION } from './version.ts';
+import { vmVerb } from './vm-verbs.ts';
+
+/** Resolves with the exit code. */
+type Verb = (argv: readonly string[]) => Promise<number>;
+
+const VERBS: Record<string, { readonly run: Verb; readonly help: string }> = {
+  run: { run: runVerb, help: RUN_HELP },
+  checkpoint: { run: checkpointVerb, help: CHECKPOINT_HELP },
+  vm: { run: vmVerb, help: VM_HELP },
+  inspect: { run: inspectVerb, help: INSPECT_HELP },
+  serve: { run: serveVerb, help: SERVE_HELP },
+};
+
+export async function main(argv: readonly string[]): Promise<number> {
+  const [word, ...rest] = argv;
+  try {
+    if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
+      process.stdout.write(HELP);
+      return EXIT_OK;
+    }
+    if (word === '--version') {
+      process.stdout.write(`${VERSION}\n`);
+      return EXIT_OK;
+    }
+    const verb = Object.hasOwn(VERBS, word) ? VERBS[word] : undefined;
+    if (!verb) throw new UsageError(`there is no verb “${word}”: \`cairn --help\` lists them.`);
+    if (rest.includes('--help') || rest.includes('-h')) {
+      process.stdout.write(verb.help);
+      return EXIT_OK;
+    }
+    return await verb.run(rest);
+  } catch (error) {
+    printError(error, argv.includes('--json'));
+    return exitCodeOf(error);
+  }
+}

@@ -1,0 +1,37 @@
+/** What the exit code of `cairn` says. Documented in help.ts; scripts rely on it. */
+import { CairnError, CheckpointError, ConfigError, IpcError, StateError, StorageError } from '#engine/errors/errors.ts';
+import type { WorldEnd } from '#worker/protocol.ts';
+
+export const EXIT_OK = 0;
+export const EXIT_USAGE = 1;
+export const EXIT_CONFIG = 2;
+export const EXIT_IN_USE = 3;
+export const EXIT_CHECKPOINT = 4;
+/** The VM crashed, or Cairn has a bug (sysexits.h, EX_SOFTWARE). */
+export const EXIT_SOFTWARE = 70;
+
+/** Wrong words on the command line. */
+export class UsageError extends CairnError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('USAGE', message, options);
+  }
+}
+
+const IN_USE = new Set(['VM_IN_USE', 'VM_RUNNING', 'VM_OFF', 'OWNER_GONE']);
+const CHECKPOINT = new Set(['STATE', 'ENOSPC', 'EIO', 'EDQUOT', 'EROFS']);
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT_USAGE;
+  if (!(error instanceof CairnError)) return EXIT_SOFTWARE;
+  if (IN_USE.has(error.code)) return EXIT_IN_USE;
+  if (error instanceof CheckpointError || error instanceof StateError || error instanceof StorageError) return EXIT_CHECKPOINT;
+  if (error instanceof ConfigError || error instanceof IpcError) return EXIT_CONFIG;
+  if (CHECKPOINT.has(error.code) || error.code.startsWith('CHECKPOINT')) return EXIT_CHECKPOINT; // told by another process
+  return error.code === 'INVARIANT' || error.code === 'INTERNAL' ? EXIT_SOFTWARE : EXIT_CONFIG;
+}
+
+/** The exit code of `cairn run`. */
+export function exitCodeOfEnd(end: WorldEnd): number {
+  if (end.kind === 'debug-exit') return end.code & 0xff;
+  return end.kind === 'crashed' || end.kind === 'refused' ? EXIT_SOFTWARE : EXIT_OK;
+}

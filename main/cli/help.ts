@@ -1,0 +1,88 @@
+/** What `cairn --help` and `cairn VERB --help` say. */
+
+export const HELP = `Cairn: a PC with an undo button. Runs unmodified operating systems and takes checkpoints of them while they run.
+
+  cairn run --name NAME --kernel FILE [options]   start a VM here, its serial port on stdin and stdout
+  cairn run --name NAME                           start it again as it is configured
+  cairn run --from CHECKPOINT --name NEW          start another VM from a checkpoint
+  cairn checkpoint take|list|revert|rename        the checkpoints of a VM, running or off
+  cairn vm list|show|stop|pause|resume|reset|delete|clone
+  cairn inspect FILE                              what a checkpoint file holds
+  cairn serve                                     the window, in this machine's browser
+
+Every verb takes --json (one JSON document on stdout) and --help (its options, with examples).
+The library of VMs is the folder CAIRN_HOME, or a folder of your own where this system keeps programs' data.
+
+Exit codes
+  0   done; \`run\`: the guest powered off, halted for good, or was ended by you
+  1   wrong words on the command line
+  2   what was asked for cannot be: a file that is missing or no kernel, too much memory, no such VM
+  3   the VM is open in another Cairn, or not in a state for that (running, off)
+  4   a checkpoint could not be taken or read, or the disk failed
+  70  the VM crashed, or Cairn did
+  \`run --debug-exit\` ends with (value << 1) | 1 when the guest writes a value to the debug-exit port
+`;
+
+export const RUN_HELP = `cairn run: start a VM in this terminal
+
+  --name NAME         the VM; a new one is made when there is none of that name. Without it: a VM that is deleted at the end
+  --memory SIZE       such as 512M or 2G (default 512M, at most 3072M)
+  --kernel FILE       a Linux bzImage or a Multiboot 1 file
+  --initrd FILE       its initial RAM disk, or the first Multiboot module
+  --append TEXT       the kernel's command line
+  --from CHECKPOINT   go on from a checkpoint: an id, NAME/ID, or the path of a .ckpt file
+  --serial stdio|none the first serial port: on stdin and stdout, byte for byte (default), or nowhere
+  --display none      no window (the only choice here: \`cairn serve\` shows the screen)
+  --no-reboot         a reset by the guest ends the VM
+  --debug-exit        let the guest end the VM with a code of its choice (port f4h, as QEMU's isa-debug-exit)
+  --json              with --serial none: say at the end how it ended
+
+With a terminal, Ctrl-A X ends the VM and Ctrl-A A sends a Ctrl-A. The end of stdin ends nothing.
+Checkpoints are taken from another terminal, or from \`cairn serve\`.
+
+  cairn run --name debian --memory 512M --kernel vmlinuz --initrd initrd.gz --append "console=ttyS0"
+  cairn run --name debian
+  cairn run --from debian/mf3k2a9x81c0d4e7 --name experiment
+  cairn run --kernel test.elf --debug-exit --no-reboot; echo $?
+`;
+
+export const CHECKPOINT_HELP = `cairn checkpoint: the checkpoint tree of a VM
+
+  cairn checkpoint take NAME [--title TITLE]   while it runs; the pause is measured
+  cairn checkpoint list NAME
+  cairn checkpoint revert NAME ID              a running VM goes on from there at once, one that is off at its next start
+  cairn checkpoint rename NAME ID TITLE
+
+It does not matter who runs the VM: the window, \`cairn serve\`, \`cairn run\` in another terminal, or nobody.
+
+  cairn checkpoint take debian --title "before the upgrade"
+  cairn checkpoint list debian --json
+`;
+
+export const VM_HELP = `cairn vm: the VMs of the library
+
+  cairn vm list
+  cairn vm show NAME
+  cairn vm stop NAME [--button]       pulls the plug; --button presses the power button instead, and the guest decides
+  cairn vm pause NAME, cairn vm resume NAME, cairn vm reset NAME
+  cairn vm delete NAME                with all its checkpoints; it must be off
+  cairn vm clone NAME ID --as NEW     another VM that starts from that checkpoint and needs nothing of the first
+
+  cairn vm list --json
+  cairn vm clone debian mf3k2a9x81c0d4e7 --as experiment
+`;
+
+export const INSPECT_HELP = `cairn inspect: what a checkpoint file holds, as JSON; every checksum in it is checked
+
+  cairn inspect ~/.local/share/cairn/debian.cairn/checkpoints/mf3k2a9x81c0d4e7.ckpt
+`;
+
+export const SERVE_HELP = `cairn serve: the window, in this machine's browser
+
+  --port PORT   on 127.0.0.1 (default: a free one)
+
+Prints an address with a key in it: whoever has it commands your VMs. Ctrl-C ends it and the VMs that it runs.
+
+  cairn serve
+  cairn serve --port 8080 --json
+`;

@@ -1,0 +1,42 @@
+/** How verbs print: for people, or one JSON document. */
+import { CairnError } from '#engine/errors/errors.ts';
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+}
+
+export function printLine(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Columns as wide as they need to be. */
+export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map(row => row[column]!.length)));
+  for (const row of [head, ...rows])
+    printLine(
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    );
+}
+
+/** One sentence on stderr. A bug keeps its stack when CAIRN_DEBUG is set. */
+export function printError(error: unknown, json: boolean): void {
+  const known = error instanceof CairnError;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`cairn: ${known ? message : `something went wrong inside Cairn: ${message}`.replaceAll('\n', ' ')}\n`);
+  if (process.env['CAIRN_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  if (json) printJson({ error: { code: known ? error.code : 'INTERNAL', message } });
+}
+
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB'];
+  let unit = 0;
+  let value = bytes;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}

@@ -1,0 +1,156 @@
+/** cairn run: a VM in this terminal, from its kernel or from a checkpoint, until it ends. */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { ConfigError } from '#engine/errors/errors.ts';
+import { Bundle, nameOf } from '../bundle.ts';
+import { readBootFiles } from '../boot-files.ts';
+import type { HostService } from '../host-service.ts';
+import { vmConfig, type HostClient, type VmConfig } from '../ipc/contract.ts';
+import { parseMemory, readArguments, type Arguments, type Options } from './args.ts';
+import { exitCodeOfEnd, UsageError } from './exit-codes.ts';
+import { printJson } from './output.ts';
+import { SerialTerminal } from './serial-terminal.ts';
+import { endingSignal } from './signals.ts';
+import { openService } from './with-service.ts';
+
+const OPTIONS: Options = {
+  name: { type: 'string' },
+  memory: { type: 'string' },
+  kernel: { type: 'string' },
+  initrd: { type: 'string' },
+  append: { type: 'string' },
+  from: { type: 'string' },
+  serial: { type: 'string' },
+  display: { type: 'string' },
+  'no-reboot': { type: 'boolean' },
+  'debug-exit': { type: 'boolean' },
+};
+const DEFAULT_MEMORY_MIB = 512;
+const LARGEST_MEMORY_MIB = 3072;
+
+export async function runVerb(argv: readonly string[]): Promise<number> {
+  const args = readArguments('run', argv, [], OPTIONS);
+  const serial = oneOf(args, 'serial', ['stdio', 'none']);
+  oneOf(args, 'display', ['none']);
+  if (args.flag('json') && serial === 'stdio')
+    throw new UsageError('--json needs --serial none, for the serial port has stdout otherwise.');
+  if (args.text('from') !== undefined && args.text('kernel') !== undefined)
+    throw new UsageError('--from and --kernel exclude each other: a checkpoint has its kernel in it.');
+
+  const signal = endingSignal();
+  const service = openService();
+  try {
+    const client = service.connect();
+    const name = args.text('name') ?? `run-${randomBytes(4).toString('hex')}`;
+    const cold = await prepare(service, client, name, args);
+    try {
+      return await runToEnd(service, client, name, cold, serial === 'stdio', signal, args.flag('json'));
+    } finally {
+      if (args.text('name') === undefined) await client.request('vm.delete', { name });
+    }
+  } finally {
+    await service.close();
+  }
+}
+
+/** Makes or changes the VM as the options say. True when it is to boot from its kernel. */
+async function prepare(service: HostService, client: HostClient, name: string, args: Arguments): Promise<boolean> {
+  const path = service.library.bundlePath(name);
+  const exists = Bundle.exists(path);
+  const from = args.text('from');
+  if (from !== undefined) {
+    const { vm, id } = findCheckpoint(service, from);
+    if (vm === name) await client.request('checkpoint.revert', { name, id });
+    else await client.request('vm.clone', { name: vm, checkpoint: id, as: name });
+    const config = configFrom(args, Bundle.readConfig(path));
+    await client.request('vm.configure', { name, config });
+    return false;
+  }
+  if (!exists && args.text('kernel') === undefined) {
+    throw new ConfigError('NO_SUCH_VM', `there is no VM ${name}: give --kernel to make one, or --from to start one from a checkpoint.`);
+  }
+  const config = configFrom(args, exists ? Bundle.readConfig(path) : undefined);
+  if (args.text('kernel') !== undefined) await readBootFiles(config); // refused before anything is made or changed
+  await client.request(exists ? 'vm.configure' : 'vm.create', { name, config });
+  return args.text('kernel') !== undefined;
+}
+
+async function runToEnd(
+  service: HostService,
+  client: HostClient,
+  name: string,
+  cold: boolean,
+  stdio: boolean,
+  signal: Promise<unknown>,
+  json: boolean,
+): Promise<number> {
+  const ended = service.whenEnded(name);
+  const terminal = stdio ? await SerialTerminal.open(client, name) : undefined;
+  try {
+    await service.start(name, { cold });
+    const unplug = () => client.request('vm.stop', { name, how: 'plug' }).catch(() => {}); // it may end by itself meanwhile
+    void signal.then(unplug);
+    void terminal?.left.then(unplug);
+    const end = await ended;
+    if (end.kind === 'crashed') throw new ConfigError('CRASHED', `${name} crashed: ${end.reason}`);
+    if (json) printJson(end);
+    return exitCodeOfEnd(end);
+  } finally {
+    await terminal?.close();
+  }
+}
+
+function configFrom(args: Arguments, before: VmConfig | undefined): VmConfig {
+  const path = (option: string) => {
+    const text = args.text(option);
+    return text === undefined ? undefined : resolve(text);
+  };
+  const kernel = path('kernel') ?? before?.kernel;
+  // Another kernel does not want the old one's initrd.
+  const initrd = path('initrd') ?? (args.text('kernel') === undefined ? before?.initrd : undefined);
+  const memory = args.text('memory');
+  const memoryMiB = memory === undefined ? (before?.memoryMiB ?? DEFAULT_MEMORY_MIB) : parseMemory(memory);
+  if (memoryMiB > LARGEST_MEMORY_MIB) {
+    throw new ConfigError('TOO_MUCH_MEMORY', `a VM can have at most ${LARGEST_MEMORY_MIB} MiB of memory, not ${memoryMiB}.`);
+  }
+  const fresh = args.text('kernel') !== undefined;
+  const checked = vmConfig.safeParse({
+    memoryMiB,
+    ...(kernel === undefined ? {} : { kernel }),
+    ...(initrd === undefined ? {} : { initrd }),
+    append: args.text('append') ?? (fresh ? '' : (before?.append ?? '')),
+    debugExit: args.flag('debug-exit') || (!fresh && (before?.debugExit ?? false)),
+    noReboot: args.flag('no-reboot') || (!fresh && (before?.noReboot ?? false)),
+  });
+  if (checked.success) return checked.data;
+  const issue = checked.error.issues[0]!;
+  throw new ConfigError('BAD_CONFIG', `${issue.path.join('.')}: ${issue.message}.`);
+}
+
+/** An id anywhere in the library, NAME/ID, or the path of a file in a VM's folder. */
+function findCheckpoint(service: HostService, from: string): { vm: string; id: string } {
+  const { library } = service;
+  const has = (vm: string, id: string) => existsSync(`${library.bundlePath(vm)}/checkpoints/${id}.ckpt`);
+  const file = /^(.*\.cairn)[/\\]checkpoints[/\\]([0-9a-z]+)\.ckpt$/.exec(resolve(from));
+  if (file && existsSync(resolve(from)) && resolve(library.path, basename(file[1]!)) === file[1])
+    return { vm: nameOf(file[1]!), id: file[2]! };
+  const slash = from.lastIndexOf('/');
+  const id = from.slice(slash + 1);
+  if (/^[0-9a-z]{8,32}$/.test(id)) {
+    const names = slash < 0 ? library.names() : library.names().filter(name => name === from.slice(0, slash));
+    const vm = names.find(name => has(name, id));
+    if (vm !== undefined) return { vm, id };
+  }
+  throw new ConfigError(
+    'NO_SUCH_CHECKPOINT',
+    `there is no checkpoint ${from} in ${library.path}: \`cairn checkpoint list NAME\` shows a VM's.`,
+  );
+}
+
+function oneOf<T extends string>(args: Arguments, option: string, values: readonly T[]): T {
+  const given = args.text(option) ?? values[0]!;
+  const found = values.find(value => value === given);
+  if (found === undefined) throw new UsageError(`--${option} takes ${values.join(' or ')}, not “${given}”.`);
+  return found;
+}

@@ -1,0 +1,110 @@
+/** cairn vm list|show|stop|pause|resume|reset|delete|clone */
+import type { RequestName, VmDetail, VmSummary } from '../ipc/contract.ts';
+import { readArguments } from './args.ts';
+import { EXIT_OK, UsageError } from './exit-codes.ts';
+import { printJson, printLine, printTable } from './output.ts';
+import { withClient } from './with-service.ts';
+
+export async function vmVerb(argv: readonly string[]): Promise<number> {
+  const [verb, ...rest] = argv;
+  switch (verb) {
+    case 'list':
+      return list(rest);
+    case 'show':
+      return show(rest);
+    case 'stop':
+      return stop(rest);
+    case 'pause':
+      return change('vm.pause', 'pause', rest);
+    case 'resume':
+      return change('vm.resume', 'resume', rest);
+    case 'reset':
+      return change('vm.reset', 'reset', rest);
+    case 'delete':
+      return remove(rest);
+    case 'clone':
+      return clone(rest);
+    default:
+      throw new UsageError(
+        `cairn vm takes list, show, stop, pause, resume, reset, delete or clone${verb === undefined ? '' : `, not “${verb}”`}.`,
+      );
+  }
+}
+
+async function list(argv: readonly string[]): Promise<number> {
+  const args = readArguments('vm list', argv, []);
+  const vms = await withClient(client => client.request('vm.list', {}));
+  if (args.flag('json')) printJson(vms);
+  else if (vms.length === 0) printLine('There are no VMs yet: `cairn run --help` shows how to make one.');
+  else
+    printTable(
+      ['NAME', 'STATE', 'MEMORY', 'CHECKPOINT'],
+      vms.map(vm => [vm.name, vm.state, `${vm.memoryMiB} MiB`, vm.current ?? '-']),
+    );
+  return EXIT_OK;
+}
+
+async function show(argv: readonly string[]): Promise<number> {
+  const args = readArguments('vm show', argv, ['NAME']);
+  const vm = await withClient(client => client.request('vm.show', { name: args.words[0]! }));
+  if (args.flag('json')) printJson(vm);
+  else printDetail(vm);
+  return EXIT_OK;
+}
+
+async function stop(argv: readonly string[]): Promise<number> {
+  const args = readArguments('vm stop', argv, ['NAME'], { button: { type: 'boolean' } });
+  const vm = await withClient(client => client.request('vm.stop', { name: args.words[0]!, how: args.flag('button') ? 'button' : 'plug' }));
+  printSummary(vm, args.flag('json'));
+  return EXIT_OK;
+}
+
+async function change(
+  request: RequestName & ('vm.pause' | 'vm.resume' | 'vm.reset'),
+  verb: string,
+  argv: readonly string[],
+): Promise<number> {
+  const args = readArguments(`vm ${verb}`, argv, ['NAME']);
+  printSummary(await withClient(client => client.request(request, { name: args.words[0]! })), args.flag('json'));
+  return EXIT_OK;
+}
+
+async function remove(argv: readonly string[]): Promise<number> {
+  const args = readArguments('vm delete', argv, ['NAME']);
+  const name = args.words[0]!;
+  await withClient(client => client.request('vm.delete', { name }));
+  if (args.flag('json')) printJson({ deleted: name });
+  else printLine(`${name} is deleted.`);
+  return EXIT_OK;
+}
+
+async function clone(argv: readonly string[]): Promise<number> {
+  const args = readArguments('vm clone', argv, ['NAME', 'ID'], { as: { type: 'string' } });
+  const as = args.text('as');
+  if (as === undefined) throw new UsageError('usage: cairn vm clone NAME ID --as NEW (`cairn vm --help` has examples)');
+  const [name, checkpoint] = args.words as [string, string];
+  const vm = await withClient(client => client.request('vm.clone', { name, checkpoint, as }));
+  if (args.flag('json')) printJson(vm);
+  else printLine(`${as} is made: \`cairn run --name ${JSON.stringify(as)}\` goes on from the checkpoint.`);
+  return EXIT_OK;
+}
+
+function printSummary(vm: VmSummary, json: boolean): void {
+  if (json) printJson(vm);
+  else printLine(`${vm.name} is ${vm.state}.`);
+}
+
+function printDetail(vm: VmDetail): void {
+  const lines: (readonly [string, string | undefined])[] = [
+    ['state', vm.reason === undefined ? vm.state : `${vm.state}: ${vm.reason}`],
+    ['memory', `${vm.memoryMiB} MiB`],
+    ['kernel', vm.config.kernel],
+    ['initrd', vm.config.initrd],
+    ['append', vm.config.append || undefined],
+    ['checkpoints', String(vm.checkpoints)],
+    ['current', vm.current],
+    ['folder', vm.bundlePath],
+  ];
+  printLine(vm.name);
+  for (const [key, value] of lines) if (value !== undefined) printLine(`  ${key.padEnd(12)}${value}`);
+}

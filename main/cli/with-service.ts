@@ -1,0 +1,18 @@
+/** A host service for as long as one command takes. */
+import { HostService } from '../host-service.ts';
+import type { HostClient } from '../ipc/contract.ts';
+import { defaultLibraryPath } from '../library.ts';
+import { VERSION } from './version.ts';
+
+export function openService(): HostService {
+  return new HostService({ libraryPath: defaultLibraryPath(), version: VERSION });
+}
+
+export async function withClient<T>(work: (client: HostClient) => Promise<T>): Promise<T> {
+  const service = openService();
+  try {
+    return await work(service.connect());
+  } finally {
+    await service.close();
+  }
+}

@@ -1,0 +1,203 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Step } from '#worker/testing/fake-machine.ts';
+import { HostService } from './host-service.ts';
+import type { HostClient } from './ipc/contract.ts';
+import { decodeFrame, encodeFrame, FRAME_SERIAL_IN, FRAME_SERIAL_OUT, FRAME_TEXT_SCREEN } from './ipc/frames.ts';
+import { sourceFiles, WorldManager } from './world-manager.ts';
+
+/** The smallest module there is: the scripted machine has no use for a core. */
+const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
+let folder: string;
+let service: HostService;
+let client: HostClient;
+
+function openService(): HostService {
+  const core = join(folder, 'empty.wasm');
+  writeFileSync(core, EMPTY_MODULE);
+  const worlds = new WorldManager({
+    ...sourceFiles,
+    core: new URL(`file://${core}`),
+    vcpuEntry: new URL('./testing/fake-vcpu.ts', import.meta.url),
+  });
+  return new HostService({ libraryPath: join(folder, 'library'), version: '0', worlds });
+}
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cairn-host-'));
+  mkdirSync(join(folder, 'library'));
+  service = openService();
+  client = service.connect();
+});
+afterEach(async () => {
+  await service.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A VM whose machine does `steps`. */
+async function vm(name: string, steps: Step[]): Promise<void> {
+  const kernel = join(folder, 'kernel');
+  const header = new Uint8Array(0x210);
+  header.set(new TextEncoder().encode('HdrS'), 0x202);
+  writeFileSync(kernel, header);
+  await client.request('vm.create', {
+    name,
+    config: { memoryMiB: 4, kernel, append: JSON.stringify(steps), debugExit: false, noReboot: false },
+  });
+}
+
+/** What the first serial port of a VM says to one more client. */
+async function serialOf(from: HostClient, name: string) {
+  let text = '';
+  let look = () => {};
+  const { handle } = await from.request('console.attach', { name });
+  from.onFrame(bytes => {
+    const frame = decodeFrame(bytes)!;
+    if (frame.handle !== handle || frame.kind !== FRAME_SERIAL_OUT) return;
+    text += new TextDecoder().decode(frame.payload);
+    look();
+  });
+  return {
+    type: (typed: string) => from.sendFrame(encodeFrame(FRAME_SERIAL_IN, 0, handle, new TextEncoder().encode(typed))),
+    saw: (wanted: string) =>
+      new Promise<void>(resolve => {
+        look = () => text.includes(wanted) && resolve();
+        look();
+      }),
+    text: () => text,
+  };
+}
+
+describe('a host service', () => {
+  test('runs a VM to its end and tells why it ended', async () => {
+    await vm('short', [{ out: 'bye' }, { end: { kind: 'power-off' } }]);
+    const states: string[] = [];
+    client.on('vm.changed', ({ state }) => states.push(state));
+    const ended = service.whenEnded('short');
+    const serial = await serialOf(client, 'short');
+    await service.start('short');
+    expect(await ended).toEqual({ kind: 'power-off' });
+    await serial.saw('bye');
+    expect(states).toEqual(expect.arrayContaining(['starting', 'running', 'off']));
+    expect(await client.request('vm.show', { name: 'short' })).toMatchObject({ state: 'off' });
+  });
+
+  test('passes input to the guest and the echo back, through several megabytes, byte for byte', async () => {
+    await vm('echo', [{ echo: true }]);
+    const serial = await serialOf(client, 'echo');
+    await client.request('vm.start', { name: 'echo' });
+    const typed = Array.from({ length: 40_000 }, (_, i) => `line ${i} of much input\n`).join('');
+    for (let at = 0; at < typed.length; at += 5000) await serial.type(typed.slice(at, at + 5000));
+    await serial.saw('line 39999 of much input\n');
+    expect(serial.text()).toBe(typed);
+  });
+
+  test('pauses, resumes, stops and deletes', async () => {
+    await vm('a', [{ echo: true }]);
+    await client.request('vm.start', { name: 'a' });
+    expect(await client.request('vm.pause', { name: 'a' })).toMatchObject({ state: 'paused' });
+    const serial = await serialOf(client, 'a');
+    await serial.type('late');
+    expect(await client.request('vm.resume', { name: 'a' })).toMatchObject({ state: 'running' });
+    await serial.saw('late');
+    await expect(client.request('vm.delete', { name: 'a' })).rejects.toThrow('a is running: stop it before it is deleted.');
+    expect(await client.request('vm.stop', { name: 'a', how: 'plug' })).toMatchObject({ state: 'off' });
+    await client.request('vm.delete', { name: 'a' });
+    expect(await client.request('vm.list', {})).toEqual([]);
+  });
+
+  test('a world that crashes ends alone, with a reason', async () => {
+    await vm('bad', [{ nops: 10 }, { crash: 'the core trapped' }]);
+    await vm('good', [{ echo: true }]);
+    const notice = new Promise(resolve => client.on('notice', resolve));
+    await client.request('vm.start', { name: 'good' });
+    await client.request('vm.start', { name: 'bad' }).catch(() => {});
+    expect(await notice).toMatchObject({ level: 'error', name: 'bad' });
+    expect(await client.request('vm.show', { name: 'bad' })).toMatchObject({
+      state: 'crashed',
+      reason: expect.stringContaining('the core trapped'),
+    });
+    const serial = await serialOf(client, 'good');
+    await serial.type('alive');
+    await serial.saw('alive');
+    await client.request('vm.start', { name: 'bad' }).catch(() => {}); // it can be started again
+  });
+
+  test('a client that attaches late sees the screen and what the serial port said', async () => {
+    await vm('old', [{ out: 'before' }, { draw: 'X' }, { echo: true }]);
+    await client.request('vm.start', { name: 'old' });
+    const early = await serialOf(client, 'old');
+    await early.saw('before');
+    const late = service.connect();
+    const screen = new Promise<Uint8Array>(resolve => {
+      late.onFrame(bytes => {
+        const frame = decodeFrame(bytes)!;
+        if (frame.kind === FRAME_TEXT_SCREEN && frame.payload.length > 4) resolve(frame.payload);
+      });
+    });
+    const serial = await serialOf(late, 'old');
+    await serial.saw('before');
+    expect((await screen)[5]).toBe('X'.charCodeAt(0));
+  });
+
+  test('a serial reader that is slow holds the guest back and loses nothing', async () => {
+    const lines = Array.from({ length: 300 }, (_, i) => ({ out: `${String(i).padStart(6, '0')}${'.'.repeat(20_000)}` }));
+    await vm('loud', [...lines, { end: { kind: 'power-off' } }]);
+    let received = 0;
+    let release = () => {};
+    const gate = new Promise<void>(resolve => (release = resolve));
+    client.onFrame(bytes => {
+      const frame = decodeFrame(bytes)!;
+      if (frame.kind !== FRAME_SERIAL_OUT) return;
+      received += frame.payload.length;
+      return gate;
+    });
+    await client.request('console.attach', { name: 'loud' });
+    const ended = service.whenEnded('loud');
+    await service.start('loud');
+    expect(await client.request('vm.show', { name: 'loud' })).toMatchObject({ state: 'running' }); // 6 MB can't have left yet
+    expect(received).toBeLessThan(100_000);
+    release();
+    expect(await ended).toEqual({ kind: 'power-off' });
+    expect(received).toBe(300 * 20_006);
+  });
+
+  test.each([
+    ['a kernel that is not there', { kernel: '/no/such/kernel' }, 'the kernel /no/such/kernel does not exist'],
+    ['more memory than the host has', { memoryMiB: 3072 }, ''],
+  ])('%s is told in one sentence and leaves the VM off', async (_, change, sentence) => {
+    await vm('x', [{ end: { kind: 'power-off' } }]);
+    const { config } = await client.request('vm.show', { name: 'x' });
+    await client.request('vm.configure', { name: 'x', config: { ...config, ...change } });
+    const outcome = await client.request('vm.start', { name: 'x' }).then(
+      () => '',
+      (error: Error) => error.message,
+    );
+    expect(outcome).toContain(sentence);
+    expect(['off', 'running']).toContain((await client.request('vm.show', { name: 'x' })).state);
+  });
+});
+
+describe('two host services on one library', () => {
+  test('the second commands a VM through the first, sees its console, and may not start it', async () => {
+    await vm('shared', [{ out: 'hello' }, { echo: true }]);
+    await client.request('vm.start', { name: 'shared' });
+    // In one process the two would share a pid, which is how a service knows its own bundles: another process is played by another pid on record.
+    const { spawnCairn } = await import('./testing/second-service.ts');
+    const other = await spawnCairn(join(folder, 'library'));
+    expect(await other.ask('vm.list', {})).toMatchObject([{ name: 'shared', state: 'running', ownedElsewhere: true }]);
+    expect(await other.ask('vm.pause', { name: 'shared' })).toMatchObject({ state: 'paused' });
+    expect(await client.request('vm.show', { name: 'shared' })).toMatchObject({ state: 'paused' });
+    await other.ask('vm.resume', { name: 'shared' });
+    await other.type('shared', 'typed from afar');
+    expect(await other.saw('typed from afar')).toContain('hello');
+    await expect(other.ask('vm.start', { name: 'shared' })).rejects.toThrow('shared is running already');
+    await expect(other.ask('vm.delete', { name: 'shared' })).rejects.toThrow(`shared is open in another Cairn (process ${process.pid})`);
+    await other.ask('vm.stop', { name: 'shared', how: 'plug' });
+    await other.ask('vm.delete', { name: 'shared' }); // nobody has it now
+    await other.end();
+  });
+});

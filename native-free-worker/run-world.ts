@@ -1,0 +1,40 @@
+/** The life of a vcpu worker around its loop: build the machine, run it, and whatever goes wrong say so in the world's last event. */
+import { CairnError } from '#engine/errors/errors.ts';
+import type { Machine } from '#engine/machine/machine.ts';
+import { Outbox } from './outbox.ts';
+import { EVENT_END, encodeJson, type RunOptions, type WorldEnd } from './protocol.ts';
+import { RingReader, RingWriter } from './ring.ts';
+import { VcpuLoop, type VcpuCheckpoint } from './vcpu-loop.ts';
+import { actionRing, eventRing, kernelDoorbell, vcpuDoorbell } from './world-block.ts';
+
+export interface BuiltMachine {
+  readonly machine: Machine;
+  readonly checkpoint: VcpuCheckpoint | undefined;
+  /** A reset has something to boot from. */
+  readonly canReboot: boolean;
+}
+
+export function runWorld(buffer: SharedArrayBuffer, options: RunOptions, build: (outbox: Outbox) => BuiltMachine): void {
+  const bell = vcpuDoorbell(buffer);
+  const kernelBell = kernelDoorbell(buffer);
+  const outbox = new Outbox(new RingWriter(eventRing(buffer)), kernelBell);
+  let built: BuiltMachine | undefined;
+  try {
+    built = build(outbox);
+    const actions = new RingReader(actionRing(buffer));
+    new VcpuLoop({ ...built, outbox, actions, bell, kernelBell, hostNowNs: () => performance.now() * 1e6, options }).run();
+  } catch (error) {
+    outbox.takeSerial();
+    outbox.post(EVENT_END, encodeJson(endOf(error, built !== undefined)));
+    for (;;) {
+      const seen = bell.count;
+      if (outbox.flush()) break;
+      bell.sleep(seen);
+    }
+  }
+}
+
+function endOf(error: unknown, ran: boolean): WorldEnd {
+  if (!ran && error instanceof CairnError) return { kind: 'refused', code: error.code, message: error.message };
+  return { kind: 'crashed', reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+// The `cairn` command. Any Node can start it; it runs on the one that the project pins (package.json).
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { projectNode, root, SetupError } from './lib/host.mjs';
+
+const PINNED_MAJOR = '26';
+
+try {
+  const node = projectNode();
+  if (!existsSync(`${root}build/engine.wasm`)) build(node);
+  if (process.versions.node.split('.')[0] === PINNED_MAJOR) await runHere();
+  else runThere(node);
+} catch (error) {
+  if (!(error instanceof SetupError)) throw error;
+  process.stderr.write(`cairn: ${error.message}\n`);
+  process.exitCode = 2;
+}
+
+async function runHere() {
+  if (process.channel) {
+    // The starter below was killed: end as it did, at once.
+    process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+    process.channel.unref();
+  }
+  const { main } = await import('../main/cli/cli.ts');
+  const code = await main(process.argv.slice(2));
+  process.stdout.write('', () => process.exit(code));
+}
+
+/** Nothing but the command itself writes to stdout. */
+function build(node) {
+  const built = spawnSync(node, [`${root}scripts/build-core.mjs`], { cwd: root, stdio: ['ignore', 2, 2] });
+  if (built.status !== 0)
+    throw new SetupError('the emulator core could not be built: run "npm run build" in the project folder and see why.');
+}
+
+function runThere(node) {
+  const child = spawn(node, [import.meta.filename, ...process.argv.slice(2)], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+}
