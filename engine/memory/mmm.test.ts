@@ -9,7 +9,9 @@ const RAM = 4;
 const POOL = 200;
 
 let lone: LoneMmm;
-beforeAll(async () => { lone = await loneMmm(POOL); });
+beforeAll(async () => {
+  lone = await loneMmm(POOL);
+});
 
 /** Tells pages apart at both ends. */
 function write(gppn: number, value: number): void {
@@ -96,7 +98,7 @@ describe('one map', () => {
 
 type Op =
   | { op: 'write' | 'clear' | 'install' | 'early'; gppn: number; slot: number }
-  | { op: 'freeze' | 'thaw' | 'endEpoch' }  & { slot: number; gppn: number }
+  | ({ op: 'freeze' | 'thaw' | 'endEpoch' } & { slot: number; gppn: number })
   | { op: 'reclaim'; slot: number; gppn: number };
 
 /** Slots as the model sees them: what each frozen map must keep, `undefined` where it was given back early. */
@@ -163,21 +165,24 @@ const anyOp: fc.Arbitrary<Op> = fc.record({
 }) as fc.Arbitrary<Op>;
 
 test('whatever is written, frozen, thawed and reclaimed: frozen maps keep their contents, no page leaks, none is freed twice', () => {
-  fc.assert(fc.property(fc.array(anyOp, { minLength: 1, maxLength: 150, size: 'max' }), ops => {
-    lone.mmm.initMemory(POOL);
-    lone.mmm.mapRam(0, RAM);
-    const model: Model = { live: Array.from({ length: RAM }, () => 0), slots: new Map() };
-    ops.forEach((op, index) => {
-      apply(model, op, index + 1);
-      check(model);
-    });
-    for (const [slot, { frozen }] of model.slots) {
-      if (frozen) lone.mmm.thaw(slot);
-      while (lone.mmm.reclaim(slot, 3) > 0);
-    }
-    lone.mmm.freePages();
-    const references = deriveReferences(lone.memory);
-    expect(memoryStats(lone.memory).usedPages).toBe(references.size + 1);
-    expect([...references.values()].every(count => count === 1)).toBe(true);
-  }), { numRuns: 400 });
+  fc.assert(
+    fc.property(fc.array(anyOp, { minLength: 1, maxLength: 150, size: 'max' }), ops => {
+      lone.mmm.initMemory(POOL);
+      lone.mmm.mapRam(0, RAM);
+      const model: Model = { live: Array.from({ length: RAM }, () => 0), slots: new Map() };
+      ops.forEach((op, index) => {
+        apply(model, op, index + 1);
+        check(model);
+      });
+      for (const [slot, { frozen }] of model.slots) {
+        if (frozen) lone.mmm.thaw(slot);
+        while (lone.mmm.reclaim(slot, 3) > 0);
+      }
+      lone.mmm.freePages();
+      const references = deriveReferences(lone.memory);
+      expect(memoryStats(lone.memory).usedPages).toBe(references.size + 1);
+      expect([...references.values()].every(count => count === 1)).toBe(true);
+    }),
+    { numRuns: 400 },
+  );
 });

@@ -1,6 +1,15 @@
 /** The MMM's tables as TypeScript sees them (layout.ts, mmm-block.ts): the checkpoint worker's reader of a frozen map, counters, and a check of the whole. */
 import {
-  FREED_RING, FREED_RING_SIZE, FREE_STACK, FROZEN_MAPS, FROZEN_MAP_SLOTS, FROZEN_MAP_STRIDE, LIVE_MAP, PAGE_EPOCHS, PAGE_SIZE, POOL_BASE,
+  FREED_RING,
+  FREED_RING_SIZE,
+  FREE_STACK,
+  FROZEN_MAPS,
+  FROZEN_MAP_SLOTS,
+  FROZEN_MAP_STRIDE,
+  LIVE_MAP,
+  PAGE_EPOCHS,
+  PAGE_SIZE,
+  POOL_BASE,
 } from './layout.ts';
 import * as block from './mmm-block.ts';
 import { MAP_ENTRIES, NOT_RAM, SLOT_EMPTY, SLOT_FROZEN, SLOT_THAWED } from './mmm-block.ts';
@@ -159,7 +168,8 @@ export function deriveReferences(memory: SharedArrayBuffer | ArrayBuffer): Map<P
   };
   for (let i = 0; i < words[block.MMM_FREE_TOP >>> 2]!; i++) noteFree(words[(FREE_STACK >>> 2) + i]!);
   const head = words[block.MMM_FREED_HEAD >>> 2]!;
-  for (let tail = words[block.MMM_FREED_TAIL >>> 2]!; tail !== head; tail = (tail + 1) >>> 0) noteFree(words[(FREED_RING >>> 2) + (tail & RING_MASK)]!);
+  for (let tail = words[block.MMM_FREED_TAIL >>> 2]!; tail !== head; tail = (tail + 1) >>> 0)
+    noteFree(words[(FREED_RING >>> 2) + (tail & RING_MASK)]!);
   for (let ppn = 1; ppn < words[block.MMM_UNTOUCHED >>> 2]!; ppn++) {
     if (!free.has(ppn) && !references.has(ppn) && !thawed.has(ppn)) throw new Error(`page ${ppn} has leaked`);
   }

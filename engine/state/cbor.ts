@@ -10,7 +10,15 @@ export function encodeState(value: unknown): Uint8Array {
 /** Decodes bytes that nobody vouches for: no indefinite lengths, no tags, no NaN, no duplicate keys, nothing after the end. */
 export function decodeState(raw: Uint8Array, what: string): unknown {
   try {
-    return decode(raw, { strict: true, rejectDuplicateMapKeys: true, allowIndefinite: false, allowUndefined: false, allowNaN: false, allowInfinity: false, allowBigInt: false });
+    return decode(raw, {
+      strict: true,
+      rejectDuplicateMapKeys: true,
+      allowIndefinite: false,
+      allowUndefined: false,
+      allowNaN: false,
+      allowInfinity: false,
+      allowBigInt: false,
+    });
   } catch (cause) {
     throw new StateError(`${what} is not valid CBOR (${cause instanceof Error ? cause.message : String(cause)}).`, { cause });
   }

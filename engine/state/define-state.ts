@@ -18,7 +18,12 @@ export interface StateDefinition<F extends Fields> {
 export type StateOf<D> = D extends StateDefinition<infer F> ? FieldsType<F> : never;
 
 /** `migrations[n]` leads from version n to n + 1; every version from 1 on must have one. */
-export function defineState<F extends Fields>(name: string, version: number, fields: F, migrations: Readonly<Record<number, Migration>> = {}): StateDefinition<F> {
+export function defineState<F extends Fields>(
+  name: string,
+  version: number,
+  fields: F,
+  migrations: Readonly<Record<number, Migration>> = {},
+): StateDefinition<F> {
   const shape = struct(fields);
   return {
     name,
@@ -28,7 +33,9 @@ export function defineState<F extends Fields>(name: string, version: number, fie
     parseVersion(from, raw) {
       if (!Number.isInteger(from) || from < 1) throw new StateError(`${name} has the version ${from}, which is none.`);
       if (from > version) {
-        throw new StateError(`${name} was saved as version ${from} by a newer Cairn; this one knows versions up to ${version}. Update Cairn to read it.`);
+        throw new StateError(
+          `${name} was saved as version ${from} by a newer Cairn; this one knows versions up to ${version}. Update Cairn to read it.`,
+        );
       }
       let state = raw;
       for (let at = from; at < version; at++) {

@@ -42,7 +42,10 @@ function field<T>(expects: string, accepts: (raw: unknown) => raw is T): Field<T
 }
 
 function integer(min: number, max: number): Field<number> {
-  return field(`an integer from ${min} to ${max}`, (raw): raw is number => Number.isInteger(raw) && !Object.is(raw, -0) && (raw as number) >= min && (raw as number) <= max);
+  return field(
+    `an integer from ${min} to ${max}`,
+    (raw): raw is number => Number.isInteger(raw) && !Object.is(raw, -0) && (raw as number) >= min && (raw as number) <= max,
+  );
 }
 
 export const u8 = integer(0, 0xff);
@@ -102,7 +105,11 @@ export function struct<F extends Fields>(fields: F): Field<FieldsType<F>> {
   return {
     expects: 'an object',
     parse(raw, path) {
-      if (typeof raw !== 'object' || raw === null || (Object.getPrototypeOf(raw) !== Object.prototype && Object.getPrototypeOf(raw) !== null)) {
+      if (
+        typeof raw !== 'object' ||
+        raw === null ||
+        (Object.getPrototypeOf(raw) !== Object.prototype && Object.getPrototypeOf(raw) !== null)
+      ) {
         throw new StateError(`${path} should be an object, but is ${show(raw)}.`);
       }
       for (const key of Object.keys(raw)) {

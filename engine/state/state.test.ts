@@ -1,14 +1,56 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { StateError } from '#engine/errors/errors.ts';
-import { bool, bytes, bytesUpTo, decodeState, defineState, encodeState, f64, i32, list, oneOf, optional, struct, text, u16, u32, u53, u8, type StateOf } from './state.ts';
+import {
+  bool,
+  bytes,
+  bytesUpTo,
+  decodeState,
+  defineState,
+  encodeState,
+  f64,
+  i32,
+  list,
+  oneOf,
+  optional,
+  struct,
+  text,
+  u16,
+  u32,
+  u53,
+  u8,
+  type StateOf,
+} from './state.ts';
 
 const Cmos = defineState('cmos', 1, { index: u8, nmiMasked: bool, ram: bytes(4) });
 const Everything = defineState('everything', 1, {
-  a: u8, b: u16, c: u32, d: i32, e: u53, f: f64, g: bool, h: bytes(3), i: bytesUpTo(5), j: text(8), k: list(u8, 3), l: optional(u8), m: struct({ n: oneOf('x', 'y') }),
+  a: u8,
+  b: u16,
+  c: u32,
+  d: i32,
+  e: u53,
+  f: f64,
+  g: bool,
+  h: bytes(3),
+  i: bytesUpTo(5),
+  j: text(8),
+  k: list(u8, 3),
+  l: optional(u8),
+  m: struct({ n: oneOf('x', 'y') }),
 });
 const everything: StateOf<typeof Everything> = {
-  a: 255, b: 65535, c: 0xffff_ffff, d: -0x8000_0000, e: 2 ** 53 - 1, f: -1.5, g: true, h: new Uint8Array([1, 2, 3]), i: new Uint8Array(), j: 'text', k: [1, 2], m: { n: 'x' },
+  a: 255,
+  b: 65535,
+  c: 0xffff_ffff,
+  d: -0x8000_0000,
+  e: 2 ** 53 - 1,
+  f: -1.5,
+  g: true,
+  h: new Uint8Array([1, 2, 3]),
+  i: new Uint8Array(),
+  j: 'text',
+  k: [1, 2],
+  m: { n: 'x' },
 };
 
 const good = { index: 3, nmiMasked: true, ram: new Uint8Array(4) };
@@ -39,7 +81,9 @@ test('every field of every type survives encoding, and dropping any but the opti
 
 test('paths reach into lists and structs', () => {
   expect(() => Everything.parse({ ...everything, k: [1, 2, 300] })).toThrow('everything.k[2] should be');
-  expect(() => Everything.parse({ ...everything, k: [1, 2, 3, 4] })).toThrow('everything.k should be a list of at most 3, but is a list of 4.');
+  expect(() => Everything.parse({ ...everything, k: [1, 2, 3, 4] })).toThrow(
+    'everything.k should be a list of at most 3, but is a list of 4.',
+  );
   expect(() => Everything.parse({ ...everything, m: { n: 'z' } })).toThrow('everything.m.n should be "x" or "y", but is "z".');
 });
 
@@ -48,7 +92,12 @@ test('the encoding does not depend on the order of the fields', () => {
 });
 
 test('states migrate one version at a time', () => {
-  const Timer = defineState('timer', 3, { ns: u53, armed: bool }, { 1: old => ({ us: old['time'] }), 2: old => ({ ns: Number(old['us']) * 1000, armed: true }) });
+  const Timer = defineState(
+    'timer',
+    3,
+    { ns: u53, armed: bool },
+    { 1: old => ({ us: old['time'] }), 2: old => ({ ns: Number(old['us']) * 1000, armed: true }) },
+  );
   expect(Timer.parseVersion(1, { time: 5 })).toEqual({ ns: 5000, armed: true });
   expect(Timer.parseVersion(2, { us: 6 })).toEqual({ ns: 6000, armed: true });
   expect(Timer.parseVersion(3, { ns: 7, armed: false })).toEqual({ ns: 7, armed: false });
@@ -58,13 +107,16 @@ test('states migrate one version at a time', () => {
 });
 
 test('any bytes decode or are refused with StateError', () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 64 }), raw => {
-    try {
-      decodeState(raw, 'state');
-    } catch (error) {
-      expect(error).toBeInstanceOf(StateError);
-    }
-  }), { numRuns: 3000 });
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 64 }), raw => {
+      try {
+        decodeState(raw, 'state');
+      } catch (error) {
+        expect(error).toBeInstanceOf(StateError);
+      }
+    }),
+    { numRuns: 3000 },
+  );
 });
 
 test('bytes that nest or claim too much are refused', () => {

@@ -83,6 +83,7 @@ export const SERVE_HELP = `cairn serve: the window, in this machine's browser
 
 Prints an address with a key in it: whoever has it commands your VMs. Ctrl-C ends it and the VMs that it runs.
 
+  cairn serve --open        show it in the browser at once
   cairn serve
   cairn serve --port 8080 --json
 `;

@@ -1,11 +1,12 @@
 /** A host service for as long as one command takes. */
+import type { DemoOffer } from '../demo.ts';
 import { HostService } from '../host-service.ts';
 import type { HostClient } from '../ipc/contract.ts';
 import { defaultLibraryPath } from '../library.ts';
 import { VERSION } from './version.ts';
 
-export function openService(): HostService {
-  return new HostService({ libraryPath: defaultLibraryPath(), version: VERSION });
+export function openService(demo?: DemoOffer): HostService {
+  return new HostService({ libraryPath: defaultLibraryPath(), version: VERSION, ...(demo && { demo }) });
 }
 
 export async function withClient<T>(work: (client: HostClient) => Promise<T>): Promise<T> {

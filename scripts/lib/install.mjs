@@ -59,3 +59,9 @@ export function ensureWindow() {
     run(projectNode(), ['node_modules/vite/bin/vite.js', 'build', 'renderer', '--logLevel', 'warn']),
   );
 }
+
+/** The Electron shell: main process, worlds' threads and preload, bundled. */
+export function ensureShell() {
+  const sources = ['engine', 'native-free-worker', 'main', 'scripts/build-shell.mjs', 'package-lock.json'];
+  ensureBuilt('shell', sources, ['dist/main/electron.js', 'dist/main/preload.cjs'], () => run(projectNode(), ['scripts/build-shell.mjs']));
+}

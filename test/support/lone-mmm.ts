@@ -3,12 +3,26 @@ import { compileAs } from './compile-as.ts';
 import type { CoreExports } from '#engine/cpu/core-exports.ts';
 import { PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
 
-type MemoryExports = Pick<CoreExports, 'mapRam' | 'pageForRead' | 'pageForWrite' | 'freeze' | 'endEpoch' | 'thaw' | 'reclaim' | 'freePages' | 'installPage' | 'clearPage' | 'clearRam'> & {
+type MemoryExports = Pick<
+  CoreExports,
+  | 'mapRam'
+  | 'pageForRead'
+  | 'pageForWrite'
+  | 'freeze'
+  | 'endEpoch'
+  | 'thaw'
+  | 'reclaim'
+  | 'freePages'
+  | 'installPage'
+  | 'clearPage'
+  | 'clearRam'
+> & {
   initMemory(poolPages: number): void;
 };
 
 const STAND_INS = {
-  'engine/cpu/tlb.as': '@external("cpu", "dropPageTranslations") export declare function dropPageTranslations(ppn: u32): void;\n@external("cpu", "dropWriteTranslations") export declare function dropWriteTranslations(): void;',
+  'engine/cpu/tlb.as':
+    '@external("cpu", "dropPageTranslations") export declare function dropPageTranslations(ppn: u32): void;\n@external("cpu", "dropWriteTranslations") export declare function dropWriteTranslations(): void;',
   'engine/cpu/decode-cache.as': '@external("cpu", "dropCode") export declare function dropCode(ppn: u32): void;',
 };
 
@@ -33,7 +47,11 @@ export async function loneMmm(maxPoolPages: number): Promise<LoneMmm> {
       dropWriteTranslations: () => void dropped.writes++,
       dropCode: (ppn: number) => void dropped.code.push(ppn),
     },
-    host: { poolExhausted: () => { throw new PoolExhausted('no page left'); } },
+    host: {
+      poolExhausted: () => {
+        throw new PoolExhausted('no page left');
+      },
+    },
   });
   return { mmm: instance.exports as unknown as MemoryExports, memory: memory.buffer, dropped };
 }
