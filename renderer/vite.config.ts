@@ -5,7 +5,7 @@ import { defineConfig } from 'vite';
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
-  publicDir: 'public',
+  publicDir: false,
   plugins: [react()],
   build: {
     outDir: '../dist/renderer',

@@ -93,7 +93,7 @@ class PortMain extends EventEmitter {
     const plain = typeof data === 'string' ? data : [...(data as Uint8Array)];
     if (this.page)
       void this.page
-        .evaluate(([id, value]) => (window as unknown as PageDouble).__deliver(id as number, value as string | number[]), [
+        .evaluate(([id, value]) => (window as unknown as PageDouble).cairnDeliver(id as number, value as string | number[]), [
           this.id,
           plain,
         ] as const)
@@ -106,8 +106,8 @@ class PortMain extends EventEmitter {
   }
 }
 interface PageDouble {
-  __deliver(id: number, value: string | number[]): void;
-  __event(channel: string, args: unknown[], ports: number[]): void;
+  cairnDeliver(id: number, value: string | number[]): void;
+  cairnEvent(channel: string, args: unknown[], ports: number[]): void;
 }
 
 export class MessageChannelMain {
@@ -130,7 +130,7 @@ class WebContents extends EventEmitter {
   }
   event(channel: string, args: unknown[], ports: number[]): Promise<void> | undefined {
     return this.page?.evaluate(
-      ([name, values, ids]) => (window as unknown as PageDouble).__event(name as string, values as unknown[], ids as number[]),
+      ([name, values, ids]) => (window as unknown as PageDouble).cairnEvent(name as string, values as unknown[], ids as number[]),
       [channel, args, ports] as const,
     );
   }
@@ -167,7 +167,9 @@ export class BrowserWindow extends EventEmitter {
         body: Buffer.from(await response.arrayBuffer()),
       });
     });
-    await page.exposeBinding('__toMain', (_source, kind: string, channel: string, value: unknown) => this.fromPage(kind, channel, value));
+    await page.exposeBinding('cairnToMain', (_source, kind: string, channel: string, value: unknown) =>
+      this.fromPage(kind, channel, value),
+    );
     await page.addInitScript({ content: preloadScript(readFileSync(this.options.webPreferences.preload, 'utf8')) });
     await page.goto(url.replace(INSIDE, OUTSIDE));
     this.emit('ready-to-show');
@@ -256,12 +258,12 @@ function preloadScript(source: string): string {
     if (window !== window.top) return;
     const listeners = new Map();
     const ports = new Map();
-    window.__deliver = (id, value) => ports.get(id).postMessage(typeof value === 'string' ? value : Uint8Array.from(value));
-    window.__event = (channel, args, ids) => {
+    window.cairnDeliver = (id, value) => ports.get(id).postMessage(typeof value === 'string' ? value : Uint8Array.from(value));
+    window.cairnEvent = (channel, args, ids) => {
       const far = ids.map(id => {
         const { port1, port2 } = new MessageChannel();
         ports.set(id, port1);
-        port1.onmessage = ({ data }) => window.__toMain('port', String(id), typeof data === 'string' ? data : [...data]);
+        port1.onmessage = ({ data }) => window.cairnToMain('port', String(id), typeof data === 'string' ? data : [...data]);
         return port2;
       });
       for (const listener of listeners.get(channel) ?? []) listener({ ports: far }, ...args);
@@ -269,8 +271,8 @@ function preloadScript(source: string): string {
     const electron = {
       contextBridge: { exposeInMainWorld: (name, api) => { window[name] = api; } },
       ipcRenderer: {
-        send: (channel, value) => void window.__toMain('send', channel, value),
-        invoke: (channel, value) => window.__toMain('invoke', channel, value),
+        send: (channel, value) => void window.cairnToMain('send', channel, value),
+        invoke: (channel, value) => window.cairnToMain('invoke', channel, value),
         on: (channel, listener) => listeners.set(channel, [...(listeners.get(channel) ?? []), listener]),
       },
     };
