@@ -114,6 +114,7 @@ test('the serial console is a terminal of the same machine', async () => {
   await terminal.focus();
   await typeLine('uname -m');
   await page.locator('.serial-terminal').getByText('i686').first().waitFor();
+  expect(await page.locator('.serial-terminal').textContent()).toContain('uname -m');
   await picture('7-serial');
 });
 
