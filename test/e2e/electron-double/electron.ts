@@ -90,19 +90,17 @@ class PortMain extends EventEmitter {
     this.emit('close');
   }
   postMessage(data: unknown): void {
-    const plain = typeof data === 'string' ? data : [...(data as Uint8Array)];
-    if (this.page)
-      void this.page
-        .evaluate(([id, value]) => (window as unknown as PageDouble).cairnDeliver(id as number, value as string | number[]), [
-          this.id,
-          plain,
-        ] as const)
-        .catch(() => {});
+    if (this.page) this.toPage(this.page, data);
     else this.queue.push(data);
   }
   deliverTo(page: Page): void {
     this.page = page;
-    for (const data of this.queue.splice(0)) this.postMessage(data);
+    for (const data of this.queue.splice(0)) this.toPage(page, data);
+  }
+  private toPage(page: Page, data: unknown): void {
+    const plain = typeof data === 'string' ? data : [...(data as Uint8Array)];
+    const message = [this.id, plain] as const;
+    void page.evaluate(([id, value]) => (window as unknown as PageDouble).cairnDeliver(id, value), message).catch(() => {}); // closed meanwhile
   }
 }
 interface PageDouble {
