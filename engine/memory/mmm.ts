@@ -92,12 +92,10 @@ export function findEmptySlot(memory: SharedArrayBuffer | ArrayBuffer): number |
   return undefined;
 }
 
-/** Makes the host give an empty slot its memory now, so that the freeze does not pay for it while the VM is stopped. */
-export function touchSlot(memory: SharedArrayBuffer | ArrayBuffer, slot: number): void {
-  const words = new Uint32Array(memory);
-  if (words[slotWord(slot, block.SLOT_STATE)] !== SLOT_EMPTY) return;
-  const start = FROZEN_MAPS + slot * FROZEN_MAP_STRIDE;
-  words.fill(0, start >>> 2, (start >>> 2) + words[block.MMM_MAP_LIMIT >>> 2]!);
+/** Makes the host give a slot memory for a map of `entries` GPPNs now, so that no freeze pays for it while the VM is stopped. Changes nothing, whatever the slot is used for. */
+export function touchSlot(memory: SharedArrayBuffer | ArrayBuffer, slot: number, entries: number): void {
+  const map = new Uint32Array(memory, FROZEN_MAPS + slot * FROZEN_MAP_STRIDE, FROZEN_MAP_STRIDE / 4);
+  for (let entry = 0; entry < entries; entry += PAGE_SIZE / 4) Atomics.or(map, entry, 0);
 }
 
 export interface MemoryStats {

@@ -20,5 +20,6 @@ export {
   type Field,
   type Fields,
   type FieldType,
+  type FieldsType,
 } from './field.ts';
 export { decodeState, encodeState } from './cbor.ts';

@@ -1,0 +1,67 @@
+/** The earlier checkpoint that a new one may point into (§137): the last one published in, or restored into, this world. */
+import type { HostFiles } from '../ports/host-files.ts';
+import { INDEX_POINTED, INDEX_STORED, INDEX_ZERO, MAX_FILES } from './format/layout.ts';
+import type { PageIndex } from './format/page-index.ts';
+import { CheckpointReader } from './format/reader.ts';
+import type { PointedFile } from './format/schemas.ts';
+import type { Codec, FrozenPages } from './ports.ts';
+import type { CheckpointStore } from './store.ts';
+
+export interface Base {
+  readonly self: PointedFile;
+  readonly files: readonly PointedFile[];
+  readonly index: PageIndex;
+  /** Pages whose epoch is not newer are as they were in it. */
+  readonly epoch: number;
+  readonly folder: string;
+}
+
+/** The base that a restored checkpoint is. `epoch`: the one that ended when the machine had been filled. */
+export function baseFromFile(files: HostFiles, folder: string, path: string, epoch: number, codec: Codec): Base {
+  using reader = CheckpointReader.open(files, path, codec);
+  return { self: { id: reader.meta.id, sizeBytes: reader.sizeBytes, commitChecksum: reader.commitChecksum }, files: reader.files, index: reader.index, epoch, folder };
+}
+
+/** Points the unchanged pages of one checkpoint to where they were stored: always to the file that has them, so chains have depth 1. */
+export class Pointers {
+  /** The files table of the new checkpoint: those of the base that are pointed to. */
+  readonly files: PointedFile[] = [];
+  private readonly base: Base | undefined;
+  private readonly numbers = new Map<string, number>();
+
+  /** A base of another folder, or one whose files have gone, is not pointed to. */
+  constructor(base: Base | undefined, store: CheckpointStore) {
+    const usable = base !== undefined && base.folder === store.folder && [base.self, ...base.files].every(file => isThere(file, store));
+    this.base = usable ? base : undefined;
+  }
+
+  /** Puts the entry of `gppn` into `index` if it can be had from the base; false when the page must be looked at. */
+  point(pages: FrozenPages, gppn: number, index: PageIndex): boolean {
+    const { base } = this;
+    if (base === undefined || gppn >= base.index.limit || pages.writtenEpoch(gppn) > base.epoch) return false;
+    const kind = base.index.kinds[gppn]!;
+    if (kind === INDEX_ZERO) {
+      index.kinds[gppn] = INDEX_ZERO;
+      return true;
+    }
+    if (kind < INDEX_STORED) return false;
+    const number = this.number(kind === INDEX_STORED ? base.self : base.files[kind - INDEX_POINTED]!);
+    if (number === undefined) return false;
+    index.kinds[gppn] = INDEX_POINTED + number;
+    index.places[gppn] = base.index.places[gppn]!;
+    return true;
+  }
+
+  private number(file: PointedFile): number | undefined {
+    const known = this.numbers.get(file.id);
+    if (known !== undefined || this.files.length === MAX_FILES) return known;
+    this.numbers.set(file.id, this.files.length);
+    return this.files.push(file) - 1;
+  }
+}
+
+function isThere(file: PointedFile, store: CheckpointStore): boolean {
+  if (!store.has(file.id)) return false;
+  using opened = store.files.openRead(store.pathOf(file.id));
+  return opened.size() === file.sizeBytes;
+}

@@ -1,0 +1,36 @@
+/** What users are told of a checkpoint: the same from the run that took it and from its file. */
+import type { HostFiles } from '../ports/host-files.ts';
+import type { PageCounts } from './format/page-index.ts';
+import { CheckpointReader } from './format/reader.ts';
+import type { CheckpointMeta } from './format/schemas.ts';
+import type { Codec } from './ports.ts';
+import type { CheckpointStore } from './store.ts';
+
+export interface CheckpointInfo {
+  readonly id: string;
+  readonly title: string;
+  readonly parent: string | null;
+  readonly takenAt: string;
+  readonly pauseMs: number;
+  readonly totalMs: number;
+  readonly bytesWritten: number;
+  readonly pages: PageCounts;
+  readonly running: boolean;
+}
+
+export function infoOf(meta: CheckpointMeta, bytesWritten: number): CheckpointInfo {
+  const { id, title, parent = null, takenAt, pauseMs, totalMs, pages, running } = meta;
+  return { id, title, parent, takenAt, pauseMs, totalMs, bytesWritten, pages, running };
+}
+
+/** From the file; checks its structure, not its pages. */
+export function readCheckpointInfo(files: HostFiles, path: string, codec: Codec): CheckpointInfo {
+  using reader = CheckpointReader.open(files, path, codec);
+  return infoOf(reader.meta, reader.sizeBytes);
+}
+
+/** The ids of all checkpoints in the store whose files restoring `id` takes, itself included. */
+export function neededCheckpoints(store: CheckpointStore, id: string, codec: Codec): string[] {
+  using reader = CheckpointReader.open(store.files, store.pathOf(id), codec);
+  return [id, ...reader.files.map(file => file.id)];
+}

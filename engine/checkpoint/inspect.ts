@@ -1,0 +1,50 @@
+/** `cairn inspect FILE`: a checkpoint file as plain JSON. */
+import type { HostFiles } from '../ports/host-files.ts';
+import { VERSION } from './format/layout.ts';
+import { CheckpointReader } from './format/reader.ts';
+import { infoOf, type CheckpointInfo } from './info.ts';
+import type { Codec } from './ports.ts';
+
+export interface Inspection extends CheckpointInfo {
+  readonly format: number;
+  readonly path: string;
+  readonly vmName: string;
+  readonly ramBytes: number;
+  readonly epoch: number;
+  readonly groups: number;
+  /** Bytes of pages before and after compression. */
+  readonly pageBytes: { readonly raw: number; readonly stored: number };
+  /** Files that pages are pointed to in. */
+  readonly pointsTo: readonly { readonly id: string; readonly sizeBytes: number }[];
+  readonly devices: readonly { readonly name: string; readonly version: number; readonly state: unknown }[];
+}
+
+/** `verify` reads and checks every page group too. Throws CheckpointError when the file is damaged. */
+export function inspectCheckpoint(files: HostFiles, path: string, codec: Codec, verify = false): Inspection {
+  using reader = CheckpointReader.open(files, path, codec);
+  if (verify) reader.verify();
+  const { meta } = reader;
+  return {
+    format: VERSION,
+    path,
+    ...infoOf(meta, reader.sizeBytes),
+    vmName: meta.vmName,
+    ramBytes: meta.ramBytes,
+    epoch: meta.epoch,
+    groups: reader.groups.length,
+    pageBytes: { raw: (meta.pages.stored) * 4096, stored: reader.groups.reduce((sum, group) => sum + group.storedLength, 0) },
+    pointsTo: reader.files.map(({ id, sizeBytes }) => ({ id, sizeBytes })),
+    devices: reader.devices().map(device => ({ ...device, state: plain(device.state) })),
+  };
+}
+
+/** Bytes as hexadecimal text, long ones cut. */
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) {
+    const shown = Array.from(value.subarray(0, 64), byte => byte.toString(16).padStart(2, '0')).join('');
+    return value.length > 64 ? `${shown}… (${value.length} bytes)` : shown;
+  }
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
+  return value;
+}

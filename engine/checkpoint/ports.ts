@@ -1,0 +1,57 @@
+/** What the checkpoint software needs from its surroundings. */
+import type { SavedDevice } from '../machine/machine.ts';
+
+/** Compression and checksums: the format (docs/formats/checkpoint.md) fixes them, the host provides them. */
+export interface Codec {
+  /** zstd (RFC 8878), level 1. */
+  compress(bytes: Uint8Array): Uint8Array;
+  /** Throws unless exactly `rawLength` bytes come out; allocates no more than that. */
+  decompress(bytes: Uint8Array, rawLength: number): Uint8Array;
+  /** CRC-32 as in zlib. */
+  checksum(bytes: Uint8Array): number;
+}
+
+/** A host clock that only goes forward, in ms. Never seen by a guest. */
+export interface HostClock {
+  nowMs(): number;
+  /** Gives the host's processor to others for about `ms`; at 0 only lets pending messages in. */
+  sleep(ms: number): Promise<void>;
+}
+
+/** The VM as it is stopped (804-814): synchronous, so that nothing slow can lengthen the stop. */
+export interface StoppableVm {
+  /** Step 806, into a free slot; undefined when as many checkpoints as there are slots are under way. */
+  freeze(): { readonly slot: number; readonly epoch: number } | undefined;
+  /** Step 828, or taking back 806. */
+  thaw(slot: number): void;
+  /** Step 808. */
+  saveDevices(): SavedDevice[];
+}
+
+/** A frozen map's pages (memory/mmm.ts). */
+export interface FrozenPages {
+  readonly epoch: number;
+  readonly limit: number;
+  ppn(gppn: number): number;
+  writtenEpoch(gppn: number): number;
+  page(gppn: number): Uint8Array;
+  freeOriginal(gppn: number): boolean;
+}
+
+/** A machine that is filled from a checkpoint. It must be fresh: when filling fails, it is thrown away. */
+export interface RestorableVm {
+  readonly ramBytes: number;
+  /** GPPNs that the map covers. */
+  readonly limit: number;
+  isRam(gppn: number): boolean;
+  /** A page of the machine's own at `gppn`, to be filled whole. */
+  installPage(gppn: number): Uint8Array;
+  clearRam(): void;
+  /** Step 902: throws StateError before anything changes. */
+  loadDevices(devices: readonly SavedDevice[]): void;
+  /** Ends the epoch, so that later writes are told from what was restored; drops every cached translation. Returns the epoch that ended. */
+  seal(): number;
+}
+
+/** Called as each step of METHOD.md is entered: progress to those who watch, and where tests make things fail. */
+export type StepHook = (step: number, share: number) => void;

@@ -1,0 +1,127 @@
+/**
+ * Taking a checkpoint (METHOD.md, Fig. 3A): the streaming part, in the checkpoint worker, while the VM runs.
+ *
+ *   step  where                        step  where
+ *   800   the kernel's order           815   with disks: the disk worker
+ *   802   with disks: before the stop  816   with disks: the disk worker
+ *   804   stopped.ts                   818   memory/mmm.as.ts, copyForWrite
+ *   806   stopped.ts                   820   here
+ *   808   stopped.ts                   822   with disks: here, waiting for the disk worker
+ *   810   with disks: stopped.ts       824   here
+ *   812   with disks: stopped.ts       828   the vcpu thread, when this returns or throws
+ *   814   stopped.ts                   832   here (the list of disk pointers is empty)
+ *                                      830, 834   with disks: policies after this
+ *                                      836   here
+ */
+import { CairnError, CheckpointError, StorageError } from '../errors/errors.ts';
+import { NOT_RAM } from '../memory/mmm-block.ts';
+import { Pointers, type Base } from './base.ts';
+import { INDEX_ABSENT, INDEX_STORED, INDEX_ZERO } from './format/layout.ts';
+import { PageIndex } from './format/page-index.ts';
+import type { CheckpointMeta } from './format/schemas.ts';
+import { CheckpointWriter } from './format/writer.ts';
+import { infoOf, type CheckpointInfo } from './info.ts';
+import type { Pace } from './pace.ts';
+import type { Codec, FrozenPages, HostClock, StepHook } from './ports.ts';
+import type { Stopped } from './stopped.ts';
+import type { CheckpointStore } from './store.ts';
+import { isZeroPage } from './zero-page.ts';
+
+/** What is to be taken, as the kernel orders it. */
+export interface CheckpointRequest {
+  readonly id: string;
+  readonly parent: string | null;
+  readonly vmName: string;
+  readonly title: string;
+  /** ISO 8601, UTC. */
+  readonly takenAt: string;
+  readonly ramBytes: number;
+  readonly running: boolean;
+}
+
+export interface TakeParts {
+  readonly store: CheckpointStore;
+  readonly codec: Codec;
+  readonly clock: HostClock;
+  readonly pace: Pace;
+  /** Where unchanged pages may be pointed to. */
+  readonly base: Base | undefined;
+  /** Host time of step 800. */
+  readonly startedMs: number;
+  readonly step?: StepHook;
+}
+
+/** Looked at between two yields when nothing needs to be written. */
+const SCAN_UNIT = 4096;
+
+/** Steps 820 to 836. Throws CheckpointError or StorageError, and then there is no file. The caller thaws the map in either case (828). */
+export async function takeCheckpoint(request: CheckpointRequest, stopped: Stopped, pages: FrozenPages, parts: TakeParts): Promise<{ info: CheckpointInfo; base: Base }> {
+  const { store, codec, clock } = parts;
+  let at = 820;
+  const step = (number: number, share = 0) => {
+    at = number;
+    parts.step?.(number, share);
+  };
+  try {
+    step(820);
+    using unpublished = store.begin(request.id);
+    const writer = new CheckpointWriter(unpublished.file, codec);
+    writer.writeDevices(stopped.devices);
+    step(822);
+    step(824);
+    const pointers = new Pointers(parts.base, store);
+    const index = await writePages(writer, pages, pointers, parts.pace, share => step(824, share));
+    step(832, 1);
+    writer.writeDisks();
+    const meta: CheckpointMeta = {
+      id: request.id, ...(request.parent === null ? {} : { parent: request.parent }), vmName: request.vmName, title: request.title, takenAt: request.takenAt,
+      ramBytes: request.ramBytes, epoch: stopped.epoch, running: request.running, pauseMs: stopped.pauseMs, totalMs: clock.nowMs() - parts.startedMs, pages: index.counts(),
+    };
+    const commitChecksum = writer.finish(meta, pointers.files, index);
+    step(836, 1);
+    unpublished.publish();
+    const self = { id: request.id, sizeBytes: writer.sizeBytes, commitChecksum };
+    return { info: infoOf(meta, writer.sizeBytes), base: { self, files: pointers.files, index, epoch: stopped.epoch, folder: store.folder } };
+  } catch (error) {
+    throw failed(error, at, request);
+  }
+}
+
+/** Step 824: unmodified (original) pages go to the file; copied originals are freed once written. */
+async function writePages(writer: CheckpointWriter, pages: FrozenPages, pointers: Pointers, pace: Pace, progress: (share: number) => void): Promise<PageIndex> {
+  const index = new PageIndex(pages.limit);
+  let inGroup: number[] = [];
+  let scanned = 0;
+  const endUnit = async (gppn: number) => {
+    writer.flushGroup();
+    for (const written of inGroup) pages.freeOriginal(written);
+    inGroup = [];
+    scanned = 0;
+    progress(gppn / pages.limit);
+    await pace.unitDone();
+  };
+  for (let gppn = 0; gppn < pages.limit; gppn++) {
+    const ppn = pages.ppn(gppn);
+    if (ppn === NOT_RAM) index.kinds[gppn] = INDEX_ABSENT;
+    else if (ppn === 0) index.kinds[gppn] = INDEX_ZERO;
+    else if (pointers.point(pages, gppn, index)) pages.freeOriginal(gppn);
+    else if (isZeroPage(pages.page(gppn))) {
+      index.kinds[gppn] = INDEX_ZERO;
+      pages.freeOriginal(gppn);
+    } else {
+      index.kinds[gppn] = INDEX_STORED;
+      index.places[gppn] = writer.addPage(pages.page(gppn));
+      inGroup.push(gppn);
+    }
+    if (writer.groupIsFull || ++scanned === SCAN_UNIT) await endUnit(gppn);
+  }
+  await endUnit(pages.limit);
+  return index;
+}
+
+/** The user is told which checkpoint failed, why, and that the VM is unharmed. */
+function failed(error: unknown, step: number, request: CheckpointRequest): Error {
+  if (!(error instanceof CairnError) || error instanceof CheckpointError) return error as Error;
+  const message = `The checkpoint “${request.title}” of ${request.vmName} was not taken: ${error.message} The VM runs on.`;
+  return error instanceof StorageError ? new CheckpointError(error.code, message, { cause: error, step }) : error;
+}

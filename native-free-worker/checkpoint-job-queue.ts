@@ -1,0 +1,96 @@
+/** The checkpoint worker's jobs, one after another: checkpoints are written in the order in which they were stopped. */
+import type { MessagePort } from 'node:worker_threads';
+import { baseFromFile, type Base } from '#engine/checkpoint/base.ts';
+import { DEFAULT_PACE, Pace, type PaceStep } from '#engine/checkpoint/pace.ts';
+import type { HostClock } from '#engine/checkpoint/ports.ts';
+import { CheckpointStore } from '#engine/checkpoint/store.ts';
+import { takeCheckpoint } from '#engine/checkpoint/take.ts';
+import { FrozenMap, memoryStats, touchSlot } from '#engine/memory/mmm.ts';
+import type { HostFiles } from '#engine/ports/host-files.ts';
+import { failureOf, type CheckpointEvent, type CheckpointJob, type CheckpointReply } from './checkpoint-protocol.ts';
+import { nodeCodec } from './node-codec.ts';
+
+/** With less of the pool free than this, the stream hurries: each copied page that it writes is one that the VM gets back. */
+const URGENT_SHARE = 1 / 16;
+const PROGRESS_INTERVAL_MS = 50;
+
+export interface JobSurroundings {
+  readonly memory: SharedArrayBuffer;
+  readonly ramBytes: number;
+  readonly files: HostFiles;
+  readonly clock: HostClock;
+  readonly vcpu: Pick<MessagePort, 'postMessage'>;
+  /** Wakes the vcpu worker for what was posted to it. */
+  ringVcpu(): void;
+  toKernel(event: CheckpointEvent): void;
+  readonly pace?: readonly PaceStep[];
+}
+
+export class CheckpointJobQueue {
+  private readonly parts: JobSurroundings;
+  private base: Base | undefined;
+  private turn: Promise<void> = Promise.resolve();
+
+  constructor(parts: JobSurroundings) {
+    this.parts = parts;
+    for (const slot of [0, 1]) touchSlot(parts.memory, slot, parts.ramBytes / 4096);
+  }
+
+  add(job: CheckpointJob): void {
+    this.turn = this.turn.then(() => this.run(job));
+  }
+
+  /** Settles when everything added so far is done. */
+  idle(): Promise<void> {
+    return this.turn;
+  }
+
+  private async run(job: CheckpointJob): Promise<void> {
+    const { files, toKernel } = this.parts;
+    if (job.kind === 'take') return this.take(job);
+    if (job.kind === 'refused') return toKernel({ kind: 'failed', id: job.id, failure: job.failure });
+    try {
+      this.base = baseFromFile(files, new CheckpointStore(files, job.folder).folder, job.path, job.epoch, nodeCodec);
+    } catch {
+      this.base = undefined; // the file went after it was restored from: the next checkpoint is a whole one
+    }
+  }
+
+  private async take({ order, stopped, startedMs }: CheckpointJob & { kind: 'take' }): Promise<void> {
+    const { memory, ramBytes, files, clock, vcpu, ringVcpu, toKernel } = this.parts;
+    const { folder, ...request } = order;
+    const { id } = order;
+    const urgent = () => {
+      const { poolPages, usedPages } = memoryStats(memory);
+      return poolPages - usedPages < poolPages * URGENT_SHARE;
+    };
+    let event: CheckpointEvent;
+    try {
+      const taken = await takeCheckpoint({ ...request, ramBytes, running: true }, stopped, new FrozenMap(memory, stopped.slot), {
+        store: new CheckpointStore(files, folder), codec: nodeCodec, clock, pace: new Pace(clock, this.parts.pace ?? DEFAULT_PACE, urgent), base: this.base, startedMs,
+        step: this.progress(id),
+      });
+      this.base = taken.base;
+      event = { kind: 'done', id, info: taken.info };
+    } catch (error) {
+      event = { kind: 'failed', id, failure: failureOf(error) };
+    }
+    const reply: CheckpointReply = { kind: 'thaw', slot: stopped.slot };
+    vcpu.postMessage(reply);
+    ringVcpu();
+    toKernel(event);
+  }
+
+  /** Tells the kernel of each new step, and of the share at most every 50 ms. */
+  private progress(id: string): (step: number, share: number) => void {
+    let lastStep = 0;
+    let lastMs = 0;
+    return (step, share) => {
+      const nowMs = this.parts.clock.nowMs();
+      if (step === lastStep && nowMs - lastMs < PROGRESS_INTERVAL_MS) return;
+      lastStep = step;
+      lastMs = nowMs;
+      this.parts.toKernel({ kind: 'progress', id, step, share });
+    };
+  }
+}

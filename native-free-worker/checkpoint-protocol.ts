@@ -1,0 +1,72 @@
+/**
+ * What kernel, vcpu worker and checkpoint worker say to each other about checkpoints.
+ *
+ *   kernel ── ACTION_CHECKPOINT { CheckpointOrder } ──▶ vcpu ── CheckpointJob ──▶ checkpoint worker ── CheckpointEvent ──▶ kernel
+ *                                                       vcpu ◀── CheckpointReply (and its doorbell) ──┘
+ *
+ * The vcpu and the checkpoint worker share a MessagePort; the kernel hears the checkpoint worker by its worker's messages.
+ */
+import type { Stopped } from '#engine/checkpoint/stopped.ts';
+import type { CheckpointInfo } from '#engine/checkpoint/info.ts';
+import { CairnError, CheckpointError } from '#engine/errors/errors.ts';
+import type { MessagePort } from 'node:worker_threads';
+
+/** Payload of ACTION_CHECKPOINT, as JSON. */
+export interface CheckpointOrder {
+  readonly id: string;
+  readonly parent: string | null;
+  readonly vmName: string;
+  readonly title: string;
+  /** ISO 8601, UTC. */
+  readonly takenAt: string;
+  /** The folder of ID.ckpt files. */
+  readonly folder: string;
+}
+
+/** workerData of the checkpoint worker. */
+export interface CheckpointWorkerData {
+  readonly memory: SharedArrayBuffer;
+  readonly ramBytes: number;
+  readonly vcpu: MessagePort;
+}
+
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly step: number | undefined;
+}
+
+/** vcpu → checkpoint worker. */
+export type CheckpointJob =
+  | { readonly kind: 'take'; readonly order: CheckpointOrder; readonly stopped: Stopped; readonly startedMs: number }
+  /** The stopped part failed: the kernel is to be told. */
+  | { readonly kind: 'refused'; readonly id: string; readonly failure: Failure }
+  /** The machine was filled from this checkpoint: later ones may point to it. */
+  | { readonly kind: 'restored'; readonly path: string; readonly folder: string; readonly epoch: number };
+
+/** checkpoint worker → vcpu: nobody reads the frozen map any more (step 828). */
+export interface CheckpointReply {
+  readonly kind: 'thaw';
+  readonly slot: number;
+}
+
+/** checkpoint worker → kernel. */
+export type CheckpointEvent =
+  | { readonly kind: 'progress'; readonly id: string; readonly step: number; readonly share: number }
+  | { readonly kind: 'done'; readonly id: string; readonly info: CheckpointInfo }
+  | { readonly kind: 'failed'; readonly id: string; readonly failure: Failure };
+
+/** kernel → checkpoint worker: no more will come; end when what is under way is done. */
+export interface CheckpointFinish {
+  readonly kind: 'finish';
+}
+
+export function failureOf(error: unknown): Failure {
+  return {
+    code: error instanceof CairnError ? error.code : 'INTERNAL',
+    message: error instanceof Error ? error.message : String(error),
+    step: error instanceof CheckpointError ? error.step : undefined,
+  };
+}
+
+export const errorOf = ({ code, message, step }: Failure): CheckpointError => new CheckpointError(code, message, step === undefined ? {} : { step });

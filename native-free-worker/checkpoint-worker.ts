@@ -1,0 +1,23 @@
+/** Entry of a world's checkpoint worker: streams original pages to checkpoint files while the VM runs. */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { CheckpointJobQueue } from './checkpoint-job-queue.ts';
+import type { CheckpointFinish, CheckpointJob, CheckpointWorkerData } from './checkpoint-protocol.ts';
+import { hostClock } from './host-clock.ts';
+import { nodeFiles } from './node-files.ts';
+import { vcpuDoorbell } from './world-block.ts';
+
+const { memory, ramBytes, vcpu } = workerData as CheckpointWorkerData;
+const kernel = parentPort!;
+const bell = vcpuDoorbell(memory);
+const queue = new CheckpointJobQueue({
+  memory, ramBytes, files: nodeFiles, clock: hostClock, vcpu, ringVcpu: () => bell.ring(), toKernel: event => kernel.postMessage(event),
+});
+vcpu.on('message', (job: CheckpointJob) => queue.add(job));
+kernel.on('message', ({ kind }: CheckpointFinish) => {
+  if (kind !== 'finish') return;
+  for (let late; (late = receiveMessageOnPort(vcpu)) !== undefined; ) queue.add((late as { message: CheckpointJob }).message);
+  void queue.idle().then(() => {
+    vcpu.close();
+    kernel.close();
+  });
+});

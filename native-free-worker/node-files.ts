@@ -1,0 +1,111 @@
+/** HostFiles over node:fs. What goes wrong becomes one sentence with the file's name. */
+import * as fs from 'node:fs';
+import { StorageError } from '#engine/errors/errors.ts';
+import type { HostFile, HostFiles } from '#engine/ports/host-files.ts';
+
+const REASONS: Readonly<Record<string, readonly [code: string, words: string]>> = {
+  ENOENT: ['NO_SUCH_FILE', 'it does not exist'],
+  EEXIST: ['FILE_EXISTS', 'there is a file of this name already'],
+  EACCES: ['NO_ACCESS', 'access is denied'],
+  EPERM: ['NO_ACCESS', 'access is denied'],
+  EROFS: ['NO_ACCESS', 'the disk can only be read'],
+  ENOSPC: ['DISK_FULL', 'the disk is full: make room and try again'],
+  EDQUOT: ['DISK_FULL', 'your quota on the disk is used up: make room and try again'],
+  EIO: ['DISK_ERROR', 'the disk reports an error'],
+  EISDIR: ['NOT_A_FILE', 'it is a folder'],
+  ENOTDIR: ['NOT_A_FILE', 'a part of its path is not a folder'],
+  EMFILE: ['TOO_MANY_FILES', 'too many files are open'],
+};
+
+/** Turns what node:fs throws into a StorageError. */
+export function storageError(cause: unknown, path: string, doing: string): StorageError {
+  const system = (cause as NodeJS.ErrnoException).code ?? '';
+  const [code, words] = REASONS[system] ?? ['STORAGE', cause instanceof Error ? cause.message : String(cause)];
+  return new StorageError(code, `${path} cannot be ${doing}: ${words}.`, { cause });
+}
+
+function attempt<T>(path: string, doing: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw storageError(cause, path, doing);
+  }
+}
+
+class NodeFile implements HostFile {
+  readonly path: string;
+  private fd: number;
+
+  constructor(path: string, fd: number) {
+    this.path = path;
+    this.fd = fd;
+  }
+
+  read(into: Uint8Array, position: number): number {
+    return attempt(this.path, 'read', () => {
+      let done = 0;
+      while (done < into.length) {
+        const count = fs.readSync(this.fd, into, done, into.length - done, position + done);
+        if (count === 0) break;
+        done += count;
+      }
+      return done;
+    });
+  }
+
+  write(bytes: Uint8Array, position: number): void {
+    attempt(this.path, 'written', () => {
+      for (let done = 0; done < bytes.length; ) done += fs.writeSync(this.fd, bytes, done, bytes.length - done, position + done);
+    });
+  }
+
+  size(): number {
+    return attempt(this.path, 'read', () => fs.fstatSync(this.fd).size);
+  }
+
+  sync(): void {
+    attempt(this.path, 'written', () => fs.fsyncSync(this.fd));
+  }
+
+  [Symbol.dispose](): void {
+    if (this.fd < 0) return;
+    const fd = this.fd;
+    this.fd = -1;
+    try {
+      fs.closeSync(fd);
+    } catch {
+      // What matters of a file was synced before, or it is thrown away.
+    }
+  }
+}
+
+export const nodeFiles: HostFiles = {
+  openRead(path) {
+    const fd = attempt(path, 'opened', () => fs.openSync(path, 'r'));
+    const file = new NodeFile(path, fd);
+    if (fs.fstatSync(fd).isFile()) return file;
+    file[Symbol.dispose]();
+    throw new StorageError('NOT_A_FILE', `${path} cannot be opened: it is not a file.`);
+  },
+  createExclusive: path => new NodeFile(path, attempt(path, 'created', () => fs.openSync(path, 'wx', 0o600))),
+  rename: (from, to) => attempt(to, 'written', () => fs.renameSync(from, to)),
+  syncFolder(folder) {
+    // Windows has no such thing: a rename there is as durable as it gets.
+    if (process.platform === 'win32') return;
+    attempt(folder, 'written', () => {
+      const fd = fs.openSync(folder, 'r');
+      try {
+        fs.fsyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+    });
+  },
+  remove: path => attempt(path, 'removed', () => fs.rmSync(path, { force: true })),
+  exists: path => fs.existsSync(path),
+  list: folder => attempt(folder, 'listed', () => fs.readdirSync(folder)),
+  freeBytes: folder => attempt(folder, 'looked at', () => {
+    const { bavail, bsize } = fs.statfsSync(folder);
+    return bavail * bsize;
+  }),
+};

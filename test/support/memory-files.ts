@@ -1,0 +1,180 @@
+/**
+ * A disk in memory that fails as asked: the nth operation with an error, or with a crash of the host, after which only what was synced is certain.
+ */
+import { StorageError } from '#engine/errors/errors.ts';
+import type { HostFile, HostFiles } from '#engine/ports/host-files.ts';
+
+interface Inode {
+  bytes: Uint8Array;
+  length: number;
+  synced: Uint8Array;
+}
+
+/** Thrown at a crash and by every operation after it: no clean-up code gets anywhere. */
+export class HostCrash extends Error {}
+
+/** A `lasting` error: every operation from then on. */
+export type Fault = { readonly kind: 'error'; readonly code: string; readonly lasting: boolean } | { readonly kind: 'crash' };
+
+/** What the disk has after a crash: `lost`: only what was synced; `kept`: all; `torn`: all names, and of unsynced bytes every other 512. */
+export type AfterCrash = 'lost' | 'kept' | 'torn';
+
+export class MemoryFiles implements HostFiles {
+  /** Operations that could fail so far. */
+  operations = 0;
+  /** Files open now: none may be left behind. */
+  open = 0;
+  private names = new Map<string, Inode>();
+  private syncedNames = new Map<string, Inode>();
+  private faultAt = Infinity;
+  private fault: Fault = { kind: 'crash' };
+  private crashed = false;
+
+  failAt(operation: number, fault: Fault): void {
+    this.faultAt = operation;
+    this.fault = fault;
+  }
+
+  /** The disk as it is found when the host is up again. */
+  afterCrash(how: AfterCrash): MemoryFiles {
+    const disk = new MemoryFiles();
+    for (const [name, inode] of how === 'lost' ? this.syncedNames : this.names) disk.put(name, contentsAfter(inode, how));
+    return disk;
+  }
+
+  put(path: string, bytes: Uint8Array): void {
+    const inode = { bytes: bytes.slice(), length: bytes.length, synced: bytes.slice() };
+    this.names.set(path, inode);
+    this.syncedNames.set(path, inode);
+  }
+
+  get(path: string): Uint8Array {
+    const inode = this.names.get(path);
+    if (!inode) throw new StorageError('NO_SUCH_FILE', `${path} cannot be opened: it does not exist.`);
+    return inode.bytes.slice(0, inode.length);
+  }
+
+  paths(): string[] {
+    return [...this.names.keys()].toSorted();
+  }
+
+  openRead(path: string): HostFile {
+    this.operation(path);
+    const inode = this.names.get(path);
+    if (!inode) throw new StorageError('NO_SUCH_FILE', `${path} cannot be opened: it does not exist.`);
+    return this.handle(path, inode);
+  }
+
+  createExclusive(path: string): HostFile {
+    this.operation(path);
+    if (this.names.has(path)) throw new StorageError('FILE_EXISTS', `${path} cannot be created: there is a file of this name already.`);
+    const inode = { bytes: new Uint8Array(4096), length: 0, synced: new Uint8Array() };
+    this.names.set(path, inode);
+    return this.handle(path, inode);
+  }
+
+  rename(from: string, to: string): void {
+    this.operation(to);
+    const inode = this.names.get(from);
+    if (!inode) throw new StorageError('NO_SUCH_FILE', `${from} cannot be renamed: it does not exist.`);
+    this.names.delete(from);
+    this.names.set(to, inode);
+  }
+
+  syncFolder(folder: string): void {
+    this.operation(folder);
+    for (const name of [...this.syncedNames.keys()]) if (name.startsWith(`${folder}/`)) this.syncedNames.delete(name);
+    for (const [name, inode] of this.names) if (name.startsWith(`${folder}/`)) this.syncedNames.set(name, inode);
+  }
+
+  remove(path: string): void {
+    this.operation(path);
+    this.names.delete(path);
+  }
+
+  exists(path: string): boolean {
+    this.operation(path);
+    return this.names.has(path);
+  }
+
+  list(folder: string): string[] {
+    this.operation(folder);
+    return [...this.names.keys()].filter(name => name.startsWith(`${folder}/`)).map(name => name.slice(folder.length + 1));
+  }
+
+  freeBytes(): number {
+    return 2 ** 40;
+  }
+
+  get isDown(): boolean {
+    return this.crashed;
+  }
+
+  /** Whatever was to fail no longer does. */
+  mend(): void {
+    this.faultAt = Infinity;
+  }
+
+  private handle(path: string, inode: Inode): HostFile {
+    let closed = false;
+    this.open++;
+    return {
+      path,
+      read: (into, position) => {
+        this.operation(path);
+        const bytes = inode.bytes.subarray(Math.min(position, inode.length), Math.min(position + into.length, inode.length));
+        into.set(bytes);
+        return bytes.length;
+      },
+      write: (bytes, position) => {
+        // What a failing write leaves is anything: here its first half.
+        this.operation(path, () => write(inode, bytes.subarray(0, bytes.length >> 1), position));
+        write(inode, bytes, position);
+      },
+      size: () => {
+        this.operation(path);
+        return inode.length;
+      },
+      sync: () => {
+        this.operation(path);
+        inode.synced = inode.bytes.slice(0, inode.length);
+      },
+      [Symbol.dispose]: () => {
+        if (!closed) this.open--;
+        closed = true;
+      },
+    };
+  }
+
+  private operation(path: string, beforeFault?: () => void): void {
+    if (this.crashed) throw new HostCrash('the host is down');
+    const now = this.operations++;
+    if (now !== this.faultAt && !(now > this.faultAt && this.fault.kind === 'error' && this.fault.lasting)) return;
+    beforeFault?.();
+    if (this.fault.kind === 'error') throw new StorageError(this.fault.code, `${path} cannot be written: the disk is full: make room and try again.`);
+    this.crashed = true;
+    throw new HostCrash('the host went down');
+  }
+}
+
+function write(inode: Inode, bytes: Uint8Array, position: number): void {
+  const end = position + bytes.length;
+  if (end > inode.bytes.length) {
+    const grown = new Uint8Array(Math.max(end, inode.bytes.length * 2));
+    grown.set(inode.bytes);
+    inode.bytes = grown;
+  }
+  inode.bytes.set(bytes, position);
+  inode.length = Math.max(inode.length, end);
+}
+
+function contentsAfter({ bytes, length, synced }: Inode, how: AfterCrash): Uint8Array {
+  if (how === 'lost') return synced;
+  const contents = bytes.slice(0, length);
+  if (how === 'torn') {
+    for (let at = 0; at < length; at += 1024) {
+      for (let i = at; i < Math.min(at + 512, length); i++) contents[i] = synced[i] ?? 0;
+    }
+  }
+  return contents;
+}
