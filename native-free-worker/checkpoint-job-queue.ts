@@ -67,7 +67,12 @@ export class CheckpointJobQueue {
     let event: CheckpointEvent;
     try {
       const taken = await takeCheckpoint({ ...request, ramBytes, running: true }, stopped, new FrozenMap(memory, stopped.slot), {
-        store: new CheckpointStore(files, folder), codec: nodeCodec, clock, pace: new Pace(clock, this.parts.pace ?? DEFAULT_PACE, urgent), base: this.base, startedMs,
+        store: new CheckpointStore(files, folder),
+        codec: nodeCodec,
+        clock,
+        pace: new Pace(clock, this.parts.pace ?? DEFAULT_PACE, urgent),
+        base: this.base,
+        startedMs,
         step: this.progress(id),
       });
       this.base = taken.base;

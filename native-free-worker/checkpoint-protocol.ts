@@ -69,4 +69,5 @@ export function failureOf(error: unknown): Failure {
   };
 }
 
-export const errorOf = ({ code, message, step }: Failure): CheckpointError => new CheckpointError(code, message, step === undefined ? {} : { step });
+export const errorOf = ({ code, message, step }: Failure): CheckpointError =>
+  new CheckpointError(code, message, step === undefined ? {} : { step });

@@ -10,12 +10,18 @@ const { memory, ramBytes, vcpu } = workerData as CheckpointWorkerData;
 const kernel = parentPort!;
 const bell = vcpuDoorbell(memory);
 const queue = new CheckpointJobQueue({
-  memory, ramBytes, files: nodeFiles, clock: hostClock, vcpu, ringVcpu: () => bell.ring(), toKernel: event => kernel.postMessage(event),
+  memory,
+  ramBytes,
+  files: nodeFiles,
+  clock: hostClock,
+  vcpu,
+  ringVcpu: () => bell.ring(),
+  toKernel: event => kernel.postMessage(event),
 });
 vcpu.on('message', (job: CheckpointJob) => queue.add(job));
 kernel.on('message', ({ kind }: CheckpointFinish) => {
   if (kind !== 'finish') return;
-  for (let late; (late = receiveMessageOnPort(vcpu)) !== undefined; ) queue.add((late as { message: CheckpointJob }).message);
+  for (let late; (late = receiveMessageOnPort(vcpu)) !== undefined;) queue.add((late as { message: CheckpointJob }).message);
   void queue.idle().then(() => {
     vcpu.close();
     kernel.close();

@@ -55,7 +55,7 @@ class NodeFile implements HostFile {
 
   write(bytes: Uint8Array, position: number): void {
     attempt(this.path, 'written', () => {
-      for (let done = 0; done < bytes.length; ) done += fs.writeSync(this.fd, bytes, done, bytes.length - done, position + done);
+      for (let done = 0; done < bytes.length;) done += fs.writeSync(this.fd, bytes, done, bytes.length - done, position + done);
     });
   }
 
@@ -87,7 +87,11 @@ export const nodeFiles: HostFiles = {
     file[Symbol.dispose]();
     throw new StorageError('NOT_A_FILE', `${path} cannot be opened: it is not a file.`);
   },
-  createExclusive: path => new NodeFile(path, attempt(path, 'created', () => fs.openSync(path, 'wx', 0o600))),
+  createExclusive: path =>
+    new NodeFile(
+      path,
+      attempt(path, 'created', () => fs.openSync(path, 'wx', 0o600)),
+    ),
   rename: (from, to) => attempt(to, 'written', () => fs.renameSync(from, to)),
   syncFolder(folder) {
     // Windows has no such thing: a rename there is as durable as it gets.
@@ -104,8 +108,9 @@ export const nodeFiles: HostFiles = {
   remove: path => attempt(path, 'removed', () => fs.rmSync(path, { force: true })),
   exists: path => fs.existsSync(path),
   list: folder => attempt(folder, 'listed', () => fs.readdirSync(folder)),
-  freeBytes: folder => attempt(folder, 'looked at', () => {
-    const { bavail, bsize } = fs.statfsSync(folder);
-    return bavail * bsize;
-  }),
+  freeBytes: folder =>
+    attempt(folder, 'looked at', () => {
+      const { bavail, bsize } = fs.statfsSync(folder);
+      return bavail * bsize;
+    }),
 };

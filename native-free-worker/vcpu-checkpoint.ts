@@ -14,7 +14,10 @@ import type { VcpuCheckpoint } from './vcpu-loop.ts';
 /** Map entries looked at between two slices: some 50 µs. */
 const RECLAIM_CHUNK = 16384;
 
-export type MemoryExports = Pick<CoreExports, 'freeze' | 'thaw' | 'reclaim' | 'pageForRead' | 'installPage' | 'clearRam' | 'endEpoch' | 'resetDerived'>;
+export type MemoryExports = Pick<
+  CoreExports,
+  'freeze' | 'thaw' | 'reclaim' | 'pageForRead' | 'installPage' | 'clearRam' | 'endEpoch' | 'resetDerived'
+>;
 
 export class MachineCheckpoint implements VcpuCheckpoint {
   private readonly machine: Machine;

@@ -19,7 +19,13 @@ export interface Base {
 /** The base that a restored checkpoint is. `epoch`: the one that ended when the machine had been filled. */
 export function baseFromFile(files: HostFiles, folder: string, path: string, epoch: number, codec: Codec): Base {
   using reader = CheckpointReader.open(files, path, codec);
-  return { self: { id: reader.meta.id, sizeBytes: reader.sizeBytes, commitChecksum: reader.commitChecksum }, files: reader.files, index: reader.index, epoch, folder };
+  return {
+    self: { id: reader.meta.id, sizeBytes: reader.sizeBytes, commitChecksum: reader.commitChecksum },
+    files: reader.files,
+    index: reader.index,
+    epoch,
+    folder,
+  };
 }
 
 /** Points the unchanged pages of one checkpoint to where they were stored: always to the file that has them, so chains have depth 1. */

@@ -34,13 +34,30 @@ beforeEach(() => {
 const id = (n: number) => `checkpoint${n}`;
 
 /** Takes a checkpoint while `turn` is the running VM's share of each yield; whatever happens, its marks are removed. */
-async function take(n: number, options: { turn?: () => void; base?: Base | undefined; step?: (step: number) => void; store?: CheckpointStore } = {}) {
+async function take(
+  n: number,
+  options: { turn?: () => void; base?: Base | undefined; step?: (step: number) => void; store?: CheckpointStore } = {},
+) {
   const clock = testClock(options.turn);
   const stopped = whileStopped(vm, clock, options.step);
   try {
-    const request = { id: id(n), parent: n > 1 ? id(n - 1) : null, vmName: 'Debian', title: `No ${n}`, takenAt: '2026-11-22T12:00:00Z', ramBytes: vm.ramBytes, running: true };
+    const request = {
+      id: id(n),
+      parent: n > 1 ? id(n - 1) : null,
+      vmName: 'Debian',
+      title: `No ${n}`,
+      takenAt: '2026-11-22T12:00:00Z',
+      ramBytes: vm.ramBytes,
+      running: true,
+    };
     return await takeCheckpoint(request, stopped, vm.frozen(stopped.slot), {
-      store: options.store ?? store, codec: nodeCodec, clock, pace: fullSpeed(clock), base: options.base, startedMs: 0, ...(options.step ? { step: options.step } : {}),
+      store: options.store ?? store,
+      codec: nodeCodec,
+      clock,
+      pace: fullSpeed(clock),
+      base: options.base,
+      startedMs: 0,
+      ...(options.step ? { step: options.step } : {}),
     });
   } finally {
     vm.thaw(stopped.slot);
@@ -58,33 +75,47 @@ function expectNoMarks(): void {
 describe('a checkpoint of a running VM', () => {
   test('is the instant of the freeze, whatever the VM writes meanwhile', async () => {
     const write = fc.record({ index: fc.nat(RAM - 1), seed: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 0x7fffffff })) });
-    await fc.assert(fc.asyncProperty(fc.array(write, { maxLength: 60, size: 'max' }), fc.array(fc.array(write, { maxLength: 20, size: 'max' }), { maxLength: 6, size: 'max' }), async (before, during) => {
-      vm.reset();
-      other.reset();
-      files = new MemoryFiles();
-      store = new CheckpointStore(files, FOLDER);
-      for (const { index, seed } of before) vm.write(index, seed);
-      vm.counter = { value: before.length };
-      const instant = vm.contents();
-      const turns = [...during];
-      const run = () => {
-        for (const { index, seed } of turns.shift() ?? []) vm.write(index, seed);
-        vm.counter = { value: vm.counter.value + 1 };
-      };
-      const clock = testClock(run);
-      const stopped = whileStopped(vm, clock);
-      run(); // the VM goes on at once
-      const request = { id: id(1), parent: null, vmName: 'Debian', title: 'No 1', takenAt: '', ramBytes: vm.ramBytes, running: true };
-      const { info } = await takeCheckpoint(request, stopped, vm.frozen(stopped.slot), { store, codec: nodeCodec, clock, pace: fullSpeed(clock), base: undefined, startedMs: 0 });
-      const ongoing = vm.contents();
-      vm.thaw(stopped.slot);
-      expect(vm.contents()).toEqual(ongoing);
-      expectNoMarks();
-      restore(1);
-      expect(other.contents()).toEqual(instant);
-      expect(info.pages.stored + info.pages.zero).toBe(RAM);
-      expect(info.pages).toMatchObject({ absent: 1, pointed: 0 });
-    }), { numRuns: 60 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(write, { maxLength: 60, size: 'max' }),
+        fc.array(fc.array(write, { maxLength: 20, size: 'max' }), { maxLength: 6, size: 'max' }),
+        async (before, during) => {
+          vm.reset();
+          other.reset();
+          files = new MemoryFiles();
+          store = new CheckpointStore(files, FOLDER);
+          for (const { index, seed } of before) vm.write(index, seed);
+          vm.counter = { value: before.length };
+          const instant = vm.contents();
+          const turns = [...during];
+          const run = () => {
+            for (const { index, seed } of turns.shift() ?? []) vm.write(index, seed);
+            vm.counter = { value: vm.counter.value + 1 };
+          };
+          const clock = testClock(run);
+          const stopped = whileStopped(vm, clock);
+          run(); // the VM goes on at once
+          const request = { id: id(1), parent: null, vmName: 'Debian', title: 'No 1', takenAt: '', ramBytes: vm.ramBytes, running: true };
+          const { info } = await takeCheckpoint(request, stopped, vm.frozen(stopped.slot), {
+            store,
+            codec: nodeCodec,
+            clock,
+            pace: fullSpeed(clock),
+            base: undefined,
+            startedMs: 0,
+          });
+          const ongoing = vm.contents();
+          vm.thaw(stopped.slot);
+          expect(vm.contents()).toEqual(ongoing);
+          expectNoMarks();
+          restore(1);
+          expect(other.contents()).toEqual(instant);
+          expect(info.pages.stored + info.pages.zero).toBe(RAM);
+          expect(info.pages).toMatchObject({ absent: 1, pointed: 0 });
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 
   test('several under way at once keep each its own instant', async () => {
@@ -100,7 +131,14 @@ describe('a checkpoint of a running VM', () => {
     expect(() => whileStopped(vm, clock)).toThrow('wait until one is done');
     for (const n of [5, 0, 7, 3, 1, 2, 6, 4]) {
       const request = { id: id(n), parent: null, vmName: 'Debian', title: '', takenAt: '', ramBytes: vm.ramBytes, running: true };
-      await takeCheckpoint(request, stops[n]!, vm.frozen(stops[n]!.slot), { store, codec: nodeCodec, clock, pace: fullSpeed(clock), base: undefined, startedMs: 0 });
+      await takeCheckpoint(request, stops[n]!, vm.frozen(stops[n]!.slot), {
+        store,
+        codec: nodeCodec,
+        clock,
+        pace: fullSpeed(clock),
+        base: undefined,
+        startedMs: 0,
+      });
       vm.thaw(stops[n]!.slot);
       vm.write(99, n + 200);
       restore(n);
@@ -114,10 +152,12 @@ describe('a checkpoint of a running VM', () => {
     const used = memoryStats(vm.lone.memory).usedPages;
     let most = 0;
     let next = RAM - 1;
-    await take(1, { turn: () => {
-      for (let i = 0; i < 40; i++) vm.write(next--, 7);
-      most = Math.max(most, memoryStats(vm.lone.memory).usedPages);
-    } });
+    await take(1, {
+      turn: () => {
+        for (let i = 0; i < 40; i++) vm.write(next--, 7);
+        most = Math.max(most, memoryStats(vm.lone.memory).usedPages);
+      },
+    });
     expect(next).toBeLessThan(RAM - 100);
     expect(most).toBeLessThan(used + RAM - 1 - next);
     expectNoMarks();
@@ -210,7 +250,11 @@ describe('restoring', () => {
     const { info } = await take(1);
     expect(readCheckpointInfo(files, store.pathOf(id(1)), nodeCodec)).toEqual(info);
     expect(inspectCheckpoint(files, store.pathOf(id(1)), nodeCodec, true)).toMatchObject({
-      ...info, format: 1, vmName: 'Debian', pointsTo: [], devices: [{ name: 'counter', version: 1, state: { value: 0 } }],
+      ...info,
+      format: 1,
+      vmName: 'Debian',
+      pointsTo: [],
+      devices: [{ name: 'counter', version: 1, state: { value: 0 } }],
     });
   });
 });
@@ -224,7 +268,9 @@ describe('failure', () => {
     for (const failing of new Set(seen)) {
       vm.write(4, failing);
       const before = vm.contents();
-      const inject = (step: number) => { if (step === failing) throw new Error(`injected at ${failing}`); };
+      const inject = (step: number) => {
+        if (step === failing) throw new Error(`injected at ${failing}`);
+      };
       await expect(take(2, { step: inject })).rejects.toThrow(`injected at ${failing}`);
       expect(vm.contents()).toEqual(before);
       vm.write(4, failing + 1);
@@ -234,58 +280,74 @@ describe('failure', () => {
     }
   });
 
-  test.each([[false], [true]])('of any file operation is told in one sentence; there is no file, and the earlier checkpoints are as they were (lasting: %s)', async lasting => {
-    for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
-    const first = await take(1);
-    const instant = vm.contents();
-    vm.write(5, 5);
-    const start = files.operations;
-    await take(2, { base: first.base });
-    const needed = files.operations - start;
-    expect(needed).toBeGreaterThan(12);
-    files.remove(store.pathOf(id(2)));
-    const paths = files.paths();
-    for (let nth = 0; nth < needed; nth++) {
-      files.failAt(files.operations + nth, { kind: 'error', code: 'DISK_FULL', lasting });
-      const failure = await take(2, { base: first.base }).then(() => undefined, (error: unknown) => error);
-      expect(failure).toBeInstanceOf(CheckpointError);
-      expect(failure).toMatchObject({ code: 'DISK_FULL', step: expect.any(Number), message: expect.stringContaining('The checkpoint “No 2” of Debian was not taken') });
-      files.mend();
-      if (lasting) store.removeUnfinished();
-      expect(files.paths().filter(path => !lasting || path !== store.pathOf(id(2)))).toEqual(paths);
-      expect(files.open).toBe(0);
-      expectNoMarks();
+  test.each([[false], [true]])(
+    'of any file operation is told in one sentence; there is no file, and the earlier checkpoints are as they were (lasting: %s)',
+    async lasting => {
+      for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+      const first = await take(1);
+      const instant = vm.contents();
+      vm.write(5, 5);
+      const start = files.operations;
+      await take(2, { base: first.base });
+      const needed = files.operations - start;
+      expect(needed).toBeGreaterThan(12);
       files.remove(store.pathOf(id(2)));
-    }
-    restore(1);
-    expect(other.contents()).toEqual(instant);
-  });
-
-  test.each(['lost', 'kept', 'torn'] satisfies AfterCrash[])('of the host at any file operation leaves no half file under a final name (%s)', async how => {
-    for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
-    const first = await take(1);
-    const instants = new Map([[id(1), vm.contents()]]);
-    vm.write(5, 5);
-    instants.set(id(2), vm.contents());
-    const snapshot = files.afterCrash('kept');
-    let taken = false;
-    for (let nth = 0; !taken; nth++) {
-      const disk = snapshot.afterCrash('kept');
-      disk.failAt(disk.operations + nth, { kind: 'crash' });
-      taken = await take(2, { base: first.base, store: new CheckpointStore(disk, FOLDER) }).then(() => true, () => false);
-      expect(disk.isDown).toBe(!taken);
-      const after = new CheckpointStore(disk.afterCrash(how), FOLDER);
-      after.removeUnfinished();
-      const ids = after.list();
-      expect(ids).toContain(id(1));
-      if (taken) expect(ids).toContain(id(2));
-      for (const found of ids) {
-        other.reset();
-        restoreCheckpoint(after, after.pathOf(found), other, nodeCodec);
-        expect(other.contents()).toEqual(instants.get(found));
+      const paths = files.paths();
+      for (let nth = 0; nth < needed; nth++) {
+        files.failAt(files.operations + nth, { kind: 'error', code: 'DISK_FULL', lasting });
+        const failure = await take(2, { base: first.base }).then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+        expect(failure).toBeInstanceOf(CheckpointError);
+        expect(failure).toMatchObject({
+          code: 'DISK_FULL',
+          step: expect.any(Number),
+          message: expect.stringContaining('The checkpoint “No 2” of Debian was not taken'),
+        });
+        files.mend();
+        if (lasting) store.removeUnfinished();
+        expect(files.paths().filter(path => !lasting || path !== store.pathOf(id(2)))).toEqual(paths);
+        expect(files.open).toBe(0);
+        expectNoMarks();
+        files.remove(store.pathOf(id(2)));
       }
-      expect((after.files as MemoryFiles).paths()).toEqual(ids.map(found => after.pathOf(found)));
-    }
-    expectNoMarks();
-  });
+      restore(1);
+      expect(other.contents()).toEqual(instant);
+    },
+  );
+
+  test.each(['lost', 'kept', 'torn'] satisfies AfterCrash[])(
+    'of the host at any file operation leaves no half file under a final name (%s)',
+    async how => {
+      for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+      const first = await take(1);
+      const instants = new Map([[id(1), vm.contents()]]);
+      vm.write(5, 5);
+      instants.set(id(2), vm.contents());
+      const snapshot = files.afterCrash('kept');
+      let taken = false;
+      for (let nth = 0; !taken; nth++) {
+        const disk = snapshot.afterCrash('kept');
+        disk.failAt(disk.operations + nth, { kind: 'crash' });
+        taken = await take(2, { base: first.base, store: new CheckpointStore(disk, FOLDER) }).then(
+          () => true,
+          () => false,
+        );
+        expect(disk.isDown).toBe(!taken);
+        const after = new CheckpointStore(disk.afterCrash(how), FOLDER);
+        after.removeUnfinished();
+        const ids = after.list();
+        expect(ids).toContain(id(1));
+        if (taken) expect(ids).toContain(id(2));
+        for (const found of ids) {
+          other.reset();
+          restoreCheckpoint(after, after.pathOf(found), other, nodeCodec);
+          expect(other.contents()).toEqual(instants.get(found));
+        }
+        expect((after.files as MemoryFiles).paths()).toEqual(ids.map(found => after.pathOf(found)));
+      }
+      expectNoMarks();
+    },
+  );
 });

@@ -32,7 +32,7 @@ export function inspectCheckpoint(files: HostFiles, path: string, codec: Codec, 
     ramBytes: meta.ramBytes,
     epoch: meta.epoch,
     groups: reader.groups.length,
-    pageBytes: { raw: (meta.pages.stored) * 4096, stored: reader.groups.reduce((sum, group) => sum + group.storedLength, 0) },
+    pageBytes: { raw: meta.pages.stored * 4096, stored: reader.groups.reduce((sum, group) => sum + group.storedLength, 0) },
     pointsTo: reader.files.map(({ id, sizeBytes }) => ({ id, sizeBytes })),
     devices: reader.devices().map(device => ({ ...device, state: plain(device.state) })),
   };
@@ -45,6 +45,7 @@ function plain(value: unknown): unknown {
     return value.length > 64 ? `${shown}… (${value.length} bytes)` : shown;
   }
   if (Array.isArray(value)) return value.map(plain);
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
   return value;
 }

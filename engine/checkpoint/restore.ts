@@ -21,7 +21,13 @@ const GPPN_RANGE = 1 << 20;
  * fit are found before anything changes; a damaged page group while it fills, so a machine that this throws at is thrown away. Returns the epoch that
  * the restored pages have: what the next checkpoint may point to this file for.
  */
-export function restoreCheckpoint(store: CheckpointStore, path: string, vm: RestorableVm, codec: Codec, step: StepHook = () => {}): { info: CheckpointInfo; epoch: number } {
+export function restoreCheckpoint(
+  store: CheckpointStore,
+  path: string,
+  vm: RestorableVm,
+  codec: Codec,
+  step: StepHook = () => {},
+): { info: CheckpointInfo; epoch: number } {
   using opened = new DisposableStack();
   const reader = opened.use(CheckpointReader.open(store.files, path, codec));
   const readers = [reader, ...openPointedFiles(reader, store, codec, opened)];
@@ -40,11 +46,17 @@ export function restoreCheckpoint(store: CheckpointStore, path: string, vm: Rest
 function openPointedFiles(reader: CheckpointReader, store: CheckpointStore, codec: Codec, opened: DisposableStack): CheckpointReader[] {
   return reader.files.map(file => {
     if (!store.has(file.id)) {
-      throw new CheckpointError('CHECKPOINT_INCOMPLETE', `The checkpoint file ${reader.path} needs ${store.pathOf(file.id)}, which is gone: put that file back, or choose another checkpoint.`);
+      throw new CheckpointError(
+        'CHECKPOINT_INCOMPLETE',
+        `The checkpoint file ${reader.path} needs ${store.pathOf(file.id)}, which is gone: put that file back, or choose another checkpoint.`,
+      );
     }
     const pointed = opened.use(CheckpointReader.open(store.files, store.pathOf(file.id), codec));
     if (pointed.commitChecksum !== file.commitChecksum || pointed.sizeBytes !== file.sizeBytes || pointed.meta.id !== file.id) {
-      throw new CheckpointError('CHECKPOINT_INCOMPLETE', `The checkpoint file ${reader.path} needs ${pointed.path} as it was: that is another file now. Put the old one back, or choose another checkpoint.`);
+      throw new CheckpointError(
+        'CHECKPOINT_INCOMPLETE',
+        `The checkpoint file ${reader.path} needs ${pointed.path} as it was: that is another file now. Put the old one back, or choose another checkpoint.`,
+      );
     }
     return pointed;
   });
@@ -67,12 +79,18 @@ function sortByFile(reader: CheckpointReader, readers: readonly CheckpointReader
 function checkFits(reader: CheckpointReader, vm: RestorableVm): void {
   const { index, meta, path } = reader;
   if (meta.ramBytes !== vm.ramBytes) {
-    throw new CheckpointError('WRONG_MEMORY_SIZE', `The checkpoint file ${path} is of a VM with ${meta.ramBytes >> 20} MiB of memory: it cannot be restored into one with ${vm.ramBytes >> 20} MiB.`);
+    throw new CheckpointError(
+      'WRONG_MEMORY_SIZE',
+      `The checkpoint file ${path} is of a VM with ${meta.ramBytes >> 20} MiB of memory: it cannot be restored into one with ${vm.ramBytes >> 20} MiB.`,
+    );
   }
   for (let gppn = 0; gppn < Math.max(index.limit, vm.limit); gppn++) {
     const saved = gppn < index.limit && index.kinds[gppn] !== INDEX_ABSENT;
     if (saved !== vm.isRam(gppn)) {
-      throw new CheckpointError('WRONG_MEMORY_MAP', `The checkpoint file ${path} is of a machine with another memory map (page ${gppn}): it cannot be restored into this one.`);
+      throw new CheckpointError(
+        'WRONG_MEMORY_MAP',
+        `The checkpoint file ${path} is of a machine with another memory map (page ${gppn}): it cannot be restored into this one.`,
+      );
     }
   }
 }

@@ -19,7 +19,11 @@ export function whileStopped(vm: StoppableVm, clock: Pick<HostClock, 'nowMs'>, s
   step(806, 0);
   const frozen = vm.freeze();
   if (frozen === undefined) {
-    throw new CheckpointError('TOO_MANY_CHECKPOINTS', 'Too many checkpoints of this VM are being taken at once: wait until one is done and try again.', { step: 806 });
+    throw new CheckpointError(
+      'TOO_MANY_CHECKPOINTS',
+      'Too many checkpoints of this VM are being taken at once: wait until one is done and try again.',
+      { step: 806 },
+    );
   }
   try {
     step(808, 0);

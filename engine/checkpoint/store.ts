@@ -16,7 +16,8 @@ export class CheckpointStore {
   }
 
   pathOf(id: string): string {
-    if (!isCheckpointId(id)) throw new ConfigError('BAD_CHECKPOINT_ID', `“${id}” is not a checkpoint id: 8 to 32 lower-case letters and digits.`);
+    if (!isCheckpointId(id))
+      throw new ConfigError('BAD_CHECKPOINT_ID', `“${id}” is not a checkpoint id: 8 to 32 lower-case letters and digits.`);
     return `${this.folder}/${id}${SUFFIX}`;
   }
 
@@ -26,7 +27,12 @@ export class CheckpointStore {
 
   /** Ids of the checkpoints in the folder. */
   list(): string[] {
-    return this.files.list(this.folder).filter(name => name.endsWith(SUFFIX)).map(name => name.slice(0, -SUFFIX.length)).filter(isCheckpointId).toSorted();
+    return this.files
+      .list(this.folder)
+      .filter(name => name.endsWith(SUFFIX))
+      .map(name => name.slice(0, -SUFFIX.length))
+      .filter(isCheckpointId)
+      .toSorted();
   }
 
   /** What a killed process left half-written goes. Only for who owns the folder, with nothing being taken. */
@@ -37,7 +43,8 @@ export class CheckpointStore {
   /** A file to write a checkpoint to. Not published = deleted. */
   begin(id: string): UnpublishedFile {
     const path = this.pathOf(id);
-    if (this.files.exists(path)) throw new CheckpointError('CHECKPOINT_EXISTS', `There is a checkpoint ${id} already: ${path} is not overwritten.`);
+    if (this.files.exists(path))
+      throw new CheckpointError('CHECKPOINT_EXISTS', `There is a checkpoint ${id} already: ${path} is not overwritten.`);
     this.files.remove(path + UNFINISHED);
     return new UnpublishedFile(this.files, this.folder, path, path + UNFINISHED);
   }

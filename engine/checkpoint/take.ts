@@ -55,7 +55,12 @@ export interface TakeParts {
 const SCAN_UNIT = 4096;
 
 /** Steps 820 to 836. Throws CheckpointError or StorageError, and then there is no file. The caller thaws the map in either case (828). */
-export async function takeCheckpoint(request: CheckpointRequest, stopped: Stopped, pages: FrozenPages, parts: TakeParts): Promise<{ info: CheckpointInfo; base: Base }> {
+export async function takeCheckpoint(
+  request: CheckpointRequest,
+  stopped: Stopped,
+  pages: FrozenPages,
+  parts: TakeParts,
+): Promise<{ info: CheckpointInfo; base: Base }> {
   const { store, codec, clock } = parts;
   let at = 820;
   const step = (number: number, share = 0) => {
@@ -74,21 +79,39 @@ export async function takeCheckpoint(request: CheckpointRequest, stopped: Stoppe
     step(832, 1);
     writer.writeDisks();
     const meta: CheckpointMeta = {
-      id: request.id, ...(request.parent === null ? {} : { parent: request.parent }), vmName: request.vmName, title: request.title, takenAt: request.takenAt,
-      ramBytes: request.ramBytes, epoch: stopped.epoch, running: request.running, pauseMs: stopped.pauseMs, totalMs: clock.nowMs() - parts.startedMs, pages: index.counts(),
+      id: request.id,
+      ...(request.parent === null ? {} : { parent: request.parent }),
+      vmName: request.vmName,
+      title: request.title,
+      takenAt: request.takenAt,
+      ramBytes: request.ramBytes,
+      epoch: stopped.epoch,
+      running: request.running,
+      pauseMs: stopped.pauseMs,
+      totalMs: clock.nowMs() - parts.startedMs,
+      pages: index.counts(),
     };
     const commitChecksum = writer.finish(meta, pointers.files, index);
     step(836, 1);
     unpublished.publish();
     const self = { id: request.id, sizeBytes: writer.sizeBytes, commitChecksum };
-    return { info: infoOf(meta, writer.sizeBytes), base: { self, files: pointers.files, index, epoch: stopped.epoch, folder: store.folder } };
+    return {
+      info: infoOf(meta, writer.sizeBytes),
+      base: { self, files: pointers.files, index, epoch: stopped.epoch, folder: store.folder },
+    };
   } catch (error) {
     throw failed(error, at, request);
   }
 }
 
 /** Step 824: unmodified (original) pages go to the file; copied originals are freed once written. */
-async function writePages(writer: CheckpointWriter, pages: FrozenPages, pointers: Pointers, pace: Pace, progress: (share: number) => void): Promise<PageIndex> {
+async function writePages(
+  writer: CheckpointWriter,
+  pages: FrozenPages,
+  pointers: Pointers,
+  pace: Pace,
+  progress: (share: number) => void,
+): Promise<PageIndex> {
   const index = new PageIndex(pages.limit);
   let inGroup: number[] = [];
   let scanned = 0;

@@ -50,7 +50,8 @@ export class FakeVm implements StoppableVm, RestorableVm {
   write(index: number, seed: number): void {
     const page = new Uint32Array(this.lone.memory, this.lone.mmm.pageForWrite(this.gppn(index)) >>> 0, PAGE_SIZE / 4);
     let word = seed;
-    for (let i = 0; i < page.length; i++) page[i] = word = seed === 0 ? 0 : i % 3 === 0 ? (Math.imul(word, 1664525) + 1013904223 + i) >>> 0 : seed;
+    for (let i = 0; i < page.length; i++)
+      page[i] = word = seed === 0 ? 0 : i % 3 === 0 ? (Math.imul(word, 1664525) + 1013904223 + i) >>> 0 : seed;
   }
 
   page(index: number): Uint8Array {

@@ -151,7 +151,8 @@ export class MemoryFiles implements HostFiles {
     const now = this.operations++;
     if (now !== this.faultAt && !(now > this.faultAt && this.fault.kind === 'error' && this.fault.lasting)) return;
     beforeFault?.();
-    if (this.fault.kind === 'error') throw new StorageError(this.fault.code, `${path} cannot be written: the disk is full: make room and try again.`);
+    if (this.fault.kind === 'error')
+      throw new StorageError(this.fault.code, `${path} cannot be written: the disk is full: make room and try again.`);
     this.crashed = true;
     throw new HostCrash('the host went down');
   }

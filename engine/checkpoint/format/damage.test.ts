@@ -3,7 +3,16 @@ import { CheckpointError } from '#engine/errors/errors.ts';
 import { MemoryFiles } from '#test/support/memory-files.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import type { Codec } from '../ports.ts';
-import { COMMIT_SIZE, HEADER_SIZE, INDEX_POINTED, INDEX_STORED, INDEX_ZERO, SECTION_RECORD, SECTION_RECORDS_AT, SECTIONS } from './layout.ts';
+import {
+  COMMIT_SIZE,
+  HEADER_SIZE,
+  INDEX_POINTED,
+  INDEX_STORED,
+  INDEX_ZERO,
+  SECTION_RECORD,
+  SECTION_RECORDS_AT,
+  SECTIONS,
+} from './layout.ts';
 import { PageIndex } from './page-index.ts';
 import { CheckpointReader } from './reader.ts';
 import type { CheckpointMeta, PointedFile } from './schemas.ts';
@@ -33,8 +42,17 @@ function build(change: (parts: Parts) => void = () => {}): Uint8Array {
   const parts: Parts = { meta: {}, files: [POINTED], index };
   change(parts);
   const meta: CheckpointMeta = {
-    id: 'checkpoint1', vmName: 'Debian', title: 'T', takenAt: '2026-11-22T12:00:00Z', ramBytes: 16384, epoch: 1, running: true, pauseMs: 0.5, totalMs: 3,
-    pages: index.counts(), ...parts.meta,
+    id: 'checkpoint1',
+    vmName: 'Debian',
+    title: 'T',
+    takenAt: '2026-11-22T12:00:00Z',
+    ramBytes: 16384,
+    epoch: 1,
+    running: true,
+    pauseMs: 0.5,
+    totalMs: 3,
+    pages: index.counts(),
+    ...parts.meta,
   };
   writer.writeDisks();
   writer.finish(meta, parts.files, index);
@@ -64,31 +82,43 @@ function refusal(bytes: Uint8Array): CheckpointError {
   throw new Error('it was taken for a good file');
 }
 
+/** With the right kind of error: anything else is not a refusal. */
+function isRefused(bytes: Uint8Array): boolean {
+  try {
+    readAll(bytes);
+    return false;
+  } catch (error) {
+    return error instanceof CheckpointError && error.message.includes(PATH);
+  }
+}
+
 let good: Uint8Array;
-beforeAll(() => { good = build(); });
+beforeAll(() => {
+  good = build();
+});
 
 describe('a damaged checkpoint file is refused:', () => {
-  test('the good one is not', () => readAll(good));
+  test('the good one is not', () => expect(() => readAll(good)).not.toThrow());
 
   test('any byte flipped, in any way', () => {
+    const taken: string[] = [];
     for (let at = 0; at < good.length; at++) {
       for (const flip of [0x01, 0x80, 0xff]) {
         const bad = good.slice();
         bad[at]! ^= flip;
-        try {
-          refusal(bad);
-        } catch (cause) {
-          throw new Error(`byte ${at} ^ ${flip}`, { cause });
-        }
+        if (!isRefused(bad)) taken.push(`byte ${at} ^ ${flip}`);
       }
     }
+    expect(taken).toEqual([]);
   });
 
   test('cut off anywhere, or with something after its end', () => {
-    for (let length = 0; length < good.length; length++) refusal(good.slice(0, length));
-    refusal(new Uint8Array([...good, 0]));
-    refusal(new Uint8Array([...good, ...good.slice(-COMMIT_SIZE)]));
-    expect(refusal(good.slice(0, -1)).message).toBe(`The checkpoint file ${PATH} is damaged (it has no end: it was cut off): it cannot be used. Choose another checkpoint.`);
+    for (let length = 0; length < good.length; length++) expect(isRefused(good.slice(0, length))).toBe(true);
+    expect(isRefused(new Uint8Array([...good, 0]))).toBe(true);
+    expect(isRefused(new Uint8Array([...good, ...good.slice(-COMMIT_SIZE)]))).toBe(true);
+    expect(refusal(good.slice(0, -1)).message).toBe(
+      `The checkpoint file ${PATH} is damaged (it has no end: it was cut off): it cannot be used. Choose another checkpoint.`,
+    );
   });
 
   test('of another format', () => {
@@ -101,17 +131,67 @@ describe('a damaged checkpoint file is refused:', () => {
 
 describe('a forged file, with right checksums, is refused:', () => {
   test.each<[string, (parts: Parts) => void]>([
-    ['a page beyond its groups', ({ index }) => { index.places[0] = 128; }],
-    ['a page beyond the end of its group', ({ index }) => { index.places[0] = 1; }],
-    ['a file that is not in the table', ({ index }) => { index.kinds[3] = INDEX_POINTED + 1; }],
-    ['a zero page with a place', ({ index }) => { index.places[2] = 1; }],
-    ['page counts that are not so', ({ meta }) => { meta.pages = { stored: 1, zero: 1, pointed: 1, absent: 1 }; }],
-    ['an id that leads out of the folder', ({ files }) => { files[0] = { ...POINTED, id: '../../etc' }; }],
-    ['an id of its own that does', ({ meta }) => { meta.id = '../checkpoint'; }],
-    ['a file that points to itself', ({ files }) => { files[0] = { ...POINTED, id: 'checkpoint1' }; }],
-    ['metadata of the wrong type', ({ meta }) => { meta.ramBytes = -1; }],
-    ['metadata without an end', ({ meta }) => { meta.title = 'x'.repeat(2000); }],
-  ])('%s', (_, change) => void refusal(build(change)));
+    [
+      'a page beyond its groups',
+      ({ index }) => {
+        index.places[0] = 128;
+      },
+    ],
+    [
+      'a page beyond the end of its group',
+      ({ index }) => {
+        index.places[0] = 1;
+      },
+    ],
+    [
+      'a file that is not in the table',
+      ({ index }) => {
+        index.kinds[3] = INDEX_POINTED + 1;
+      },
+    ],
+    [
+      'a zero page with a place',
+      ({ index }) => {
+        index.places[2] = 1;
+      },
+    ],
+    [
+      'page counts that are not so',
+      ({ meta }) => {
+        meta.pages = { stored: 1, zero: 1, pointed: 1, absent: 1 };
+      },
+    ],
+    [
+      'an id that leads out of the folder',
+      ({ files }) => {
+        files[0] = { ...POINTED, id: '../../etc' };
+      },
+    ],
+    [
+      'an id of its own that does',
+      ({ meta }) => {
+        meta.id = '../checkpoint';
+      },
+    ],
+    [
+      'a file that points to itself',
+      ({ files }) => {
+        files[0] = { ...POINTED, id: 'checkpoint1' };
+      },
+    ],
+    [
+      'metadata of the wrong type',
+      ({ meta }) => {
+        meta.ramBytes = -1;
+      },
+    ],
+    [
+      'metadata without an end',
+      ({ meta }) => {
+        meta.title = 'x'.repeat(2000);
+      },
+    ],
+  ])('%s', (_, change) => expect(refusal(build(change))).toBeInstanceOf(CheckpointError));
 
   /** Changes the record of one section and mends the commit record's checksum. */
   function forge(section: (typeof SECTIONS)[number], field: number, value: number): Uint8Array {
@@ -123,15 +203,28 @@ describe('a forged file, with right checksums, is refused:', () => {
     return bad;
   }
 
-  test.each(SECTIONS.flatMap(name => [
-    [name, 'claims 4 GiB', 20, 0xffffffff], [name, 'claims more than it holds', 20, 60_000], [name, 'lies elsewhere', 8, 70], [name, 'lies beyond the end', 12, 1], [name, 'has another length', 16, 3],
-    [name, 'has an unknown codec', 4, 2], [name, 'is of another kind', 0, 9],
-  ] as const))('the section %s %s', (name, _, field, value) => {
+  test.each(
+    SECTIONS.flatMap(
+      name =>
+        [
+          [name, 'claims 4 GiB', 20, 0xffffffff],
+          [name, 'claims more than it holds', 20, 60_000],
+          [name, 'lies elsewhere', 8, 70],
+          [name, 'lies beyond the end', 12, 1],
+          [name, 'has another length', 16, 3],
+          [name, 'has an unknown codec', 4, 2],
+          [name, 'is of another kind', 0, 9],
+        ] as const,
+    ),
+  )('the section %s %s', (name, _, field, value) => {
     let largest = 0;
-    const watching: Codec = { ...nodeCodec, decompress: (bytes, rawLength) => {
-      largest = Math.max(largest, rawLength);
-      return nodeCodec.decompress(bytes, rawLength);
-    } };
+    const watching: Codec = {
+      ...nodeCodec,
+      decompress: (bytes, rawLength) => {
+        largest = Math.max(largest, rawLength);
+        return nodeCodec.decompress(bytes, rawLength);
+      },
+    };
     expect(() => readAll(forge(name, field, value), watching)).toThrow(CheckpointError);
     expect(largest).toBeLessThan(70_000);
   });

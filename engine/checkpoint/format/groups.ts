@@ -39,8 +39,16 @@ export function decodeGroups(bytes: Uint8Array): Group[] | undefined {
       codec: view.getUint16(at + 18, true),
     };
     const rawLength = group.pages * PAGE_SIZE;
-    const lengthFits = group.codec === CODEC_RAW ? group.storedLength === rawLength : group.codec === CODEC_ZSTD && group.storedLength < rawLength;
-    if (offset > BigInt(Number.MAX_SAFE_INTEGER) || group.pages < 1 || group.pages > GROUP_PAGES || !lengthFits || view.getUint32(at + 20, true) !== 0) return undefined;
+    const lengthFits =
+      group.codec === CODEC_RAW ? group.storedLength === rawLength : group.codec === CODEC_ZSTD && group.storedLength < rawLength;
+    if (
+      offset > BigInt(Number.MAX_SAFE_INTEGER) ||
+      group.pages < 1 ||
+      group.pages > GROUP_PAGES ||
+      !lengthFits ||
+      view.getUint32(at + 20, true) !== 0
+    )
+      return undefined;
     groups.push(group);
   }
   return groups;

@@ -35,7 +35,10 @@ export class CheckpointReader implements Disposable {
     const version = decodeHeader(this.read(0, HEADER_SIZE), codec);
     if (typeof version === 'string') throw damaged(this.path, version);
     if (version !== VERSION) {
-      throw new CheckpointError('CHECKPOINT_VERSION', `The checkpoint file ${this.path} was written by another Cairn (format ${version}; this one reads ${VERSION}). Update Cairn to use it.`);
+      throw new CheckpointError(
+        'CHECKPOINT_VERSION',
+        `The checkpoint file ${this.path} was written by another Cairn (format ${version}; this one reads ${VERSION}). Update Cairn to use it.`,
+      );
     }
     const commit = this.read(this.sizeBytes - COMMIT_SIZE, COMMIT_SIZE);
     const sections = decodeCommit(commit, this.sizeBytes, codec);
@@ -60,7 +63,9 @@ export class CheckpointReader implements Disposable {
     } catch (error) {
       file[Symbol.dispose]();
       // What the parts say about themselves (StateError…) comes with the file's name.
-      throw error instanceof CheckpointError || (error instanceof CairnError && error.code !== 'STATE') ? error : damaged(path, (error as Error).message, error);
+      throw error instanceof CheckpointError || (error instanceof CairnError && error.code !== 'STATE')
+        ? error
+        : damaged(path, (error as Error).message, error);
     }
   }
 
@@ -124,7 +129,9 @@ export class CheckpointReader implements Disposable {
 
   /** No gap, no overlap: so no byte escapes the checksums. */
   private checkTiling(): void {
-    const parts = [...SECTIONS.map(name => this.sections[name]), ...this.groups].toSorted((a, b) => a.offset - b.offset || a.storedLength - b.storedLength);
+    const parts = [...SECTIONS.map(name => this.sections[name]), ...this.groups].toSorted(
+      (a, b) => a.offset - b.offset || a.storedLength - b.storedLength,
+    );
     let end = HEADER_SIZE;
     for (const part of parts) {
       if (part.offset !== end) this.refuse('its parts do not follow one another');
@@ -136,7 +143,8 @@ export class CheckpointReader implements Disposable {
   private checkIndex(): void {
     const { index, meta } = this;
     const counts = index.counts();
-    if (Object.entries(meta.pages).some(([kind, count]) => counts[kind as keyof typeof counts] !== count)) this.refuse('its page counts do not match its page index');
+    if (Object.entries(meta.pages).some(([kind, count]) => counts[kind as keyof typeof counts] !== count))
+      this.refuse('its page counts do not match its page index');
     for (let gppn = 0; gppn < index.limit; gppn++) {
       if (index.kinds[gppn] === INDEX_STORED && !this.hasPlace(index.places[gppn]!)) this.refuse(`the page ${gppn} is nowhere`);
       if (index.kinds[gppn]! >= INDEX_POINTED && this.files.length === 0) this.refuse(`the page ${gppn} is nowhere`);

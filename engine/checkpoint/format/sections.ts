@@ -1,7 +1,18 @@
 /** Header, section records and commit record of a checkpoint file: the fixed-size parts. */
 import type { Codec } from '../ports.ts';
 import {
-  CODEC_RAW, CODEC_ZSTD, COMMIT_MAGIC, COMMIT_SIZE, HEADER_SIZE, MAGIC, SECTION_LIMIT, SECTION_RECORD, SECTION_RECORDS_AT, SECTIONS, VERSION, type SectionName,
+  CODEC_RAW,
+  CODEC_ZSTD,
+  COMMIT_MAGIC,
+  COMMIT_SIZE,
+  HEADER_SIZE,
+  MAGIC,
+  SECTION_LIMIT,
+  SECTION_RECORD,
+  SECTION_RECORDS_AT,
+  SECTIONS,
+  VERSION,
+  type SectionName,
 } from './layout.ts';
 import { PAGE_SIZE } from '../../memory/layout.ts';
 
@@ -36,7 +47,8 @@ export function encodeHeader(codec: Codec): Uint8Array {
 export function decodeHeader(bytes: Uint8Array, codec: Codec): number | string {
   if (!hasText(bytes, MAGIC)) return 'it does not begin like one';
   const view = viewOf(bytes);
-  if (view.getUint32(HEADER_SIZE - 4, true) !== codec.checksum(bytes.subarray(0, HEADER_SIZE - 4))) return 'its header does not match its checksum';
+  if (view.getUint32(HEADER_SIZE - 4, true) !== codec.checksum(bytes.subarray(0, HEADER_SIZE - 4)))
+    return 'its header does not match its checksum';
   if (view.getUint32(12, true) !== PAGE_SIZE) return 'its pages have another size';
   return view.getUint32(8, true);
 }
@@ -81,7 +93,10 @@ export function decodeCommit(bytes: Uint8Array, sizeBytes: number, codec: Codec)
       rawLength: view.getUint32(at + 20, true),
       checksum: view.getUint32(at + 24, true),
     };
-    const lengthFits = section.codec === CODEC_RAW ? section.storedLength === section.rawLength : section.codec === CODEC_ZSTD && section.storedLength < section.rawLength;
+    const lengthFits =
+      section.codec === CODEC_RAW
+        ? section.storedLength === section.rawLength
+        : section.codec === CODEC_ZSTD && section.storedLength < section.rawLength;
     if (view.getUint32(at, true) !== index + 1 || offset > BigInt(sizeBytes) || !lengthFits || section.rawLength > SECTION_LIMIT[name]) {
       return `its record of the section “${name}” is not valid`;
     }

@@ -71,9 +71,16 @@ export class CheckpointWriter {
   }
 
   private section(name: SectionName, raw: Uint8Array): void {
-    if (raw.length > SECTION_LIMIT[name]) throw new InvariantError(`the section “${name}” of a checkpoint is too large (${raw.length} bytes)`);
+    if (raw.length > SECTION_LIMIT[name])
+      throw new InvariantError(`the section “${name}” of a checkpoint is too large (${raw.length} bytes)`);
     const { bytes, codec } = this.pack(raw);
-    this.sections[name] = { codec, offset: this.size, storedLength: bytes.length, rawLength: raw.length, checksum: this.codec.checksum(bytes) };
+    this.sections[name] = {
+      codec,
+      offset: this.size,
+      storedLength: bytes.length,
+      rawLength: raw.length,
+      checksum: this.codec.checksum(bytes),
+    };
     this.append(bytes);
   }
 
