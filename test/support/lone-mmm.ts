@@ -53,5 +53,5 @@ export async function loneMmm(maxPoolPages: number): Promise<LoneMmm> {
       },
     },
   });
-  return { mmm: instance.exports as unknown as MemoryExports, memory: memory.buffer, dropped };
+  return { mmm: instance.exports as unknown as MemoryExports, memory: memory.buffer as unknown as SharedArrayBuffer, dropped };
 }
