@@ -12,8 +12,6 @@ const { error, stderr } = await compile([
   root,
   '--outFile',
   'build/engine.wasm',
-  '--textFile',
-  'build/engine.wat',
   '--runtime',
   'stub',
   '--importMemory',
@@ -34,7 +32,6 @@ const { error, stderr } = await compile([
   '3',
   '--shrinkLevel',
   '0',
-  '--converge',
   '--debug',
   // v128 parameters between our own functions are no export.
   '--disableWarning',

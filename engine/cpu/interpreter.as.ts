@@ -7,7 +7,7 @@
  */
 import { CPU_BLOCK } from '../memory/layout';
 import { COUNT, REGS, RIP, SEG_BASE, SEG_CS, SEG_LIMIT } from './block';
-import { FLAG_CHECKED, FLAG_SIZE, OP_FLAGS, OP_HANDLER, OP_IMM, OP_LENGTH, OP_OFFSET, OP_REG, OP_RM, OP_RUN, OP_SIZE, OP_TARGET } from './op';
+import { FLAG_CHECKED, FLAG_SIZE, OP_FLAGS, OP_HANDLER, OP_IMM, OP_OFFSET, OP_RUN, OP_SIZE, OP_TARGET } from './op';
 import { COUNT_END, CUR_OP, PAGE_EIP, PAGE_INDEX, STEP_REQUEST } from './scratch';
 import {
   F_ADD_RI, F_AND_RI, F_CMP32_MI, F_CMP32_MR, F_CMP32_RI, F_CMP32_RM, F_CMP32_RR, F_CMP8_MI, F_CMP8_RI, F_CMP8_RR, F_DEC_R, F_INC_R, F_SUB_RI, F_TEST32_RI,
@@ -21,7 +21,7 @@ import { rol32, ror32, sar32, shl32, shld32, shr32, shrd32 } from '../isa/shift.
 import { mul32, signedMultiply } from '../isa/muldiv.as';
 import { carryFlag, condition, noteAdd, noteDec, noteInc, noteLogic, noteSub, overflowFlag, parityFlag, signFlag, zeroFlag } from './flags.as';
 import {
-  nextEip, note, offsetOf, readAt, readOperand, regValue, rmValue, setReg, setRm, slowModify, writableOperand, writeAt, writeOperand,
+  nextEip, note, offsetOf, readAt, readOperand, regValue, rmValue, setReg, setRm, slowDecrement, slowIncrement, slowModify, writableOperand, writeAt, writeOperand,
 } from './operand.as';
 import { GP, raiseError } from './fault.as';
 import { lookup } from './decode-cache.as';
@@ -64,7 +64,8 @@ function resolve(op: u32, end: u32): u32 {
     return enter(eip);
   }
   if (target >= 4096) return enter(eip);
-  const found = load<u32>(load<u32>(PAGE_INDEX) + (target << 2));
+  const index = load<u32>(PAGE_INDEX);
+  const found = index == 0 ? 0 : load<u32>(index + (target << 2));
   if (found == 0) store<u64>(CPU_BLOCK + RIP, <u64>eip);
   else store<u32>(op, found, OP_TARGET);
   return found;
@@ -76,7 +77,7 @@ export function interpret(op: u32, end: u32): void {
     switch (<i32>load<u16>(op, OP_HANDLER)) {
       case H_RESYNC: {
         const found = enter(load<u32>(PAGE_EIP) + <u32>load<u16>(op, OP_OFFSET));
-        if (found == 0 || found == op || (end - found + found - op) >>> 5 < <u32>load<u16>(found, OP_RUN)) { leave(op, end); return; }
+        if (found == 0 || found == op || (end - op) >>> 5 < <u32>load<u16>(found, OP_RUN)) { leave(op, end); return; }
         end += found - op;
         op = found;
         continue;
@@ -226,6 +227,20 @@ export function interpret(op: u32, end: u32): void {
       case H_SETCC_M: writeOperand<u8>(op, end, condition(load<u32>(op, OP_IMM)) ? 1 : 0); op += OP_SIZE; continue;
       case H_INC_R: setReg<u32>(op, inc<u32>(regValue<u32>(op))); op += OP_SIZE; continue;
       case H_DEC_R: setReg<u32>(op, dec<u32>(regValue<u32>(op))); op += OP_SIZE; continue;
+      case H_INC_M: {
+        const at = writableOperand<u32>(op, end);
+        if (at != 0) store<u32>(at, inc<u32>(load<u32>(at)));
+        else slowIncrement(op, end);
+        op += OP_SIZE;
+        continue;
+      }
+      case H_DEC_M: {
+        const at = writableOperand<u32>(op, end);
+        if (at != 0) store<u32>(at, dec<u32>(load<u32>(at)));
+        else slowDecrement(op, end);
+        op += OP_SIZE;
+        continue;
+      }
       case H_TEST32 + 0: noteLogic(0, regValue<u32>(op) & rmValue<u32>(op)); op += OP_SIZE; continue;
       case H_TEST32 + 1: noteLogic(0, regValue<u32>(op) & load<u32>(op, OP_IMM)); op += OP_SIZE; continue;
       case H_TEST32 + 2: noteLogic(0, readOperand<u32>(op, end) & regValue<u32>(op)); op += OP_SIZE; continue;

@@ -34,8 +34,7 @@ import { bitScan, bitTest } from '../isa/bits.as';
 import { cmpxchg, cmpxchg8b, xadd, xchg } from '../isa/exchange.as';
 import { drop, enter, leave, peek, pop, popa, push, pusha, stackMask } from '../isa/stack.as';
 import { string } from '../isa/string.as';
-import { x87 } from '../isa/x87.as';
-import { wait } from '../isa/wait.as';
+import { fwait, x87 } from '../isa/x87.as';
 import { sse } from '../isa/sse.as';
 import { segLinear, loadSegment, checkTarget } from './segmentation.as';
 import { farCall, farJump, farReturn } from './far.as';
@@ -260,7 +259,7 @@ export function rare(op: u32): u32 {
       sse(code >>> 16, opcode, code & 0xff, immediateOf(op), lin);
       return NEXT;
     }
-    case R_WAIT: wait(); return NEXT;
+    case R_WAIT: fwait(); return NEXT;
     case R_GROUP6: group6(op); return NEXT;
     case R_GROUP7: group7(op); return away(op);
     case R_LAR: { const value = lar(sixteenBitRm(op)); if (value >= 0) putReg(op, <u32>value); return NEXT; }
@@ -285,9 +284,10 @@ export function rare(op: u32): u32 {
     }
     default: break;
   }
-  if (handler >= R_ALU16 && handler < R_ALU16 + 40) alu16(op, handler - R_ALU16);
-  else if (handler >= R_SHIFT_I && handler < R_SHIFT_I + 8) shiftBy(op, handler - R_SHIFT_I, immediateOf(op));
-  else if (handler >= R_SHIFT_CL && handler < R_SHIFT_CL + 8) shiftBy(op, handler - R_SHIFT_CL, load<u32>(ECX) & 31);
+  const code = <i32>handler;
+  if (code >= R_ALU16 && code < R_ALU16 + 40) alu16(op, handler - R_ALU16);
+  else if (code >= R_SHIFT_I && code < R_SHIFT_I + 8) shiftBy(op, handler - R_SHIFT_I, immediateOf(op));
+  else if (code >= R_SHIFT_CL && code < R_SHIFT_CL + 8) shiftBy(op, handler - R_SHIFT_CL, load<u32>(ECX) & 31);
   else unreachable();
   return NEXT;
 }
