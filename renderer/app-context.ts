@@ -3,7 +3,7 @@ import { createContext, useContext } from 'react';
 import { useStore } from 'zustand';
 import type { CairnBridge } from '../main/ipc/bridge.ts';
 import type { ConsoleHub } from './console/console-hub.ts';
-import type { AppState } from './state/app-state.ts';
+import type { AppState, VmView } from './state/app-state.ts';
 import type { Controller } from './state/controller.ts';
 
 export interface App {
@@ -24,4 +24,9 @@ export function useApp(): App {
 
 export function useAppState<T>(select: (state: AppState) => T): T {
   return useStore(useApp().controller.store, select);
+}
+
+/** Can this VM be told anything now? One that another process owns can: the host passes it on. */
+export function useCanCommand(view: VmView): boolean {
+  return useAppState(state => state.connection === 'open') && view.pending === undefined;
 }

@@ -2,16 +2,16 @@
 import { BookmarkPlus, CopyPlus, History, Pencil } from 'lucide-react';
 import { Button } from 'react-aria-components';
 import type { Checkpoint } from '../../main/ipc/contract.ts';
-import { useApp } from '../app-context.ts';
+import { useApp, useCanCommand } from '../app-context.ts';
 import { formatAge, formatBytes, formatClock, formatCount, formatMs } from '../format.ts';
 import type { VmView } from '../state/app-state.ts';
 
 export function CheckpointDetails({ view, checkpoint, now }: { view: VmView; checkpoint: Checkpoint; now: number }) {
   const { controller } = useApp();
-  const { summary: vm, pending } = view;
+  const { summary: vm } = view;
   const ask = (kind: 'revert' | 'rename' | 'clone') =>
     controller.dispatch({ type: 'dialog', dialog: { kind, vm: vm.name, checkpoint: checkpoint.id } });
-  const free = pending === undefined && !vm.ownedElsewhere;
+  const can = useCanCommand(view);
   return (
     <section className="details" aria-label={`Checkpoint ${checkpoint.title}`}>
       <h3>{checkpoint.title}</h3>
@@ -34,13 +34,13 @@ export function CheckpointDetails({ view, checkpoint, now }: { view: VmView; che
       </dl>
       <PagesBar pages={checkpoint.pages} />
       <div className="actions">
-        <Button className="button accent" isDisabled={!free} onPress={() => ask('revert')}>
+        <Button className="button accent" isDisabled={!can} onPress={() => ask('revert')}>
           <History size={15} aria-hidden /> Revert to this
         </Button>
-        <Button className="button" isDisabled={pending !== undefined} onPress={() => ask('clone')}>
+        <Button className="button" isDisabled={!can} onPress={() => ask('clone')}>
           <CopyPlus size={15} aria-hidden /> Clone…
         </Button>
-        <Button className="button" isDisabled={!free} onPress={() => ask('rename')}>
+        <Button className="button" isDisabled={!can} onPress={() => ask('rename')}>
           <Pencil size={15} aria-hidden /> Rename…
         </Button>
       </div>
@@ -79,7 +79,8 @@ function PagesBar({ pages }: { pages: Checkpoint['pages'] }) {
 
 export function HereDetails({ view }: { view: VmView }) {
   const { controller } = useApp();
-  const { summary: vm, checkpoints, pending } = view;
+  const { summary: vm, checkpoints } = view;
+  const can = useCanCommand(view);
   const current = checkpoints?.find(({ id }) => id === vm.current);
   return (
     <section className="details" aria-label="You are here">
@@ -98,7 +99,7 @@ export function HereDetails({ view }: { view: VmView }) {
       <div className="actions">
         <Button
           className="button accent"
-          isDisabled={pending !== undefined || vm.ownedElsewhere || vm.state === 'starting'}
+          isDisabled={!can || vm.state === 'starting'}
           onPress={() => controller.dispatch({ type: 'dialog', dialog: { kind: 'take', vm: vm.name } })}
         >
           <BookmarkPlus size={15} aria-hidden /> Take checkpoint…

@@ -1,4 +1,4 @@
-/** Says that the host can't be reached. It covers nothing: what was last known stays readable. */
+/** Says that the host can't be reached. It floats, so that nothing moves; what was last known stays readable. */
 import { CloudOff } from 'lucide-react';
 import { Button } from 'react-aria-components';
 import { useApp, useAppState } from '../app-context.ts';
@@ -11,7 +11,7 @@ export function ConnectionBanner() {
     <div className="banner" role="alert">
       <CloudOff size={16} aria-hidden />
       <span>
-        <strong>Cairn is not answering.</strong> What you see is the last known state. Trying again…
+        <strong>Cairn is not answering.</strong> This is the last known state. Trying again…
       </span>
       <Button className="button small" onPress={reconnect}>
         Try now

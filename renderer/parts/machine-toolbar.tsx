@@ -1,7 +1,7 @@
 /** What can be done to the machine now. Buttons keep their places; those that make no sense in its state are disabled. */
 import { BookmarkPlus, History, Pause, Play, Plug, Power, RotateCw, Settings2 } from 'lucide-react';
 import { Button, ProgressBar, Toolbar } from 'react-aria-components';
-import { useApp } from '../app-context.ts';
+import { useApp, useCanCommand } from '../app-context.ts';
 import { formatMemory } from '../format.ts';
 import type { VmView } from '../state/app-state.ts';
 import { IconButton } from './icon-button.tsx';
@@ -10,7 +10,7 @@ import { STATE_WORDS, StateDot } from './state-dot.tsx';
 export function MachineToolbar({ view }: { view: VmView }) {
   const { controller } = useApp();
   const { summary: vm, pending } = view;
-  const ours = !vm.ownedElsewhere && pending === undefined;
+  const can = useCanCommand(view);
   const on = vm.state === 'running' || vm.state === 'paused';
   const off = vm.state === 'off' || vm.state === 'crashed';
   const ask = (kind: 'take' | 'plug' | 'reset' | 'settings') => controller.dispatch({ type: 'dialog', dialog: { kind, vm: vm.name } });
@@ -25,25 +25,25 @@ export function MachineToolbar({ view }: { view: VmView }) {
       </div>
       <Toolbar className="toolbar" aria-label="Machine">
         {off || vm.state === 'starting' ? (
-          <Button className="button primary wide" isDisabled={!ours || !off} onPress={() => void controller.start(vm.name)}>
+          <Button className="button primary wide" isDisabled={!can || !off} onPress={() => void controller.start(vm.name)}>
             <Play size={15} aria-hidden /> Start
           </Button>
         ) : vm.state === 'paused' ? (
-          <Button className="button primary wide" isDisabled={!ours} onPress={() => void controller.resume(vm.name)}>
+          <Button className="button primary wide" isDisabled={!can} onPress={() => void controller.resume(vm.name)}>
             <Play size={15} aria-hidden /> Resume
           </Button>
         ) : (
-          <Button className="button wide" isDisabled={!ours || vm.state !== 'running'} onPress={() => void controller.pause(vm.name)}>
+          <Button className="button wide" isDisabled={!can || vm.state !== 'running'} onPress={() => void controller.pause(vm.name)}>
             <Pause size={15} aria-hidden /> Pause
           </Button>
         )}
-        <Button className="button accent take" isDisabled={!ours || vm.state === 'starting'} onPress={() => ask('take')}>
+        <Button className="button accent take" isDisabled={!can || vm.state === 'starting'} onPress={() => ask('take')}>
           <BookmarkPlus size={15} aria-hidden /> Take checkpoint
           {pending === 'take' ? <TakeProgress share={view.progress?.share} /> : null}
         </Button>
         <Button
           className="button"
-          isDisabled={!ours || current === undefined || vm.state === 'starting'}
+          isDisabled={!can || current === undefined || vm.state === 'starting'}
           onPress={() =>
             current && controller.dispatch({ type: 'dialog', dialog: { kind: 'revert', vm: vm.name, checkpoint: current.id } })
           }
@@ -54,15 +54,15 @@ export function MachineToolbar({ view }: { view: VmView }) {
         <IconButton
           icon={Power}
           text="Press the power button"
-          isDisabled={!ours || vm.state !== 'running'}
+          isDisabled={!can || vm.state !== 'running'}
           onPress={() => void controller.stop(vm.name, 'button')}
         />
-        <IconButton icon={RotateCw} text="Reset" isDisabled={!ours || !on} onPress={() => ask('reset')} />
-        <IconButton icon={Plug} text="Pull the plug" isDisabled={!ours || off} onPress={() => ask('plug')} />
+        <IconButton icon={RotateCw} text="Reset" isDisabled={!can || !on} onPress={() => ask('reset')} />
+        <IconButton icon={Plug} text="Pull the plug" isDisabled={!can || off} onPress={() => ask('plug')} />
         <IconButton
           icon={Settings2}
           text={off ? 'Settings' : 'Settings (when the machine is off)'}
-          isDisabled={!ours || !off}
+          isDisabled={!can || !off}
           onPress={() => ask('settings')}
         />
       </Toolbar>

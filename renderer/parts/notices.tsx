@@ -30,7 +30,7 @@ function NoticeCard({ notice }: { notice: Notice }) {
   return (
     <div className={`notice ${notice.level}`} role={notice.level === 'error' ? 'alert' : 'status'}>
       <Icon size={18} aria-hidden />
-      <p>{notice.text}</p>
+      <p>{sentence(notice.text)}</p>
       <Button
         className="button icon"
         aria-label="Dismiss this notice"
@@ -40,4 +40,9 @@ function NoticeCard({ notice }: { notice: Notice }) {
       </Button>
     </div>
   );
+}
+
+/** Messages of the host start as they would inside a longer one. */
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -71,7 +71,7 @@ export function ScreenView({ vm }: { vm: VmSummary }) {
               The keyboard is the machine’s. <kbd>{RELEASE_CHORD}</kbd> gives it back.
             </>
           ) : (
-            'Click the screen to type into the machine.'
+            <>{live ? 'Click the screen to type into the machine.' : 'The keyboard works while the machine runs.'}</>
           )}
         </span>
         <Button className="button small" isDisabled={!live} onPress={() => vmConsole.sendKeys(Uint8Array.from(CTRL_ALT_DELETE))}>
@@ -151,7 +151,7 @@ function ScreenCover({ vm }: { vm: VmSummary }) {
     return (
       <div className="screen-cover">
         <p>{vm.name} is off</p>
-        <Button className="button primary" isDisabled={vm.ownedElsewhere} onPress={() => void controller.start(vm.name)}>
+        <Button className="button primary" onPress={() => void controller.start(vm.name)}>
           <Play size={15} aria-hidden /> Start
         </Button>
       </div>

@@ -51,7 +51,7 @@ export function VmSidebar() {
               <span className="vm-name">{summary.name}</span>
             </span>
             <span className="vm-facts">
-              {summary.ownedElsewhere ? 'open in another Cairn' : STATE_WORDS[summary.state]} · {formatMemory(summary.memoryMiB)}
+              {STATE_WORDS[summary.state]} · {summary.ownedElsewhere ? 'in another Cairn' : formatMemory(summary.memoryMiB)}
             </span>
           </ListBoxItem>
         )}
