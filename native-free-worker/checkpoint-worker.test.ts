@@ -1,0 +1,133 @@
+/** The real checkpoint worker on real files, with the real MMM on this thread as the vcpu. */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MessageChannel, Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { restoreCheckpoint } from '#engine/checkpoint/restore.ts';
+import { CheckpointStore } from '#engine/checkpoint/store.ts';
+import type { Machine } from '#engine/machine/machine.ts';
+import { deriveReferences, memoryStats } from '#engine/memory/mmm.ts';
+import { FakeVm } from '#test/support/fake-vm.ts';
+import type { CheckpointEvent, CheckpointWorkerData } from './checkpoint-protocol.ts';
+import { nodeCodec } from './node-codec.ts';
+import { nodeFiles } from './node-files.ts';
+import { MachineCheckpoint } from './vcpu-checkpoint.ts';
+import { vcpuDoorbell } from './world-block.ts';
+
+const RAM = 2000;
+
+let folder: string;
+let vm: FakeVm;
+let other: FakeVm;
+let worker: Worker;
+let software: MachineCheckpoint;
+const events: CheckpointEvent[] = [];
+let heard = () => {};
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'cairn-checkpoint-'));
+  vm = await FakeVm.create(RAM);
+  other = await FakeVm.create(RAM);
+  const { port1, port2 } = new MessageChannel();
+  const workerData: CheckpointWorkerData = { memory: vm.lone.memory, ramBytes: vm.ramBytes, vcpu: port2 };
+  worker = new Worker(new URL('checkpoint-worker.ts', import.meta.url), { workerData, transferList: [port2] });
+  worker.on('message', (event: CheckpointEvent) => {
+    events.push(event);
+    heard();
+  });
+  software = new MachineCheckpoint(vm as unknown as Machine, { ...vm.lone.mmm, resetDerived: () => {} }, vm.lone.memory, port1);
+  events.length = 0;
+});
+afterEach(async () => {
+  const exited = new Promise(resolve => worker.once('exit', resolve));
+  worker.postMessage({ kind: 'finish' });
+  expect(await exited).toBe(0);
+  rmSync(folder, { recursive: true });
+});
+
+const order = (id: string) => ({ id, parent: null, vmName: 'Debian', title: 'Before the update', takenAt: '2026-11-22T12:00:00Z', folder });
+
+/** What came of the checkpoint `id`; the VM writes as fast as it can until then. */
+async function outcome(id: string): Promise<CheckpointEvent> {
+  for (let turn = 1; ; turn++) {
+    const found = events.find(event => event.id === id && event.kind !== 'progress');
+    if (found) return found;
+    for (let i = 0; i < 200; i++) vm.write((turn * 31 + i * 7) % RAM, turn);
+    software.work();
+    await new Promise(resolve => setImmediate(resolve));
+  }
+}
+
+/** Marks go once the vcpu has heard that the map is no longer read. */
+async function settle(): Promise<void> {
+  while (memoryStats(vm.lone.memory).frozenMaps > 0) {
+    software.work();
+    await new Promise(resolve => setImmediate(resolve));
+  }
+  vm.lone.mmm.freePages();
+  expect(memoryStats(vm.lone.memory).usedPages).toBe(deriveReferences(vm.lone.memory).size + 1);
+}
+
+test('checkpoints of a VM that never stops writing are each the instant of their stop', async () => {
+  const instants = new Map<string, ReturnType<FakeVm['contents']>>();
+  for (let index = 0; index < RAM; index++) vm.write(index, index % 3 === 0 ? 0 : index);
+  for (const id of ['checkpoint1', 'checkpoint2', 'checkpoint3']) {
+    vm.counter = { value: instants.size };
+    instants.set(id, vm.contents());
+    software.take(order(id));
+    if (id !== 'checkpoint2')
+      expect(await outcome(id)).toMatchObject({ kind: 'done', info: { id, title: 'Before the update', running: true } });
+  }
+  await outcome('checkpoint2');
+  await settle();
+  expect(vcpuDoorbell(vm.lone.memory).count).toBe(3);
+  expect(readdirSync(folder).toSorted()).toEqual([...instants.keys()].map(id => `${id}.ckpt`));
+  const store = new CheckpointStore(nodeFiles, folder);
+  for (const [id, instant] of instants) {
+    const { info } = restoreCheckpoint(store, store.pathOf(id), other, nodeCodec);
+    expect(other.contents()).toEqual(instant);
+    expect(events).toContainEqual({ kind: 'done', id, info });
+  }
+  const steps = events
+    .filter(event => event.kind === 'progress' && event.id === 'checkpoint3')
+    .map(event => (event as { step: number }).step);
+  expect([...new Set(steps)]).toEqual([820, 822, 824, 832, 836]);
+});
+
+test('after a restore, the next checkpoint points to the file restored from', async () => {
+  for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+  software.take(order('checkpoint1'));
+  await outcome('checkpoint1');
+  await settle();
+  const store = new CheckpointStore(nodeFiles, folder);
+  const path = store.pathOf('checkpoint1');
+  software.restored(path, folder, restoreCheckpoint(store, path, vm, nodeCodec).epoch);
+  vm.write(5, 1);
+  software.take(order('checkpoint2'));
+  expect(await outcome('checkpoint2')).toMatchObject({
+    kind: 'done',
+    info: { pages: { stored: 1, pointed: RAM - 1, zero: 0, absent: 1 } },
+  });
+  await settle();
+});
+
+test('a checkpoint that cannot be taken is reported, and leaves nothing', async () => {
+  vm.write(1, 1);
+  software.take({ ...order('checkpoint1'), folder: join(folder, 'nowhere') });
+  expect(await outcome('checkpoint1')).toMatchObject({
+    kind: 'failed',
+    failure: {
+      code: 'NO_SUCH_FILE',
+      step: 820,
+      message: expect.stringMatching(
+        /^The checkpoint “Before the update” of Debian was not taken: .*nowhere.* does not exist\. The VM runs on\.$/,
+      ),
+    },
+  });
+  await settle();
+  for (let n = 0; n < 9; n++) software.take(order(`checkpoint1${n}`));
+  expect(await outcome('checkpoint18')).toMatchObject({ kind: 'failed', failure: { code: 'TOO_MANY_CHECKPOINTS', step: 806 } });
+  expect(await outcome('checkpoint17')).toMatchObject({ kind: 'done' });
+  await settle();
+});
