@@ -292,6 +292,37 @@ describe('the environment', () => {
   });
 });
 
+describe('corners that random operands seldom meet', () => {
+  it('gives a difference of zero the sign minus when rounding down', () => {
+    bytes.writeUInt16LE(0x77f, GUEST + OPERAND);
+    execute(FLDCW, OPERAND);
+    execute(FLD1);
+    execute(0x0e0); // FSUB ST, ST
+    expect(readNumber(register(7))).toBe('8000.0000000000000000');
+  });
+  it.each([
+    [0x718, '400e.8000000000000000', 0x8000, true],
+    [0x718, 'c00e.8000000000000000', 0x8000, false],
+    [0x318, '401e.8000000000000000', 0, true],
+    [0x738, '403e.8000000000000000', 0, true],
+    [0x738, 'c03e.8000000000000000', 0, false],
+  ])('calls the integer just out of range invalid (%i, %s)', (esc, operand, low, isInvalid) => {
+    writeNumber(GUEST + OPERAND, operand);
+    execute(0x328, OPERAND);
+    execute(esc, OPERAND);
+    expect(bytes.readUInt16LE(GUEST + OPERAND)).toBe(low);
+    expect(peek(FPU_SW)).toBe(isInvalid ? 1 : 0);
+  });
+  it('pushes a denormal single although that exception is unmasked', () => {
+    bytes.writeUInt16LE(0x37d, GUEST + OPERAND);
+    execute(FLDCW, OPERAND);
+    bytes.writeUInt32LE(1, GUEST + OPERAND);
+    execute(0x100, OPERAND);
+    expect(peek(FPU_SW)).toBe(0x8082);
+    expect(readNumber(register(7))).toBe('3f6a.8000000000000000');
+  });
+});
+
 describe('range of the trigonometric functions', () => {
   it.each([0x1fe, 0x1ff, 0x1fb, 0x1f2])('leaves an argument of 2^63 alone and sets C2 (%i)', esc => {
     writeNumber(GUEST + OPERAND, '403e.8000000000000000');

@@ -107,6 +107,28 @@ static struct number memoryOperand(u32 esc) {
 
 static void print(struct number n) { printf(" %04x.%016llx", n.se, (unsigned long long)n.sig); }
 
+/* Operands at the edges that the instruction has. */
+static void directed(u32 esc, struct environment *env) {
+  static const u64 sigs[] = {1ull << 63, 3ull << 62, ~0ull, 5ull << 61, 7ull << 61, 9ull << 60, 11ull << 60, ~0ull << 40, ~0ull << 39, ~0ull << 11, ~0ull << 10,
+                             (1ull << 63) + (1ull << 39), (1ull << 63) + (1ull << 10), (1ull << 63) + (3ull << 39), (1ull << 63) + (3ull << 10)};
+  static const int edges[] = {-1022, -1023, -126, -127, -150, -140, 127, 128, 1023, 1024, -1, 0, 1, 2, 14, 15, 30, 31, 62, 63, 64};
+  u32 group = esc >> 8, op = esc >> 3 & 7, sign = pick(2) << 15;
+  if ((esc & 0xff) < 0xc0 ? (group & 1) && (op & 3) != 0 : esc == 0x1fc) {
+    if (pick(4)) env->st[0] = (struct number){sigs[pick(15)], (0x3fff + edges[pick(21)]) | sign};
+    if (pick(2)) env->cw &= ~0xc00;
+  } else if ((esc & 0xff) >= 0xc0 && (group == 0 || group == 4 || group == 6)) {
+    switch (pick(8)) {
+      case 0: env->st[0] = operand(2 + pick(2)), env->st[1] = operand(2 + pick(2)); break;
+      case 1: env->st[0] = operand(7), env->st[1].se = 0x3fff - pick(70); break;
+      case 2: env->st[0] = operand(8), env->st[1].se = (0x3fff + pick(70)) | sign; break;
+      case 3: env->st[1] = env->st[0], env->st[1].se ^= sign; break;
+      case 4: env->st[0].se = 0x7ffd + pick(2), env->st[0].sig = ~0ull << pick(2) * 11, env->st[1].se = 0x3ffe + pick(2); break;
+    }
+  } else if (esc == 0x1f5 || esc == 0x1f8) {
+    if (pick(2)) env->st[0] = (struct number){sigs[3 + pick(4)], 0x4001 | sign}, env->st[1] = (struct number){1ull << 63, 0x3ffd + pick(4)};
+  }
+}
+
 static void oneCase(u32 esc, int transcendental) {
   struct environment env = {0};
   u32 masks = pick(4) ? 0x3f : pick(2) ? 0x3f & ~(1 << pick(6)) : pick(64);
@@ -120,6 +142,13 @@ static void oneCase(u32 esc, int transcendental) {
   for (int p = 0; p < 8; p++) if (empty >> p & 1) env.tags |= 3 << 2 * p;
   env.st[0] = operand(transcendental && pick(3) ? 17 : -1);
   env.st[1] = operand(pick(16) ? -1 : 14);
+  directed(esc, &env);
+  if (esc < 0x100 && !transcendental && pick(3) == 0) { /* results halfway between two numbers, and next to halfway */
+    u64 sig = random64() | 1ull << 63;
+    env.st[0] = (struct number){sig, 0x3fff};
+    env.st[1] = pick(2) ? (struct number){3ull << 62, 0x3fff} : (struct number){1ull << 63 | pick(2), 0x3fff - 64};
+    if (!pick(3)) env.cw |= 0x300;
+  }
   /* a power of two has an exact logarithm, which this CPU calls inexact */
   if (transcendental && env.st[0].sig << 1 == 0 && (env.st[0].se & 0x7fff) != 0x7fff) env.st[0].sig |= 1 << 5;
   struct number memory = memoryOperand(esc);
@@ -144,17 +173,17 @@ int main(void) {
     u32 group = esc >> 8, op = esc >> 3 & 7;
     int undefined = (group == 1 && (op == 2 || op >= 4)) || (group == 2 && op >= 4) || (group == 3 && (op == 4 || op == 7)) || (group == 5 && op >= 6) ||
                     (group == 7 && (op == 4 || op == 7));
-    if (!undefined) for (int n = group == 0 ? 14 : 4; n > 0; n--) oneCase(esc, 0);
+    if (!undefined) for (int n = group == 0 ? 60 : group == 6 ? 12 : 4; n > 0; n--) oneCase(esc, 0);
   }
   static const u16 single[] = {0x2e9, 0x6d9, 0x1d0, 0x1e0, 0x1e1, 0x1e4, 0x1e5, 0x1e8, 0x1e9, 0x1ea, 0x1eb, 0x1ec, 0x1ed, 0x1ee, 0x1f6, 0x1f7,
                                0x3e2, 0x3e3, 0x7e0, 0x0c0, 0x5d0, 0x1c0};
   for (u32 i = 0; i < sizeof single / 2; i++) for (int n = 0; n < 5; n++) oneCase(single[i], 0);
   static const u16 rounding[] = {0x1f4, 0x1f5, 0x1f8, 0x1fa, 0x1fc, 0x1fd};
-  for (u32 i = 0; i < sizeof rounding / 2; i++) for (int n = 0; n < 14; n++) oneCase(rounding[i], 0);
+  for (u32 i = 0; i < sizeof rounding / 2; i++) for (int n = 0; n < 40; n++) oneCase(rounding[i], 0);
   for (u32 group = 0; group < 8; group++)
     for (u32 op = 0; op < 8; op++) {
       if ((group == 1 && (op == 1 || op == 4 || op == 6)) || (group == 3 && (op == 4 || op == 6)) || (group == 5 && (op >= 4 && op <= 6))) continue;
-      for (int n = group & 1 ? 8 : 5; n > 0; n--) oneCase(group << 8 | op << 3, 0);
+      for (int n = group & 1 ? 28 : 6; n > 0; n--) oneCase(group << 8 | op << 3, 0);
     }
   static const u16 functions[] = {0x1f0, 0x1f1, 0x1f2, 0x1f3, 0x1f9, 0x1fb, 0x1fe, 0x1ff};
   for (u32 i = 0; i < 8; i++) for (int n = 0; n < 16; n++) oneCase(functions[i], 1);
