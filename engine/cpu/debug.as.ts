@@ -2,7 +2,7 @@
 import { CPU_BLOCK } from '../memory/layout';
 import { CR4_DE, FLAG_RF, VEC_DB, VEC_UD } from './bits';
 import { controlFlags, cr4 } from './block.as';
-import { DR } from './block';
+import { DR, FLAGS } from './block';
 import { raise } from './fault.as';
 import { KIND_EXCEPTION, interrupt } from './interrupt.as';
 import { requireRing0 } from './system.as';
@@ -84,6 +84,11 @@ export function checkExecute(lin: u32): void {
   if (!found) return;
   store<u64>(DR6, ((load<u32>(DR6) & ~0xf) | found) as u64);
   raise(VEC_DB);
+}
+
+/** After an instruction that came to its end, where breakpoints are looked for (IRET and task switches excepted: they load RF). */
+export function clearResume(): void {
+  store<u32>(CPU_BLOCK + FLAGS, load<u32>(CPU_BLOCK + FLAGS) & ~FLAG_RF);
 }
 
 /** After a data access: notes the trap. */

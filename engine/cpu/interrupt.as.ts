@@ -17,6 +17,7 @@ import {
 import { raise, raiseError } from './fault.as';
 import { materialize } from './flags.as';
 import { loadCache, setNull } from './segmentation.as';
+import { STEPPING } from './scratch';
 import { commitInnerStack, commitStack, push, reserve, useCurrentStack, useInnerStack } from './stack.as';
 import { TASK_CALL, enterTaskGate } from './task.as';
 import { modeChanged } from './tlb.as';
@@ -56,6 +57,7 @@ export function deliverFault(): void {
   }
   vector &= ~UNDER_WAY;
   interrupt(vector, KIND_EXCEPTION, load<u32>(CPU_BLOCK + FAULT_HAS_ERROR) != 0, load<u32>(CPU_BLOCK + FAULT_ERROR));
+  store<u32>(STEPPING, 0);
   delivering = -1;
   clearFault();
 }
@@ -85,12 +87,16 @@ function pushesResume(vector: u32): bool {
 /** Delivers `vector`. RIP is what the handler returns to: the next instruction, or the faulting one. */
 export function interrupt(vector: u32, kind: u32, hasError: bool, error: u32): void {
   materialize();
+  // A stack or table outside RAM is accessed at once: a delivery between instructions has no instruction to start again.
+  const stepping = load<u32>(STEPPING);
+  store<u32>(STEPPING, 1);
   setExt(kind == KIND_INT || kind == KIND_TRAP ? 0 : 1);
   if (protectionEnabled()) throughIdt(vector, kind, hasError, error);
   else throughVectorTable(vector);
   setExt(0);
+  store<u32>(STEPPING, stepping);
   store<u32>(CPU_BLOCK + HALTED, 0);
-  if (vector == VEC_DB && kind == KIND_EXCEPTION) enterDebugHandler();
+  if (vector == VEC_DB && (kind == KIND_EXCEPTION || kind == KIND_INT1)) enterDebugHandler();
   if (vector == VEC_NMI && kind == KIND_EXTERNAL) store<u32>(CPU_BLOCK + IN_NMI, 1);
 }
 

@@ -10,6 +10,7 @@ import {
   protectionEnabled, segAttr, segBase, segLimit, setCpl, setEip, setFlags, setReg32, setSegment, virtual8086,
 } from './block.as';
 import { IN_NMI } from './block';
+import { breakpointsArmed } from './debug.as';
 import {
   descriptorAt, descriptorHigh, descriptorLow, dplOf, fetchDescriptor, isCode, isConforming, isWritableData, limitOf, raiseSelector,
   setAccessed,
@@ -33,7 +34,9 @@ export function iret(wide: bool): void {
   store<u32>(CPU_BLOCK + IN_NMI, 0);
 }
 
+/** RF matters, and is cleared by the next instruction, only where breakpoints are looked for. */
 function takeFlags(value: u32, mask: u32): void {
+  if (!breakpointsArmed()) value &= ~FLAG_RF;
   setFlags((controlFlags() & ~mask) | (value & mask));
 }
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import * as D from '#test/support/descriptors.ts';
-import { LoneSystem } from '#test/support/lone-system.ts';
+import { LoneSystem, POOL_EXHAUSTED } from '#test/support/lone-system.ts';
 import * as F from './bits.ts';
 import * as B from './block.ts';
 
@@ -183,6 +183,9 @@ describe('rings', () => {
     expect(cpu.reg(ESP)).toBe(STACK0 - 24);
     expect(stack(6)).toEqual([0, 0x200, CODE3, F.FLAG_IF | F.FLAG_RF | 2, STACK3, DATA3]);
     expect(cpu.flags).toBe(2);
+    cpu.setReg(ESP, cpu.reg(ESP) + 4);
+    cpu.x.iret(true);
+    expect([cpu.cpl, cpu.eip, cpu.flags]).toEqual([3, 0x200, F.FLAG_IF | 2]); // RF is gone: no breakpoint waits
   });
 
   test('INT n looks at the DPL of the gate, an external interrupt does not', () => {
@@ -321,6 +324,43 @@ describe('double and triple faults', () => {
     expect(cpu.fault(() => cpu.x.movToCr(1, 0))).toEqual({ vector: F.VEC_UD });
     expect(cpu.deliver()).toEqual([F.VEC_NP]);
     expect([cpu.eip, stack(1)]).toEqual([0xb00, [F.VEC_UD * 8 + 3]]);
+  });
+
+  test('a page fault while a page fault is delivered is #DF', () => {
+    idtGate(F.VEC_DF, D.gate(D.TASK_GATE, OTHER_TSS_SEL, 0));
+    [DATA0, CODE0, DATA0, DATA0].forEach((selector, seg) => cpu.poke32(OTHER_TSS + 0x48 + seg * 4, selector));
+    cpu.poke32(OTHER_TSS + 0x1c, 0x1_0000);
+    cpu.poke32(OTHER_TSS + 0x20, 0x8888);
+    cpu.poke32(OTHER_TSS + 0x28 + ESP * 4, 0x7000);
+    idtGate(F.VEC_PF, D.gate(D.INT32, CODE0, 0xe00));
+    cpu.poke32(0x1_0000, 0x1_1003);
+    for (let i = 0; i < 0x20; i++) cpu.poke32(0x1_1000 + i * 4, (i << 12) | 3);
+    cpu.x.movToCr(3, 0x1_0000);
+    cpu.x.movToCr(0, F.CR0_PE | F.CR0_PG);
+    cpu.setReg(ESP, 0x40_0000);
+    expect(cpu.fault(() => cpu.x.read32(0x10_0000))).toEqual({ vector: F.VEC_PF, error: 0 });
+    expect(cpu.deliver()).toEqual([F.VEC_PF]);
+    expect([cpu.eip, cpu.get(B.CR2), cpu.get(B.SHUTDOWN), stack(1)]).toEqual([0x8888, 0x3f_fff0, 0, [0]]);
+  });
+
+  test('a delivery that finds the pool empty starts again, and is no double fault', () => {
+    idtGate(F.VEC_GP, D.gate(D.INT32, CODE0, 0xd00));
+    let filled = 0x100;
+    while (cpu.x.freePages() > 0) cpu.poke8(filled++ << 12, 1);
+    cpu.setReg(ESP, 0xf_f000);
+    expect(cpu.fault(() => cpu.x.loadSegment(DS, 0x100))).toEqual({ vector: F.VEC_GP, error: 0x100 });
+    expect(() => cpu.x.deliverFault()).toThrow(POOL_EXHAUSTED);
+    cpu.x.clearPage(0x100);
+    expect(cpu.deliver()).toEqual([]);
+    expect([cpu.eip, stack(2)]).toEqual([0xd00, [0x100, 0x100]]);
+  });
+
+  test('a stack outside RAM swallows the frame', () => {
+    idtGate(F.VEC_GP, D.gate(D.INT32, CODE0, 0xd00));
+    cpu.setReg(ESP, 0x80_0000);
+    expect(cpu.fault(() => cpu.x.loadSegment(DS, 0x100))?.vector).toBe(F.VEC_GP);
+    expect(cpu.deliver()).toEqual([]);
+    expect([cpu.eip, cpu.reg(ESP)]).toEqual([0xd00, 0x80_0000 - 16]);
   });
 
   test('a fault while #DF is delivered shuts the CPU down', () => {

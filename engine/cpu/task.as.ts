@@ -2,14 +2,14 @@
 import { CPU_BLOCK } from '../memory/layout';
 import { sysProbeRead, sysProbeWrite, sysRead16, sysRead32, sysWrite16, sysWrite32 } from './access.as';
 import {
-  ATTR_NULL, ATTR_PRESENT, CR0_PG, CR0_TS, CR4_PAE, FLAG_NT, FLAG_VM, VEC_GP, VEC_NP, VEC_SS, VEC_TS,
+  ATTR_NULL, ATTR_PRESENT, CR0_PG, CR0_TS, CR4_PAE, FLAG_NT, FLAG_RF, FLAG_VM, VEC_GP, VEC_NP, VEC_SS, VEC_TS,
 } from './bits';
 import {
   SEG_INDEX_CS, SEG_INDEX_ES, SEG_INDEX_LDTR, SEG_INDEX_SS, SEG_INDEX_TR, controlFlags, cpl, cr0, cr4, eip, reg32, segAttr, segBase, segLimit,
   segSelector, setCpl, setEip, setFlags, setReg32, setSegAttr, setSegment,
 } from './block.as';
 import { CR0, CR3, DR, GDTR_BASE } from './block';
-import { DR6_BT, pendDebug } from './debug.as';
+import { DR6_BT, breakpointsArmed, pendDebug } from './debug.as';
 import {
   TYPE_LDT, TYPE_TSS16, TYPE_TSS16_BUSY, TYPE_TSS32, TYPE_TSS32_BUSY, attrOf, baseOf, clearBusy, descriptorAt, descriptorHigh, descriptorLow,
   dplOf, ext, fetchDescriptor, findDescriptor, isCode, isConforming, isReadable, isSystem, isWritableData, limitOf, raiseSelector,
@@ -115,6 +115,7 @@ export function switchTask(selector: u32, cause: u32, image: u32): void {
     store<u64>(CPU_BLOCK + CR3, newCr3 as u64);
     flushTlb();
   }
+  if (!breakpointsArmed()) newFlags &= ~FLAG_RF;
   loadState(newEip, newFlags, newLdt);
   commitPoint();
   loadSegments(newLdt, newFlags);

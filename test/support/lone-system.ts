@@ -10,7 +10,7 @@ const ENTRY = `
 import { initMemory } from '../memory/mmm.as';
 import { resetCpuBlock } from './reset.as';
 import { modeChanged, resetTlb } from './tlb.as';
-export { mapRam, pageForRead, pageForWrite } from '../memory/mmm.as';
+export { clearPage, freePages, mapRam, pageForRead, pageForWrite } from '../memory/mmm.as';
 export { flushTlb, modeChanged } from './tlb.as';
 export { read32, write32, read8 } from './access.as';
 export { translateFetch, peekTranslate } from './paging.as';
@@ -39,6 +39,8 @@ export interface SystemExports {
   mapRam(gppn: number, count: number): void;
   pageForRead(gppn: number): number;
   pageForWrite(gppn: number): number;
+  freePages(): number;
+  clearPage(gppn: number): void;
   flushTlb(): void;
   modeChanged(): void;
   read8(lin: number): number;
@@ -83,6 +85,7 @@ export interface SystemExports {
 }
 
 const GUEST_FAULT = new Error('guest fault');
+export const POOL_EXHAUSTED = new Error('pool exhausted');
 
 export interface Fault {
   readonly vector: number;
@@ -101,14 +104,14 @@ export class LoneSystem {
 
   private static module: Promise<WebAssembly.Module> | undefined;
 
-  /** A CPU at reset with 4 MiB of RAM. */
+  /** A CPU at reset with 4 MiB of RAM, of which 256 KiB can be written. */
   static async create(): Promise<LoneSystem> {
     this.module ??= compileAs('engine/cpu/lone-system.as.ts', {
       'engine/cpu/lone-system.as': ENTRY,
       'engine/cpu/decode-cache.as': NO_CODE,
     });
     const ramPages = 1024;
-    const poolPages = ramPages + 64;
+    const poolPages = 64;
     const memory = new WebAssembly.Memory({
       initial: Math.ceil((POOL_BASE + poolPages * PAGE_SIZE) / 0x1_0000),
       maximum: 65536,
@@ -119,7 +122,7 @@ export class LoneSystem {
         throw GUEST_FAULT;
       },
       poolExhausted: () => {
-        throw new Error('pool exhausted');
+        throw POOL_EXHAUSTED;
       },
       mmioRead: () => 0xffff_ffff,
       mmioWrite: () => {},
