@@ -20,6 +20,8 @@ const GBL = 1 << 5;
 const PWRBTN = 1 << 8;
 const STATUS_BITS = TMR | GBL | PWRBTN | 0x8410;
 const EVENTS = TMR | GBL | PWRBTN;
+/** Sleep button and RTC can be enabled too; they never happen. */
+const ENABLE_BITS = EVENTS | 0x0600;
 const SCI_EN = 1 << 0;
 const SLP_TYP_SHIFT = 10;
 const SLP_EN = 1 << 13;
@@ -64,7 +66,7 @@ export class AcpiPm implements Device<StateOf<typeof AcpiPmState>> {
     ports.onWrite(
       base + 2,
       value => {
-        this.enable = value & EVENTS;
+        this.enable = value & ENABLE_BITS;
         this.update();
       },
       2,

@@ -1,0 +1,156 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigError, StateError } from '#engine/errors/errors.ts';
+import { BenchPc } from '#test/support/bench-pc.ts';
+import { CLI, HLT, STI, TinyKernel } from '#test/support/tiny-kernel.ts';
+import type { MachineConfig } from './machine.ts';
+
+const start = (kernel: TinyKernel, config: Partial<MachineConfig> = {}) =>
+  new BenchPc({ boot: { kind: 'multiboot', kernel: kernel.image(), modules: [], commandLine: '' }, ...config });
+
+const COUNTER = 0x200000;
+/** Counts timer interrupts at 1 kHz in memory, writes a dot for each, and sleeps in between. */
+const ticker = () => {
+  const kernel = new TinyKernel().interrupts(0xfe).handler(0x20, inner => inner.increment(COUNTER).out8(0x3f8, 0x2e));
+  kernel.out8(0x43, 0x34).out8(0x40, 0xa9, 0x04).raw(STI);
+  return kernel.raw(HLT, 0xeb, 0xfd);
+};
+const counter = (bench: BenchPc) => {
+  const bytes = new Uint8Array(4);
+  bench.pc.memory.read(COUNTER, bytes);
+  return new DataView(bytes.buffer).getUint32(0, true);
+};
+
+describe('ends of a slice', () => {
+  const k = () => new TinyKernel();
+  test.each([
+    ['debug exit', k().out8(0xf4, 0x10).forever(), { kind: 'debug-exit', code: 0x21 }],
+    ['ACPI power-off', k().out16(0x604, 0x3400).forever(), { kind: 'power-off' }],
+    ['HLT with interrupts off', k().raw(CLI, HLT), { kind: 'halted-for-good' }],
+    ['port 92h', k().out8(0x92, 0x03).forever(), { kind: 'reset', cause: 'port 92h' }],
+    ['keyboard controller', k().out8(0x64, 0xfe).forever(), { kind: 'reset', cause: 'keyboard controller' }],
+    ['CF9h', k().out8(0xcf9, 0x06).forever(), { kind: 'reset', cause: 'port CF9h' }],
+    ['a triple fault', k().raw(0x0f, 0x0b), { kind: 'reset', cause: 'triple fault' }],
+    ['the budget', k().forever(), { kind: 'budget' }],
+  ])('%s', (_name, kernel, end) => {
+    expect(start(kernel).run(100_000)).toEqual(end);
+  });
+
+  test('debug exit is an empty port unless asked for', () => {
+    expect(start(k().out8(0xf4, 0x10).raw(CLI, HLT), { debugExit: false }).run(1000)).toEqual({ kind: 'halted-for-good' });
+  });
+
+  test('a budget is exact', () => {
+    const { pc } = start(k().forever());
+    pc.runSlice(12345);
+    expect(pc.instructionCount()).toBe(12345);
+  });
+});
+
+test('serial output, and input that the guest echoes', () => {
+  const kernel = new TinyKernel().out8(0x3f8, 0x3e);
+  const loop = kernel.here;
+  kernel.raw(0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x74, 0xf7); // in al, 3FDh; test al, 1; jz loop
+  kernel.raw(0x66, 0xba, 0xf8, 0x03, 0xec, 0xee).jumpTo(loop); // in al, 3F8h; out 3F8h, al
+  const bench = start(kernel);
+  bench.run(1000);
+  expect(bench.serial[0]).toBe('>');
+  expect(bench.pc.serialInput(0, new TextEncoder().encode('echo'))).toBe(4);
+  bench.run(10_000);
+  expect(bench.serial[0]).toBe('>echo');
+});
+
+test('the screen shows what the guest writes at B8000h', () => {
+  const bench = start(new TinyKernel().store32(0xb8000, 0x07420741).forever());
+  bench.run(100);
+  expect([...bench.pc.screen().cells.subarray(0, 6)]).toEqual([0x41, 7, 0x42, 7, 0x20, 7]);
+});
+
+test('a sleeping guest is woken by its timer at the exact rate', () => {
+  const bench = start(ticker());
+  bench.run(50_000, () => bench.pc.nowNs() >= 1e9);
+  expect(counter(bench)).toBeGreaterThanOrEqual(999);
+  expect(counter(bench)).toBeLessThanOrEqual(1001);
+  expect(bench.serial[0]).toBe('.'.repeat(counter(bench)));
+});
+
+test('the power button interrupts', () => {
+  const kernel = new TinyKernel().interrupts(0xfb).handler(0x29, inner => inner.out8(0xf4, 0x01)).out8(0xa1, 0xfd);
+  const bench = start(kernel.out16(0x602, 0x0100).raw(STI, HLT));
+  expect(bench.run(10_000)).toEqual({ kind: 'halted' });
+  bench.pc.pressPowerButton();
+  expect(bench.run(10_000)).toEqual({ kind: 'debug-exit', code: 3 });
+});
+
+test('a key wakes the guest with IRQ1', () => {
+  const kernel = new TinyKernel().interrupts(0xfd).handler(0x21, inner => inner.raw(0xe4, 0x60, 0xe6, 0xf4)).raw(STI, HLT);
+  const bench = start(kernel);
+  expect(bench.run(10_000)).toEqual({ kind: 'halted' });
+  bench.pc.keyboardInput(Uint8Array.of(0x1e));
+  expect(bench.run(10_000)).toEqual({ kind: 'debug-exit', code: 0x3d });
+});
+
+describe('exactness', () => {
+  const run = (bench: BenchPc, instructions: number, slice: number) => {
+    bench.run(instructions, undefined, slice);
+    return bench.pc.stateHash();
+  };
+
+  test('two runs end alike, whatever the slices', () => {
+    expect(run(start(ticker()), 20_000, 1000)).toBe(run(start(ticker()), 20_000, 777));
+  });
+
+  test('a machine loaded from a saved one goes on alike', () => {
+    const first = start(ticker());
+    run(first, 10_000, 1000);
+    const saved = structuredClone(first.pc.saveDevices());
+    const second = new BenchPc({ boot: { kind: 'none' } });
+    for (let gpa = 0; gpa < 16 << 20; gpa += 4096) {
+      const page = new Uint8Array(4096);
+      first.pc.memory.read(gpa, page);
+      second.pc.memory.write(gpa, page);
+    }
+    second.pc.loadDevices(saved);
+    expect(second.pc.stateHash()).toBe(first.pc.stateHash());
+    expect(run(second, 10_000, 1000)).toBe(run(first, 10_000, 1000));
+  });
+
+  test('the digest sees one byte of memory', () => {
+    const bench = start(ticker());
+    const before = bench.pc.stateHash();
+    bench.pc.memory.write(0x300000, Uint8Array.of(1));
+    expect(bench.pc.stateHash()).not.toBe(before);
+    bench.pc.memory.write(0x300000, Uint8Array.of(0));
+    expect(bench.pc.stateHash()).toBe(before);
+  });
+});
+
+test('a damaged saved machine is refused and changes nothing', () => {
+  const bench = start(ticker());
+  bench.run(5000);
+  const before = bench.pc.stateHash();
+  const saved = bench.pc.saveDevices();
+  for (const { name } of saved) {
+    expect(() => bench.pc.loadDevices(saved.filter(device => device.name !== name))).toThrow(StateError);
+    expect(() => bench.pc.loadDevices(saved.map(device => (device.name === name ? { ...device, state: {} } : device)))).toThrow(StateError);
+  }
+  expect(bench.pc.stateHash()).toBe(before);
+});
+
+test('reset boots again; time goes on', () => {
+  const bench = start(ticker());
+  bench.run(5000);
+  const before = bench.pc.nowNs();
+  bench.pc.reset();
+  const dots = bench.serial[0].length;
+  bench.run(5000);
+  expect(bench.pc.nowNs()).toBeGreaterThan(before);
+  expect(bench.serial[0].length).toBeGreaterThan(dots);
+});
+
+test('a machine without a boot source says so', () => {
+  expect(() => new BenchPc({ boot: { kind: 'none' } }).pc.reset()).toThrow(ConfigError);
+});
+
+test.each([0, (3 << 20) + 1, 3 * 2 ** 20, 3073 * 2 ** 20])('%i bytes of memory are refused', ramBytes => {
+  expect(() => new BenchPc({ ramBytes, boot: { kind: 'none' } })).toThrow(expect.objectContaining({ code: 'MEMORY_SIZE' }));
+});

@@ -1,0 +1,255 @@
+/**
+ * The PC: an i440FX/PIIX-class machine on one screen. What a guest may know about it is in this table and in memory-map.ts.
+ *
+ *   ports                     device                          IRQ
+ *   00-0F C0-DE 80-8F         DMA, page registers             –
+ *   20-21 A0-A1 4D0-4D1       interrupt controllers           (2 cascade)
+ *   40-43                     interval timer                  0
+ *   60 64                     keyboard controller             1, 12 (no mouse)
+ *   61                        speaker gate, refresh           –
+ *   70-71                     clock and CMOS RAM              8
+ *   92                        A20 gate, fast reset            –
+ *   B2                        SMI command: ACPI on/off        –
+ *   F4                        debug exit, when asked for      –
+ *   2F8-2FF                   serial port 2                   3
+ *   3B4-3B5 3BA 3C0-3CF 3D4-3D5 3DA   VGA                     –
+ *   3F8-3FF                   serial port 1                   4
+ *   600-60B                   ACPI power management           9
+ *   CF8-CFF                   PCI configuration; CF9 reset    –
+ */
+import * as block from '../cpu/block.ts';
+import { STOP_HALT, STOP_SHUTDOWN } from '../cpu/core-exports.ts';
+import { Cpu } from '../cpu/cpu.ts';
+import { AcpiPm, AcpiPmState } from '../devices/acpi-pm.ts';
+import { connectDebugExit } from '../devices/debug-exit.ts';
+import type { AccessSize, Device, GuestMemory } from '../devices/device.ts';
+import { Dma, DmaState } from '../devices/dma.ts';
+import { KeyboardController, KeyboardControllerState } from '../devices/keyboard-controller.ts';
+import { Pci, PciState, PM_BASE } from '../devices/pci.ts';
+import { PicPair, PicState } from '../devices/pic.ts';
+import { Pit, PitState } from '../devices/pit.ts';
+import { Port61, Port61State } from '../devices/port-61.ts';
+import { Port92, Port92State } from '../devices/port-92.ts';
+import { Rtc, RtcState } from '../devices/rtc.ts';
+import { Uart, UartState } from '../devices/uart.ts';
+import { Vga, VgaState } from '../devices/vga.ts';
+import { CPU_BLOCK, PAGE_SIZE, POOL_BASE } from '../memory/layout.ts';
+import { bootMachine, cmosMemorySize } from './boot.ts';
+import type { Machine, MachineConfig, MachineOutputs, SavedDevice, SliceEnd, TextScreen } from './machine.ts';
+import { checkRamSize, ramRanges } from './memory-map.ts';
+import { MmioBus } from './mmio-bus.ts';
+import { IoPorts } from './port-bus.ts';
+import { Ram } from './ram.ts';
+import { CpuState, hashMachine, loadAll, type StatefulDevice } from './saved-machine.ts';
+import { ClockState, VirtualTime } from './virtual-time.ts';
+
+const A20_ON = 0xffffffff;
+const A20_OFF = 0xffefffff;
+const INTERRUPT_FLAG = 1 << 9;
+
+export class Pc implements Machine {
+  readonly memory: GuestMemory;
+  readonly ramBytes: number;
+  private readonly config: MachineConfig;
+  private readonly wasmMemory: WebAssembly.Memory;
+  private readonly cpu: Cpu;
+  private readonly block: DataView;
+  private readonly ports = new IoPorts();
+  private readonly mmio = new MmioBus();
+  private readonly time: VirtualTime;
+  private readonly pic: PicPair;
+  private readonly keyboard: KeyboardController;
+  private readonly serial: readonly [Uart, Uart];
+  private readonly rtc: Rtc;
+  private readonly acpi: AcpiPm;
+  private readonly vga: Vga;
+  /** In the order in which they are loaded: the clock first, and the interrupt controllers last, after every line is up. */
+  private readonly devices: readonly StatefulDevice[];
+  /** Set inside a handler; ends the slice at the next boundary. */
+  private pendingEnd: SliceEnd | undefined;
+
+  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, config: MachineConfig, outputs: MachineOutputs) {
+    checkRamSize(config.ramBytes);
+    this.config = config;
+    this.ramBytes = config.ramBytes;
+    this.wasmMemory = memory;
+    this.block = new DataView(memory.buffer, CPU_BLOCK);
+    this.cpu = new Cpu(module, memory, {
+      portIn: (port, size) => this.ports.in(port, size as AccessSize),
+      portOut: (port, size, value) => this.ports.out(port, size as AccessSize, value),
+      mmioRead: (gpa, size) => this.mmio.read(gpa >>> 0, size as AccessSize),
+      mmioWrite: (gpa, size, value) => this.mmio.write(gpa >>> 0, size as AccessSize, value),
+      acknowledgeInterrupt: () => this.pic.acknowledge(),
+      poolExhausted: () => this.end({ kind: 'pool-exhausted' }),
+    });
+    const core = this.cpu.exports;
+    core.init(config.ramBytes / PAGE_SIZE, Math.floor(memory.buffer.byteLength / PAGE_SIZE) - POOL_BASE / PAGE_SIZE);
+    for (const [gppn, count] of ramRanges(config.ramBytes)) core.mapRam(gppn, count);
+    this.memory = new Ram(memory, core);
+
+    const { ports } = this;
+    const time = (this.time = new VirtualTime(
+      () => core.instructionCount(),
+      () => core.requestExit(),
+    ));
+    const reset = (cause: string) => this.end({ kind: 'reset', cause });
+    const pic = (this.pic = new PicPair(ports, level => this.setIntr(level)));
+    const pit = new Pit(ports, time, pic.line(0));
+    const port61 = new Port61(ports, time, pit);
+    const rtc = (this.rtc = new Rtc(ports, time, pic.line(8), config.rtcStartSeconds));
+    const port92 = new Port92(ports, { onA20: on => this.setA20(on), requestReset: () => reset('port 92h') });
+    const keyboard = (this.keyboard = new KeyboardController(ports, {
+      irq1: pic.line(1),
+      irq12: pic.line(12),
+      setA20: on => port92.setA20(on),
+      a20: () => port92.a20,
+      requestReset: () => reset('keyboard controller'),
+    }));
+    const com1 = new Uart(ports, 0x3f8, time, pic.line(4), byte => outputs.serialOutput(0, byte));
+    const com2 = new Uart(ports, 0x2f8, time, pic.line(3), byte => outputs.serialOutput(1, byte));
+    this.serial = [com1, com2];
+    const vga = (this.vga = new Vga(ports, time));
+    const pci = new Pci(ports, () => reset('port CF9h'));
+    const acpi = (this.acpi = new AcpiPm(ports, PM_BASE, time, pic.line(9), () => this.end({ kind: 'power-off' })));
+    const dma = new Dma(ports);
+    if (config.debugExit) connectDebugExit(ports, code => this.end({ kind: 'debug-exit', code }));
+
+    const stateful = (name: string, definition: StatefulDevice['definition'], device: Device) => ({ name, definition, device });
+    this.devices = [
+      stateful('clock', ClockState, time),
+      stateful('cpu', CpuState, this.cpuDevice()),
+      stateful('port-92', Port92State, port92),
+      stateful('pit', PitState, pit),
+      stateful('port-61', Port61State, port61),
+      stateful('rtc', RtcState, rtc),
+      stateful('keyboard', KeyboardControllerState, keyboard),
+      stateful('com1', UartState, com1),
+      stateful('com2', UartState, com2),
+      stateful('vga', VgaState, vga),
+      stateful('pci', PciState, pci),
+      stateful('acpi-pm', AcpiPmState, acpi),
+      stateful('dma', DmaState, dma),
+      stateful('pic', PicState, pic),
+    ];
+    cmosMemorySize(rtc, config.ramBytes);
+    if (config.boot.kind !== 'none') this.reset();
+  }
+
+  // --- running ------------------------------------------------------------------------------------------------------
+
+  runSlice(budget: number): SliceEnd {
+    const { cpu, time } = this;
+    const endCount = cpu.exports.instructionCount() + budget;
+    for (;;) {
+      time.fireDue();
+      if (this.pendingEnd) return this.takeEnd();
+      const remaining = endCount - cpu.exports.instructionCount();
+      if (remaining <= 0) return { kind: 'budget' };
+      const nowNs = time.nowNs();
+      const step = Math.min(remaining, (time.nextDeadlineNs() ?? Infinity) - nowNs);
+      time.sliceEndNs = nowNs + step;
+      const stop = cpu.run(step);
+      time.sliceEndNs = -Infinity;
+      if (stop === STOP_SHUTDOWN) return { kind: 'reset', cause: 'triple fault' };
+      if (stop === STOP_HALT && !this.pendingEnd) {
+        time.fireDue();
+        if (!this.wakes()) return { kind: this.interruptible() ? 'halted' : 'halted-for-good' };
+      }
+    }
+  }
+
+  private interruptible() {
+    return (this.block.getUint32(block.FLAGS, true) & INTERRUPT_FLAG) !== 0;
+  }
+  private wakes() {
+    if (this.block.getUint32(block.NMI_PENDING, true) !== 0) return true;
+    return this.interruptible() && this.block.getUint32(block.INTR, true) !== 0;
+  }
+
+  private end(end: SliceEnd) {
+    this.pendingEnd ??= end;
+    this.cpu.exports.requestExit();
+  }
+  private takeEnd(): SliceEnd {
+    const end = this.pendingEnd!;
+    this.pendingEnd = undefined;
+    return end;
+  }
+
+  private setIntr(level: boolean) {
+    this.block.setUint32(block.INTR, level ? 1 : 0, true);
+    // Inside a run, the boundary after this instruction is where the CPU looks at the line.
+    if (level && this.time.sliceEndNs >= 0) this.cpu.exports.requestExit();
+  }
+
+  private setA20(enabled: boolean) {
+    this.block.setUint32(block.A20_MASK, enabled ? A20_ON : A20_OFF, true);
+    this.cpu.exports.flushTlb();
+  }
+
+  instructionCount() {
+    return this.cpu.exports.instructionCount();
+  }
+  nowNs() {
+    return this.time.nowNs();
+  }
+  nextDeadlineNs() {
+    return this.time.nextDeadlineNs();
+  }
+  advanceTimeNs(deltaNs: number) {
+    const delta = Math.max(0, Math.round(deltaNs));
+    this.time.advance(delta);
+    this.block.setBigUint64(block.TSC_OFFSET, this.block.getBigUint64(block.TSC_OFFSET, true) + BigInt(delta), true);
+    this.time.fireDue();
+  }
+
+  reset() {
+    this.pendingEnd = undefined;
+    this.cpu.exports.resetCpu();
+    for (const { device } of this.devices) device.reset();
+    this.block.setUint32(block.A20_MASK, A20_ON, true);
+    bootMachine(this.wasmMemory, this.memory, this.ramBytes, this.config.boot);
+    this.cpu.exports.resetDerived();
+  }
+
+  // --- the host's side ------------------------------------------------------------------------------------------------
+
+  serialInput(index: 0 | 1, bytes: Uint8Array) {
+    return this.serial[index].receive(bytes);
+  }
+  keyboardInput(scancodes: Uint8Array) {
+    this.keyboard.type(scancodes);
+  }
+  pressPowerButton() {
+    this.acpi.pressPowerButton();
+  }
+  screen(): TextScreen {
+    return this.vga.screen(this.memory);
+  }
+
+  // --- state --------------------------------------------------------------------------------------------------------
+
+  saveDevices(): SavedDevice[] {
+    return this.devices.map(({ name, definition, device }) => ({ name, version: definition.version, state: device.saveState() }));
+  }
+
+  loadDevices(saved: readonly SavedDevice[]) {
+    loadAll(this.devices, saved);
+    this.pendingEnd = undefined;
+    this.cpu.exports.resetDerived();
+  }
+
+  stateHash() {
+    return hashMachine(this.saveDevices(), this.wasmMemory, this.cpu.exports, ramRanges(this.ramBytes));
+  }
+
+  /** The CPU block is its own saved form. */
+  private cpuDevice(): Device {
+    const bytes = new Uint8Array(this.wasmMemory.buffer, CPU_BLOCK, PAGE_SIZE);
+    return {
+      reset: () => {},
+      saveState: () => ({ block: bytes.slice() }),
+      loadState: raw => bytes.set(CpuState.parse(raw).block),
+    };
+  }
+}
