@@ -74,7 +74,10 @@ test('a sleeping guest is woken by its timer at the exact rate', () => {
 });
 
 test('the power button interrupts', () => {
-  const kernel = new TinyKernel().interrupts(0xfb).handler(0x29, inner => inner.out8(0xf4, 0x01)).out8(0xa1, 0xfd);
+  const kernel = new TinyKernel()
+    .interrupts(0xfb)
+    .handler(0x29, inner => inner.out8(0xf4, 0x01))
+    .out8(0xa1, 0xfd);
   const bench = start(kernel.out16(0x602, 0x0100).raw(STI, HLT));
   expect(bench.run(10_000)).toEqual({ kind: 'halted' });
   bench.pc.pressPowerButton();
@@ -82,7 +85,10 @@ test('the power button interrupts', () => {
 });
 
 test('a key wakes the guest with IRQ1', () => {
-  const kernel = new TinyKernel().interrupts(0xfd).handler(0x21, inner => inner.raw(0xe4, 0x60, 0xe6, 0xf4)).raw(STI, HLT);
+  const kernel = new TinyKernel()
+    .interrupts(0xfd)
+    .handler(0x21, inner => inner.raw(0xe4, 0x60, 0xe6, 0xf4))
+    .raw(STI, HLT);
   const bench = start(kernel);
   expect(bench.run(10_000)).toEqual({ kind: 'halted' });
   bench.pc.keyboardInput(Uint8Array.of(0x1e));

@@ -23,4 +23,6 @@ const end = bench.run(Number(process.env['MAX'] ?? 20e9));
 const seconds = (performance.now() - start) / 1000;
 const { pc } = bench;
 const mips = pc.instructionCount() / seconds / 1e6;
-console.error(`\n[${JSON.stringify(end)} after ${pc.instructionCount()} instructions, ${(pc.nowNs() / 1e9).toFixed(3)} s virtual, ${seconds.toFixed(2)} s, ${mips.toFixed(0)} MIPS]`);
+console.error(
+  `\n[${JSON.stringify(end)} after ${pc.instructionCount()} instructions, ${(pc.nowNs() / 1e9).toFixed(3)} s virtual, ${seconds.toFixed(2)} s, ${mips.toFixed(0)} MIPS]`,
+);
