@@ -1,5 +1,5 @@
 /** The checkpoints of the machine as a tree, and the chosen one in detail. */
-import { useMemo } from 'react';
+import { useMemo, useState } from 'react';
 import { Button, Tree, TreeItem, TreeItemContent } from 'react-aria-components';
 import { useApp } from '../app-context.ts';
 import { formatAge, formatClock, formatMs } from '../format.ts';
@@ -15,6 +15,7 @@ export function SnapshotPane({ view }: { view: VmView }) {
   const { current } = vm;
   const nodes = useMemo(() => buildSnapshotTree(checkpoints ?? [], current), [checkpoints, current]);
   const selected = checkpoints?.find(({ id }) => id === selectedNode);
+  const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set());
   const now = useNow();
   return (
     <aside className="snapshots" aria-label="Checkpoints">
@@ -29,7 +30,8 @@ export function SnapshotPane({ view }: { view: VmView }) {
         selectionBehavior="replace"
         disallowEmptySelection
         selectedKeys={[selectedNode]}
-        expandedKeys={rowIds(nodes)}
+        expandedKeys={rowIds(nodes).filter(id => !collapsed.has(id))}
+        onExpandedChange={keys => setCollapsed(new Set(rowIds(nodes).filter(id => !keys.has(id))))}
         onSelectionChange={keys => {
           const [node] = keys === 'all' ? [] : [...keys];
           if (node !== undefined) controller.dispatch({ type: 'select-node', name: vm.name, node: String(node) });
@@ -39,21 +41,29 @@ export function SnapshotPane({ view }: { view: VmView }) {
           if (checkpoint) controller.dispatch({ type: 'dialog', dialog: { kind: 'revert', vm: vm.name, checkpoint: checkpoint.id } });
         }}
       >
-        {nodes.map(node => renderNode(node, view, now))}
+        {nodes.map(node => renderNode(node, { view, now, collapsed }))}
       </Tree>
       {selected ? <CheckpointDetails view={view} checkpoint={selected} now={now} /> : <HereDetails view={view} />}
     </aside>
   );
 }
 
-function renderNode(node: TreeNode, view: VmView, now: number) {
+interface RowContext {
+  readonly view: VmView;
+  readonly now: number;
+  readonly collapsed: ReadonlySet<string>;
+}
+
+function renderNode(node: TreeNode, context: RowContext) {
+  const { view, now } = context;
   const { checkpoint } = node;
+  const hidden = context.collapsed.has(node.id) ? rowIds(node.children).length : 0;
   const words = checkpoint ? `${checkpoint.title}, ${formatAge(checkpoint.takenAt, now)}` : 'You are here';
   return (
     <TreeItem key={node.id} id={node.id} textValue={words} aria-label={words} className="tree-item">
       <TreeItemContent>
         <span className="tree-row" style={{ paddingInlineStart: 34 + node.lane * 18 }}>
-          <TreeRails node={node} />
+          <TreeRails node={node} open={hidden === 0} />
           {checkpoint ? (
             <span className="tree-text" title={formatClock(checkpoint.takenAt)}>
               <span className="tree-title">{checkpoint.title}</span>
@@ -72,15 +82,15 @@ function renderNode(node: TreeNode, view: VmView, now: number) {
               <span className="tree-facts">{HERE_WORDS[view.summary.state]}</span>
             </span>
           )}
+          {/* Closed with the left arrow key; a screen reader has the button, everybody sees how many rows are hidden. */}
+          {node.children.length > 0 ? (
+            <Button slot="chevron" className={hidden > 0 ? 'more' : 'visually-hidden'}>
+              +{hidden}
+            </Button>
+          ) : null}
         </span>
-        {/* A touch screen's screen reader opens a branch with this button. */}
-        {node.children.length > 0 ? (
-          <Button slot="chevron" className="visually-hidden">
-            Branch
-          </Button>
-        ) : null}
       </TreeItemContent>
-      {node.children.map(child => renderNode(child, view, now))}
+      {node.children.map(child => renderNode(child, context))}
     </TreeItem>
   );
 }

@@ -7,7 +7,7 @@ const HEIGHT = 52;
 const MIDDLE = HEIGHT / 2;
 const laneX = (lane: number) => 18 + lane * LANE;
 
-export function TreeRails({ node }: { node: TreeNode }) {
+export function TreeRails({ node, open }: { node: TreeNode; open: boolean }) {
   const x = laneX(node.lane);
   return (
     <svg className="rails" width={x + 14} height={HEIGHT} aria-hidden="true">
@@ -16,7 +16,7 @@ export function TreeRails({ node }: { node: TreeNode }) {
       ))}
       {node.from === 'above' ? <line x1={x} x2={x} y1={0} y2={MIDDLE} /> : null}
       {node.from === 'left' ? <path d={`M${x - LANE} 0 V${MIDDLE - 10} Q${x - LANE} ${MIDDLE} ${x - LANE + 10} ${MIDDLE} H${x}`} /> : null}
-      {node.children.length > 0 ? <line x1={x} x2={x} y1={MIDDLE} y2={HEIGHT} /> : null}
+      {open && node.children.length > 0 ? <line x1={x} x2={x} y1={MIDDLE} y2={HEIGHT} /> : null}
       {node.id === HERE ? (
         <>
           <circle className="here-ring" cx={x} cy={MIDDLE} r={8} />

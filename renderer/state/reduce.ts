@@ -71,7 +71,7 @@ function withVms(state: AppState, summaries: readonly VmSummary[]): AppState {
   const vms: Record<string, VmView> = {};
   for (const summary of summaries) vms[summary.name] = { ...(state.vms[summary.name] ?? newView(summary)), summary };
   const next: AppState = { ...state, loaded: true, vms };
-  const first = sortedVms(next).find(({ summary }) => summary.state !== 'off') ?? sortedVms(next)[0];
+  const first = sortedVms(next).find(({ summary }) => summary.state === 'running' || summary.state === 'paused') ?? sortedVms(next)[0];
   const gone = state.selected === undefined || !vms[state.selected];
   const dialogGone = state.dialog && 'vm' in state.dialog && !vms[state.dialog.vm];
   return { ...next, selected: gone ? first?.summary.name : state.selected, dialog: dialogGone ? undefined : state.dialog };
