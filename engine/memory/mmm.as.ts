@@ -108,18 +108,16 @@ function copyForWrite(gppn: u32, original: u32): usize {
 
 /** A free page, born in this epoch; its contents are whatever they were. */
 function takePage(): u32 {
+  // Pages that were in use before come first: the host has given them memory already.
+  if (load<u32>(MMM_FREE_TOP) == 0) drainFreedRing();
   let top = load<u32>(MMM_FREE_TOP);
   if (top == 0) {
     const untouched = load<u32>(MMM_UNTOUCHED);
-    if (untouched < load<u32>(MMM_POOL_PAGES)) {
-      store<u32>(MMM_UNTOUCHED, untouched + 1);
-      setEpoch(untouched, load<u32>(MMM_EPOCH));
-      return untouched;
-    }
-    drainFreedRing();
-    top = load<u32>(MMM_FREE_TOP);
     // Unwinds: the instruction restarts once the checkpoint worker has given pages back.
-    if (top == 0) poolExhausted();
+    if (untouched == load<u32>(MMM_POOL_PAGES)) poolExhausted();
+    store<u32>(MMM_UNTOUCHED, untouched + 1);
+    setEpoch(untouched, load<u32>(MMM_EPOCH));
+    return untouched;
   }
   top--;
   store<u32>(MMM_FREE_TOP, top);

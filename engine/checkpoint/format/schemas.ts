@@ -39,5 +39,9 @@ export function isCheckpointId(id: string): boolean {
 }
 
 export function damaged(path: string, what: string, cause?: unknown): CheckpointError {
-  return new CheckpointError('CHECKPOINT_DAMAGED', `The checkpoint file ${path} is damaged (${what}): it cannot be used. Choose another checkpoint.`, { cause });
+  return new CheckpointError(
+    'CHECKPOINT_DAMAGED',
+    `The checkpoint file ${path} is damaged (${what}): it cannot be used. Choose another checkpoint.`,
+    { cause },
+  );
 }
