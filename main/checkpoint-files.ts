@@ -1,18 +1,58 @@
-/** What main needs to know of checkpoint files (docs/formats): facts about one, and which others it points to. */
-import { CheckpointError } from '#engine/errors/errors.ts';
+/** What main needs to know of checkpoint files (docs/formats/checkpoint.md): facts about one, which others it points to, and one of a VM that is off. */
+import { readCheckpointInfo as readInfo, neededCheckpoints as needed } from '#engine/checkpoint/info.ts';
+import { inspectCheckpoint as inspect, type Inspection } from '#engine/checkpoint/inspect.ts';
+import { DEFAULT_PACE, Pace } from '#engine/checkpoint/pace.ts';
+import type { FrozenPages } from '#engine/checkpoint/ports.ts';
+import { CheckpointStore } from '#engine/checkpoint/store.ts';
+import { takeCheckpoint } from '#engine/checkpoint/take.ts';
+import { PAGE_SIZE } from '#engine/memory/layout.ts';
+import { NOT_RAM } from '#engine/memory/mmm-block.ts';
+import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
+import { hostClock } from '#worker/host-clock.ts';
+import { nodeCodec } from '#worker/node-codec.ts';
+import { nodeFiles } from '#worker/node-files.ts';
 import type { Checkpoint } from './ipc/contract.ts';
 
 /** What a checkpoint file says about itself. Throws CheckpointError when it is damaged. */
-export function readCheckpointInfo(path: string): Promise<Checkpoint> {
-  return Promise.reject(new CheckpointError('NOT_BUILT', `${path} cannot be read: this Cairn has no checkpoint software.`));
+export async function readCheckpointInfo(path: string): Promise<Checkpoint> {
+  return readInfo(nodeFiles, path, nodeCodec);
 }
 
 /** The ids of the checkpoints in `folder` whose files restoring `id` takes, itself included. */
-export function neededCheckpoints(_folder: string, id: string): Promise<string[]> {
-  return Promise.resolve([id]);
+export async function neededCheckpoints(folder: string, id: string): Promise<string[]> {
+  return needed(new CheckpointStore(nodeFiles, folder), id, nodeCodec);
 }
 
-/** The whole file checked and described, for `cairn inspect`. */
-export function inspectCheckpoint(path: string): Promise<unknown> {
-  return readCheckpointInfo(path);
+/** The whole file, every checksum in it checked, for `cairn inspect`. */
+export async function inspectCheckpoint(path: string): Promise<Inspection> {
+  return inspect(nodeFiles, path, nodeCodec, true);
+}
+
+/** The size of the machine that it is a checkpoint of. */
+export async function memoryMiBOf(path: string): Promise<number> {
+  return inspect(nodeFiles, path, nodeCodec).ramBytes / (1024 * 1024);
+}
+
+/** A checkpoint of a VM that is off: a place in the tree, with no page and no device in it. */
+export async function takeWhenOff(order: CheckpointOrder, memoryMiB: number): Promise<Checkpoint> {
+  const { folder, ...request } = order;
+  const ramBytes = memoryMiB * 1024 * 1024;
+  const { info } = await takeCheckpoint(
+    { ...request, ramBytes, running: false },
+    { slot: 0, epoch: 0, devices: [], pauseMs: 0 },
+    absentPages(ramBytes / PAGE_SIZE),
+    {
+      store: new CheckpointStore(nodeFiles, folder),
+      codec: nodeCodec,
+      clock: hostClock,
+      pace: new Pace(hostClock, DEFAULT_PACE, () => true),
+      base: undefined,
+      startedMs: hostClock.nowMs(),
+    },
+  );
+  return info;
+}
+
+function absentPages(limit: number): FrozenPages {
+  return { epoch: 0, limit, ppn: () => NOT_RAM, writtenEpoch: () => 0, page: () => new Uint8Array(PAGE_SIZE), freeOriginal: () => false };
 }

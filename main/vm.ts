@@ -5,11 +5,13 @@
  *   off ─start▶ starting ─▶ running ◀─▶ paused      any ─end of world▶ off | crashed      running, paused ─revert▶ reverting ─▶ running, paused
  */
 import { randomBytes } from 'node:crypto';
-import { CairnError, CheckpointError, ConfigError, InvariantError } from '#engine/errors/errors.ts';
+import { CairnError, ConfigError, InvariantError } from '#engine/errors/errors.ts';
+import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import * as protocol from '#worker/protocol.ts';
 import type { RunOptions, WorldEnd } from '#worker/protocol.ts';
 import { readBootFiles } from './boot-files.ts';
 import type { Bundle } from './bundle.ts';
+import { memoryMiBOf, takeWhenOff } from './checkpoint-files.ts';
 import type { ConsoleHub } from './console-hub.ts';
 import type { Checkpoint, VmConfig, VmDetail, VmState, VmSummary } from './ipc/contract.ts';
 import type { World } from './world.ts';
@@ -91,9 +93,7 @@ export class Vm {
     return this.inTurn(async () => {
       if (this.busy) throw new ConfigError('VM_RUNNING', `${this.bundle.name} is running already.`);
       const { catalog, config, name } = this.bundle;
-      const from = options.cold
-        ? undefined
-        : (catalog.getMeta('resume') ?? (config.kernel === undefined ? catalog.getMeta('current') : undefined));
+      const from = options.cold ? undefined : this.startingPoint();
       if (from === undefined && config.kernel === undefined) {
         throw new ConfigError(
           'NOTHING_TO_START',
@@ -102,18 +102,24 @@ export class Vm {
       }
       this.setState('starting');
       try {
-        const checkpoint = from === undefined ? undefined : this.bundle.checkpoint(from);
-        this.adopt(await this.launch(checkpoint, options), options.startPaused ?? false);
+        this.adopt(await this.launch(from, options), options.startPaused ?? false);
       } catch (error) {
         this.setState('off');
         throw error;
       }
-      catalog.together(() => {
-        catalog.setMeta('resume', undefined);
-        if (from === undefined) catalog.setMeta('current', undefined);
-      });
+      catalog.setMeta('resume', undefined);
       this.listener.changed();
     });
+  }
+
+  /** Undefined: its kernel. */
+  private startingPoint(): Checkpoint | undefined {
+    const { catalog, config } = this.bundle;
+    const resume = catalog.getMeta('resume');
+    if (resume !== undefined) return this.bundle.checkpoint(resume);
+    const current = config.kernel === undefined ? catalog.getMeta('current') : undefined;
+    const checkpoint = current === undefined ? undefined : catalog.get(current);
+    return checkpoint?.running ? checkpoint : undefined;
   }
 
   /** The button asks the guest; the plug does not, and returns when the VM is off. */
@@ -140,19 +146,25 @@ export class Vm {
 
   take(title: string): Promise<Checkpoint> {
     return this.inTurn(async () => {
-      const { catalog } = this.bundle;
-      const world = this.world;
-      const order = {
+      const { catalog, config, name, checkpointsPath } = this.bundle;
+      const order: CheckpointOrder = {
         id: newCheckpointId(),
-        title: title === '' ? `Checkpoint ${catalog.list().length + 1}` : title,
         parent: catalog.getMeta('current') ?? null,
+        vmName: name,
+        title: title === '' ? `Checkpoint ${catalog.list().length + 1}` : title,
         takenAt: new Date().toISOString(),
+        folder: checkpointsPath,
       };
-      void world;
-      throw new CheckpointError(
-        'NOT_BUILT',
-        `checkpoint ${order.title} of ${this.bundle.name} cannot be taken: this Cairn has no checkpoint software.`,
-      );
+      const taken = this.world
+        ? await this.world.take(order, (step, share) => this.listener.progress(step, share))
+        : await takeWhenOff(order, config.memoryMiB);
+      catalog.together(() => {
+        catalog.add(taken);
+        catalog.setMeta('current', taken.id);
+      });
+      this.listener.changed();
+      this.listener.checkpointsChanged();
+      return taken;
     });
   }
 
@@ -225,6 +237,8 @@ export class Vm {
       if (from) return { kind: 'none' } as const;
       throw error;
     });
+    const restore = from && { path: this.bundle.checkpointPath(from.id), folder: checkpointsPath };
+    const memoryMiB = restore ? await memoryMiBOf(restore.path) : config.memoryMiB;
     let world: World | undefined;
     let tellReady: (end: WorldEnd | undefined) => void = () => {};
     const ready = new Promise<WorldEnd | undefined>(resolve => (tellReady = resolve));
@@ -232,6 +246,7 @@ export class Vm {
     world = await this.worlds.start(
       {
         config,
+        memoryMiB,
         boot,
         run: {
           pacing: options.pacing ?? 'host',
@@ -240,7 +255,7 @@ export class Vm {
           inputs: options.inputs ?? [],
           untilCount: options.untilCount,
         },
-        restore: from && { path: this.bundle.checkpointPath(from.id), folder: checkpointsPath },
+        restore,
       },
       {
         serialOutput: (channel, bytes) => this.console.serialOutput(channel, bytes),
@@ -264,7 +279,8 @@ export class Vm {
     );
     const end = await ready;
     if (end === undefined) return world;
-    if (end.kind === 'refused') throw new CairnError(end.code, `${name} cannot start: ${end.message}`);
+    if (end.kind === 'refused')
+      throw new CairnError(end.code, `${name} cannot start${from ? ` from the checkpoint ${from.id}` : ''}: ${end.message}`);
     if (end.kind === 'crashed') throw new InvariantError(`${name} crashed while starting: ${end.reason}`);
     return world; // so short a life is over, but was one
   }
@@ -291,7 +307,7 @@ export class Vm {
   private worldEnded(end: WorldEnd): void {
     this.world = undefined;
     this.console.setSource(undefined);
-    this.reason = end.kind === 'crashed' ? `it crashed: ${end.reason}` : undefined;
+    this.reason = whyItEnded(end, this.bundle.config.noReboot);
     this.setState(end.kind === 'crashed' ? 'crashed' : 'off');
     this.listener.ended(end);
   }
@@ -321,6 +337,12 @@ export class Vm {
     this.turn = result.catch(() => {});
     return result;
   }
+}
+
+function whyItEnded(end: WorldEnd, noReboot: boolean): string | undefined {
+  if (end.kind === 'crashed') return `it crashed: ${end.reason}`;
+  if (end.kind === 'reset' && !noReboot) return 'the guest reset the machine, and its kernel file has gone';
+  return undefined;
 }
 
 /** A world that does not answer is ended all the same. */

@@ -3,11 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { MessageChannel } from 'node:worker_threads';
 import { ConfigError } from '#engine/errors/errors.ts';
 import type { BootSource } from '#engine/machine/machine.ts';
 import { PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
-import type { MachineOptions, RunOptions } from '#worker/protocol.ts';
+import type { MachineOptions, RunOptions, VcpuWorkerData } from '#worker/protocol.ts';
 import type { VmConfig } from './ipc/contract.ts';
+import { WorldCheckpoints } from './world-checkpoints.ts';
 import { World, type WorldListener } from './world.ts';
 
 const MIB = 1024 * 1024;
@@ -31,6 +33,8 @@ export const sourceFiles: WorldFiles = {
 
 export interface WorldSpec {
   readonly config: VmConfig;
+  /** That of the configuration, or of the checkpoint. */
+  readonly memoryMiB: number;
   readonly boot: BootSource;
   readonly run: RunOptions;
   /** A checkpoint file to go on from, and where the files it points to are. */
@@ -48,16 +52,16 @@ export class WorldManager {
 
   /** Throws ConfigError when the host can't hold it. */
   async start(spec: WorldSpec, listener: WorldListener): Promise<World> {
-    const ramBytes = spec.config.memoryMiB * MIB;
+    const ramBytes = spec.memoryMiB * MIB;
     if (ramBytes > totalmem()) {
       throw new ConfigError(
         'TOO_MUCH_MEMORY',
-        `${spec.config.memoryMiB} MiB of memory is more than this computer has (${Math.floor(totalmem() / MIB)} MiB): give the VM less.`,
+        `${spec.memoryMiB} MiB of memory is more than this computer has (${Math.floor(totalmem() / MIB)} MiB): give the VM less.`,
       );
     }
     const core = await this.loadCore();
     const poolPages = Math.min((WASM_LIMIT - POOL_BASE) / PAGE_SIZE, (2 * ramBytes) / PAGE_SIZE + SLACK_PAGES);
-    const memory = makeMemory(POOL_BASE + poolPages * PAGE_SIZE, spec.config.memoryMiB);
+    const memory = makeMemory(POOL_BASE + poolPages * PAGE_SIZE, spec.memoryMiB);
     const machine: MachineOptions = {
       ramBytes,
       poolPages,
@@ -65,7 +69,10 @@ export class WorldManager {
       debugExit: spec.config.debugExit,
       boot: spec.boot,
     };
-    const world = new World(this.files.vcpuEntry, memory, { core, memory, machine, run: spec.run, restore: spec.restore }, [], listener);
+    const { port1, port2 } = new MessageChannel();
+    const workerData: VcpuWorkerData = { core, memory, machine, run: spec.run, restore: spec.restore, checkpoints: port1 };
+    const checkpoints = new WorldCheckpoints(this.files.checkpointEntry, memory.buffer, ramBytes, port2);
+    const world = new World(this.files.vcpuEntry, memory, workerData, [port1], listener, checkpoints);
     this.worlds.add(world);
     void world.ended.then(() => {
       this.worlds.delete(world);

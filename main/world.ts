@@ -5,10 +5,14 @@
 import { setImmediate as yieldToLoop } from 'node:timers/promises';
 import { Worker, type MessagePort } from 'node:worker_threads';
 import type { Doorbell } from '#worker/doorbell.ts';
+import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import * as protocol from '#worker/protocol.ts';
 import type { WorldEnd } from '#worker/protocol.ts';
 import { RingReader, RingWriter, type Message } from '#worker/ring.ts';
 import { actionRing, eventRing, kernelDoorbell, vcpuDoorbell } from '#worker/world-block.ts';
+
+import type { Checkpoint } from './ipc/contract.ts';
+import type { WorldCheckpoints } from './world-checkpoints.ts';
 
 /** Who is told what a world does. A promise from `serialOutput` holds the world's events back until it settles. */
 export interface WorldListener {
@@ -29,6 +33,7 @@ export class World {
   /** Settles when the world has ended and everything it sent has been passed on. */
   readonly ended: Promise<WorldEnd>;
   private readonly worker: Worker;
+  private readonly checkpoints: WorldCheckpoints;
   private readonly listener: WorldListener;
   private readonly actions: RingWriter;
   private readonly events: RingReader;
@@ -48,10 +53,12 @@ export class World {
     workerData: object,
     transfer: readonly (ArrayBuffer | MessagePort)[],
     listener: WorldListener,
+    checkpoints: WorldCheckpoints,
   ) {
     const buffer = memory.buffer as SharedArrayBuffer;
     this.memory = memory;
     this.listener = listener;
+    this.checkpoints = checkpoints;
     this.actions = new RingWriter(actionRing(buffer));
     this.events = new RingReader(eventRing(buffer));
     this.bell = kernelDoorbell(buffer);
@@ -65,6 +72,13 @@ export class World {
   post(action: number, payload: Uint8Array = new Uint8Array()): void {
     this.waiting.push({ kind: action, payload });
     this.flush();
+  }
+
+  /** Settles at step 836, or when it failed; the guest runs on either way. */
+  take(order: CheckpointOrder, progress: (step: number, share: number) => void): Promise<Checkpoint> {
+    const taken = this.checkpoints.expect(order, progress);
+    this.post(protocol.ACTION_CHECKPOINT, protocol.encodeJson(order));
+    return taken;
   }
 
   /** A promise when much is waiting already: send no more before it settles. */
@@ -89,6 +103,7 @@ export class World {
     }));
     for (const window of this.serialInput) window.drop();
     if (this.exit === undefined) void this.worker.terminate();
+    void this.checkpoints.finish();
     this.listener.ended(end);
     return end;
   }

@@ -2,6 +2,7 @@
  * What the kernel and a world say to each other. Actions (kernel → VMM) and events (VMM → kernel) are ring messages: a kind and bytes.
  * The kernel never calls into a world and a world never calls the kernel.
  */
+import type { MessagePort } from 'node:worker_threads';
 import type { BootSource } from '#engine/machine/machine.ts';
 
 /** Actions: serial input { u8 channel, bytes }, PS/2 scan code bytes, a checkpoint { JSON CheckpointOrder }; the rest carry nothing. */
@@ -81,6 +82,18 @@ export interface MachineOptions {
   readonly rtcStartSeconds: number;
   readonly debugExit: boolean;
   readonly boot: BootSource;
+}
+
+/** workerData of the vcpu worker. */
+export interface VcpuWorkerData {
+  readonly core: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly machine: MachineOptions;
+  readonly run: RunOptions;
+  /** A checkpoint file to go on from, and the folder of those it points to. */
+  readonly restore: { readonly path: string; readonly folder: string } | undefined;
+  /** To the checkpoint worker. */
+  readonly checkpoints: MessagePort;
 }
 
 const encoder = new TextEncoder();

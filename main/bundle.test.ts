@@ -1,0 +1,92 @@
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Bundle } from './bundle.ts';
+import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
+import type { VmConfig } from './ipc/contract.ts';
+import { newCheckpointId } from './vm.ts';
+
+const config: VmConfig = { memoryMiB: 16, append: 'quiet', debugExit: false, noReboot: true };
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cairn-bundle-'));
+  path = join(folder, 'box.cairn');
+  Bundle.create(path, config);
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const open = async () => (await Bundle.open(path, readCheckpointInfo))!;
+/** A real checkpoint file of the VM, not in the catalogue yet. */
+async function take(parent: string | null, title: string) {
+  const order = { id: newCheckpointId(), parent, vmName: 'box', title, takenAt: new Date().toISOString(), folder: join(path, 'checkpoints') };
+  return takeWhenOff(order, config.memoryMiB);
+}
+
+describe('a bundle', () => {
+  test('has a configuration that a person can read, and is refused when it is wrong', async () => {
+    expect(JSON.parse(readFileSync(join(path, 'vm.json'), 'utf8'))).toEqual({ version: 1, config });
+    writeFileSync(join(path, 'vm.json'), JSON.stringify({ version: 1, config: { ...config, memoryMiB: 1 } }));
+    await expect(open()).rejects.toThrow(/vm\.json is not a valid VM configuration: config\.memoryMiB/);
+    await expect(Bundle.open(join(folder, 'none.cairn'), readCheckpointInfo)).rejects.toThrow('there is no VM none');
+  });
+
+  test('has one owner at a time', async () => {
+    const bundle = await open();
+    await expect(open()).rejects.toThrow(`box is open in another Cairn (process ${process.pid}); close it there`);
+    bundle.close();
+    const again = await open();
+    expect(existsSync(join(path, 'owner.json'))).toBe(true);
+    again.close();
+    expect(existsSync(join(path, 'owner.json'))).toBe(false);
+  });
+
+  test('keeps its tree, and what a killed process left half-written goes at the next opening', async () => {
+    let bundle = await open();
+    const one = await take(null, 'one');
+    bundle.catalog.add(one);
+    bundle.catalog.rename(one.id, 'first');
+    bundle.catalog.setMeta('current', one.id);
+    bundle.close();
+    writeFileSync(join(path, 'checkpoints', 'abcdefgh.ckpt.part'), 'half');
+    bundle = await open();
+    expect(readdirSync(join(path, 'checkpoints'))).toEqual([`${one.id}.ckpt`]);
+    expect(bundle.catalog.list()).toEqual([{ ...one, title: 'first' }]);
+    expect(bundle.catalog.getMeta('current')).toBe(one.id);
+    bundle.close();
+  });
+
+  test('learns of a published file that the catalogue never heard of, and forgets one that has gone', async () => {
+    const one = await take(null, 'one');
+    const two = await take(one.id, 'two');
+    let bundle = await open();
+    expect(bundle.catalog.list()).toEqual([one, two]);
+    bundle.catalog.setMeta('current', one.id);
+    rmSync(bundle.checkpointPath(one.id));
+    bundle.close();
+    bundle = await open();
+    expect(bundle.catalog.list()).toEqual([{ ...two, parent: null }]);
+    expect(bundle.catalog.getMeta('current')).toBeUndefined();
+    expect(bundle.notices).toEqual([expect.stringContaining('“one” is gone')]);
+    bundle.close();
+  });
+
+  test('rebuilds a damaged catalogue from the files, and leaves a damaged checkpoint out without losing it', async () => {
+    const one = await take(null, 'one');
+    (await open()).close();
+    writeFileSync(join(path, 'catalog.db'), 'this is no database, whatever it was before'.repeat(100));
+    writeFileSync(join(path, 'checkpoints', 'damaged0.ckpt'), 'no checkpoint either');
+    const bundle = await open();
+    expect(bundle.catalog.list()).toEqual([one]);
+    expect(bundle.notices).toHaveLength(2);
+    expect(existsSync(join(path, 'checkpoints', 'damaged0.ckpt'))).toBe(true);
+    bundle.close();
+  });
+
+  test('goes whole', async () => {
+    const bundle = await open();
+    bundle.delete();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});

@@ -1,0 +1,69 @@
+/** The kernel's side of a world's checkpoint worker: orders under way and what became of them. */
+import { Worker, type MessagePort } from 'node:worker_threads';
+import { CheckpointError } from '#engine/errors/errors.ts';
+import {
+  errorOf,
+  type CheckpointEvent,
+  type CheckpointFinish,
+  type CheckpointOrder,
+  type CheckpointWorkerData,
+} from '#worker/checkpoint-protocol.ts';
+import type { Checkpoint } from './ipc/contract.ts';
+
+interface UnderWay {
+  readonly title: string;
+  progress(step: number, share: number): void;
+  resolve(info: Checkpoint): void;
+  reject(error: Error): void;
+}
+
+export class WorldCheckpoints {
+  private readonly worker: Worker;
+  private readonly underWay = new Map<string, UnderWay>();
+  private readonly exited: Promise<void>;
+  private problem = 'the VM ended before that';
+
+  constructor(entry: URL, memory: SharedArrayBuffer, ramBytes: number, vcpu: MessagePort) {
+    const workerData: CheckpointWorkerData = { memory, ramBytes, vcpu };
+    this.worker = new Worker(entry, { workerData, transferList: [vcpu], name: 'checkpoint' });
+    this.worker.on('message', (event: CheckpointEvent) => this.receive(event));
+    this.worker.on('error', error => (this.problem = error instanceof Error ? error.message : String(error)));
+    this.exited = new Promise(resolve => {
+      this.worker.once('exit', () => {
+        for (const { title, reject } of this.underWay.values()) {
+          reject(new CheckpointError('CHECKPOINT_LOST', `The checkpoint “${title}” was not taken: ${this.problem}.`));
+        }
+        this.underWay.clear();
+        resolve();
+      });
+    });
+  }
+
+  /** Call it before the order is posted to the vcpu. */
+  expect(order: CheckpointOrder, progress: (step: number, share: number) => void): Promise<Checkpoint> {
+    return new Promise((resolve, reject) => this.underWay.set(order.id, { title: order.title, progress, resolve, reject }));
+  }
+
+  /** The vcpu worker has ended: what was stopped for (804-814) is still written, then the worker ends. */
+  async finish(): Promise<void> {
+    const message: CheckpointFinish = { kind: 'finish' };
+    this.worker.postMessage(message);
+    await this.exited;
+  }
+
+  async terminate(): Promise<void> {
+    await this.worker.terminate();
+  }
+
+  private receive(event: CheckpointEvent): void {
+    const order = this.underWay.get(event.id);
+    if (!order) return;
+    if (event.kind === 'progress') {
+      order.progress(event.step, event.share);
+      return;
+    }
+    this.underWay.delete(event.id);
+    if (event.kind === 'done') order.resolve(event.info);
+    else order.reject(errorOf(event.failure));
+  }
+}
