@@ -20,7 +20,14 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const open = async () => (await Bundle.open(path, readCheckpointInfo))!;
 /** A real checkpoint file of the VM, not in the catalogue yet. */
 async function take(parent: string | null, title: string) {
-  const order = { id: newCheckpointId(), parent, vmName: 'box', title, takenAt: new Date().toISOString(), folder: join(path, 'checkpoints') };
+  const order = {
+    id: newCheckpointId(),
+    parent,
+    vmName: 'box',
+    title,
+    takenAt: new Date().toISOString(),
+    folder: join(path, 'checkpoints'),
+  };
   return takeWhenOff(order, config.memoryMiB);
 }
 
@@ -34,7 +41,9 @@ describe('a bundle', () => {
 
   test('has one owner at a time', async () => {
     const bundle = await open();
-    await expect(open()).rejects.toThrow(`box is open in another Cairn (process ${process.pid}); close it there`);
+    await expect(Bundle.open(path, readCheckpointInfo, 100)).rejects.toThrow(
+      `box is open in another Cairn (process ${process.pid}); close it there`,
+    );
     bundle.close();
     const again = await open();
     expect(existsSync(join(path, 'owner.json'))).toBe(true);

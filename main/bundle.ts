@@ -60,7 +60,7 @@ export class Bundle {
   }
 
   /** Undefined when another Cairn has it and listens (readOwner says where). Throws ConfigError when it holds it and does not listen. */
-  static async open(path: string, readInfo: ReadCheckpointInfo): Promise<Bundle | undefined> {
+  static async open(path: string, readInfo: ReadCheckpointInfo, patienceMs = PATIENCE_MS): Promise<Bundle | undefined> {
     for (let waited = 0; ; waited += 50) {
       const config = Bundle.readConfig(path);
       const catalog = openCatalog(path);
@@ -78,7 +78,7 @@ export class Bundle {
       }
       const owner = readOwner(path);
       if (owner?.socket !== undefined && owner.pid !== process.pid) return undefined;
-      if (waited >= PATIENCE_MS) throw inUse(path, owner?.pid);
+      if (waited >= patienceMs) throw inUse(path, owner?.pid);
       await sleep(50);
     }
   }

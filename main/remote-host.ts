@@ -44,8 +44,11 @@ export class RemoteHost implements HostClient {
           socket.destroy(); // what is no message of ours ends the connection and nothing else
         }
       },
+      // After whoever waits for an answer that came before them has had it: the answer to console.attach names the handle.
       binary: frame => {
-        for (const listener of this.frameListeners) void listener(frame);
+        setImmediate(() => {
+          for (const listener of this.frameListeners) void listener(frame);
+        });
       },
       closed: () => this.fail(),
     });

@@ -10,7 +10,7 @@ import { PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
 import type { MachineOptions, RunOptions, VcpuWorkerData } from '#worker/protocol.ts';
 import type { VmConfig } from './ipc/contract.ts';
 import { WorldCheckpoints } from './world-checkpoints.ts';
-import { World, type WorldListener } from './world.ts';
+import { sharedBuffer, World, type WorldListener } from './world.ts';
 
 const MIB = 1024 * 1024;
 const WASM_PAGE = 65536;
@@ -71,7 +71,7 @@ export class WorldManager {
     };
     const { port1, port2 } = new MessageChannel();
     const workerData: VcpuWorkerData = { core, memory, machine, run: spec.run, restore: spec.restore, checkpoints: port1 };
-    const checkpoints = new WorldCheckpoints(this.files.checkpointEntry, memory.buffer, ramBytes, port2);
+    const checkpoints = new WorldCheckpoints(this.files.checkpointEntry, sharedBuffer(memory), ramBytes, port2);
     const world = new World(this.files.vcpuEntry, memory, workerData, [port1], listener, checkpoints);
     this.worlds.add(world);
     void world.ended.then(() => {

@@ -55,7 +55,7 @@ export class World {
     listener: WorldListener,
     checkpoints: WorldCheckpoints,
   ) {
-    const buffer = memory.buffer as SharedArrayBuffer;
+    const buffer = sharedBuffer(memory);
     this.memory = memory;
     this.listener = listener;
     this.checkpoints = checkpoints;
@@ -178,6 +178,9 @@ export class World {
     this.bell.ring();
   }
 }
+
+/** A world's memory is made shared; not every library's types can say so. */
+export const sharedBuffer = (memory: WebAssembly.Memory): SharedArrayBuffer => memory.buffer as ArrayBufferLike as SharedArrayBuffer;
 
 /** Serial input on its way to one UART: a bounded part of it is in the world. */
 class InputWindow {

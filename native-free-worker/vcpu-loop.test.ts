@@ -11,7 +11,11 @@ const RING = 4096;
 const exact: RunOptions = { pacing: 'virtual', noReboot: false, startPaused: false, inputs: [], untilCount: undefined };
 
 /** A loop on this thread: what it waits for must have been posted before. */
-function world(steps: Step[], options: Partial<RunOptions> = {}, { eventRing = 1 << 16, canReboot = true, hostNowNs = () => 0 } = {}) {
+function world(
+  steps: Step[],
+  options: Partial<RunOptions> = {},
+  { eventRing = 1 << 16, canReboot = true, hostNowNs = (): number => 0 } = {},
+) {
   const buffer = new SharedArrayBuffer(RING + eventRing + 128);
   const bell = new Doorbell(buffer, 0);
   const kernelBell = new Doorbell(buffer, 4);

@@ -42,24 +42,109 @@ const AGAIN = [0xe9, '>loop'] as Code; // JMP loop
 
 const program: Code = [
   0xfa, // CLI
-  0xbc, ...le32(0x9_0000), // MOV ESP, 90000h
-  0xbe, '@ready', // MOV ESI, ready
-  ':next', 0xac, 0x84, 0xc0, 0x0f, 0x84, '>loop', ...SAY, 0xe9, '>next', // LODSB; TEST AL, AL; JZ loop; say; JMP next
+  0xbc,
+  ...le32(0x9_0000), // MOV ESP, 90000h
+  0xbe,
+  '@ready', // MOV ESI, ready
+  ':next',
+  0xac,
+  0x84,
+  0xc0,
+  0x0f,
+  0x84,
+  '>loop',
+  ...SAY,
+  0xe9,
+  '>next', // LODSB; TEST AL, AL; JZ loop; say; JMP next
   ':loop',
-  0x66, 0xba, 0xfd, 0x03, 0xec, 0xa8, 0x01, 0x0f, 0x84, '>loop', // MOV DX, 3FDh; IN AL, DX; TEST AL, 1; JZ loop
-  0x66, 0xba, 0xf8, 0x03, 0xec, // MOV DX, 3F8h; IN AL, DX
-  ...when('+', 'count'), ...when('=', 'tell'), ...when('q', 'off'), ...when('d', 'debug'), ...when('r', 'reset'), ...when('h', 'halt'),
-  ...SAY, ...AGAIN,
-  ':count', 0xff, 0x05, ...le32(COUNT), // INC DWORD [COUNT]
-  ':tell', 0xa1, ...le32(COUNT), 0x04, 0x40, ...SAY, ...AGAIN, // MOV EAX, [COUNT]; ADD AL, "@"
-  ':off', 0x66, 0xba, 0x04, 0x06, 0x66, 0xb8, 0x00, 0x34, 0x66, 0xef, ...AGAIN, // MOV DX, 604h; MOV AX, SLP_EN | 5 << 10; OUT DX, AX
-  ':debug', 0xb0, 0x03, 0xe6, 0xf4, ...AGAIN, // MOV AL, 3; OUT F4h, AL
-  ':reset', 0x66, 0xba, 0xf9, 0x0c, 0xb0, 0x06, 0xee, ...AGAIN, // MOV DX, CF9h; MOV AL, 6; OUT DX, AL
-  ':halt', 0xf4, 0xe9, '>halt', // HLT; JMP halt
-  ':say', 0x50, 0x66, 0xba, 0xfd, 0x03, // PUSH EAX; MOV DX, 3FDh
-  ':full', 0xec, 0xa8, 0x20, 0x0f, 0x84, '>full', // IN AL, DX; TEST AL, 20h; JZ full
-  0x58, 0x66, 0xba, 0xf8, 0x03, 0xee, 0xc3, // POP EAX; MOV DX, 3F8h; OUT DX, AL; RET
-  ':ready', ...enc('ready\n'), 0,
+  0x66,
+  0xba,
+  0xfd,
+  0x03,
+  0xec,
+  0xa8,
+  0x01,
+  0x0f,
+  0x84,
+  '>loop', // MOV DX, 3FDh; IN AL, DX; TEST AL, 1; JZ loop
+  0x66,
+  0xba,
+  0xf8,
+  0x03,
+  0xec, // MOV DX, 3F8h; IN AL, DX
+  ...when('+', 'count'),
+  ...when('=', 'tell'),
+  ...when('q', 'off'),
+  ...when('d', 'debug'),
+  ...when('r', 'reset'),
+  ...when('h', 'halt'),
+  ...SAY,
+  ...AGAIN,
+  ':count',
+  0xff,
+  0x05,
+  ...le32(COUNT), // INC DWORD [COUNT]
+  ':tell',
+  0xa1,
+  ...le32(COUNT),
+  0x04,
+  0x40,
+  ...SAY,
+  ...AGAIN, // MOV EAX, [COUNT]; ADD AL, "@"
+  ':off',
+  0x66,
+  0xba,
+  0x04,
+  0x06,
+  0x66,
+  0xb8,
+  0x00,
+  0x34,
+  0x66,
+  0xef,
+  ...AGAIN, // MOV DX, 604h; MOV AX, SLP_EN | 5 << 10; OUT DX, AX
+  ':debug',
+  0xb0,
+  0x03,
+  0xe6,
+  0xf4,
+  ...AGAIN, // MOV AL, 3; OUT F4h, AL
+  ':reset',
+  0x66,
+  0xba,
+  0xf9,
+  0x0c,
+  0xb0,
+  0x06,
+  0xee,
+  ...AGAIN, // MOV DX, CF9h; MOV AL, 6; OUT DX, AL
+  ':halt',
+  0xf4,
+  0xe9,
+  '>halt', // HLT; JMP halt
+  ':say',
+  0x50,
+  0x66,
+  0xba,
+  0xfd,
+  0x03, // PUSH EAX; MOV DX, 3FDh
+  ':full',
+  0xec,
+  0xa8,
+  0x20,
+  0x0f,
+  0x84,
+  '>full', // IN AL, DX; TEST AL, 20h; JZ full
+  0x58,
+  0x66,
+  0xba,
+  0xf8,
+  0x03,
+  0xee,
+  0xc3, // POP EAX; MOV DX, 3F8h; OUT DX, AL; RET
+  ':ready',
+  ...enc('ready\n'),
+  0,
 ];
 
 /** A whole Multiboot 1 file. */
