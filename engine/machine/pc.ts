@@ -18,7 +18,7 @@
  *   CF8-CFF                   PCI configuration; CF9 reset    –
  */
 import * as block from '../cpu/block.ts';
-import { STOP_HALT, STOP_SHUTDOWN } from '../cpu/core-exports.ts';
+import { STOP_HALT, STOP_SHUTDOWN, type CoreExports } from '../cpu/core-exports.ts';
 import { Cpu } from '../cpu/cpu.ts';
 import { AcpiPm, AcpiPmState } from '../devices/acpi-pm.ts';
 import { connectDebugExit } from '../devices/debug-exit.ts';
@@ -185,6 +185,11 @@ export class Pc implements Machine {
   private setA20(enabled: boolean) {
     this.block.setUint32(block.A20_MASK, enabled ? A20_ON : A20_OFF, true);
     this.cpu.exports.flushTlb();
+  }
+
+  /** The core, for the checkpoint software: freezing, thawing and filling its memory. */
+  get core(): CoreExports {
+    return this.cpu.exports;
   }
 
   instructionCount() {
