@@ -9,6 +9,7 @@ import { noteCodeWrite } from './decode-cache.as';
 import { mmioRead, mmioWrite } from './host.as';
 import { pageForRead, writablePage } from '../memory/mmm.as';
 import { restartInstruction } from './fault.as';
+import { breakpointsArmed, checkData } from './debug.as';
 
 @inline
 function readThrough<T>(table: u32, lin: u32): T {
@@ -81,6 +82,7 @@ function storeSized(host: u32, size: u32, value: u64): void {
 }
 
 export function slowRead(table: u32, lin: u32, size: u32): u64 {
+  if (breakpointsArmed()) checkData(lin, size, false);
   if (((lin ^ (lin + size - 1)) & ~0xfff) != 0) return crossingRead(table, lin, size);
   const host = hostForRead(table, lin);
   return host != 0 ? loadSized(host, size) : deviceRead(missAddress, size);
@@ -105,6 +107,7 @@ function crossingRead(table: u32, lin: u32, size: u32): u64 {
 }
 
 export function slowWrite(table: u32, lin: u32, size: u32, value: u64): void {
+  if (breakpointsArmed()) checkData(lin, size, true);
   if (((lin ^ (lin + size - 1)) & ~0xfff) != 0) {
     crossingWrite(table, lin, size, value);
     return;

@@ -2,10 +2,11 @@
 import { CPU_BLOCK } from '../memory/layout';
 import { CR4_DE, FLAG_RF, VEC_DB, VEC_UD } from './bits';
 import { controlFlags, cr4 } from './block.as';
-import { DR, FLAGS } from './block';
+import { DR } from './block';
 import { raise } from './fault.as';
 import { KIND_EXCEPTION, interrupt } from './interrupt.as';
 import { requireRing0 } from './system.as';
+import { flushTlb } from './tlb.as';
 
 const DR6: usize = CPU_BLOCK + DR + 6 * 8;
 const DR7: usize = CPU_BLOCK + DR + 7 * 8;
@@ -55,6 +56,7 @@ export function movToDr(index: u32, value: u32): void {
   index = guard(index);
   if (index == 6) value = (value & DR6_BITS) | DR6_ONES;
   else if (index == 7) value = (value & DR7_BITS) | DR7_ONES;
+  if (index != 6 && load<u32>(dr(index)) != value) flushTlb(); // watched pages have no entries
   store<u64>(dr(index), value as u64);
 }
 
@@ -86,12 +88,12 @@ export function checkExecute(lin: u32): void {
   raise(VEC_DB);
 }
 
-/** After an instruction that came to its end, where breakpoints are looked for (IRET and task switches excepted: they load RF). */
-export function clearResume(): void {
-  store<u32>(CPU_BLOCK + FLAGS, load<u32>(CPU_BLOCK + FLAGS) & ~FLAG_RF);
+/** Whether a data breakpoint lies in the page of `lin`: then every access goes the slow way, which calls checkData(). */
+export function watched(lin: u32): bool {
+  return breakpointsArmed() && hits(lin & ~0xfff, 0x1000, ON_WRITE, true) != 0;
 }
 
-/** After a data access: notes the trap. */
+/** At a data access: notes the trap. */
 export function checkData(lin: u32, size: u32, write: bool): void { pendingDebug |= hits(lin, size, ON_WRITE, write); }
 
 /** After a port access: with CR4.DE. */
@@ -106,9 +108,9 @@ export function singleStep(): void { pendingDebug |= DR6_BS; }
 export function takeDebugTrap(): void {
   const found = pendingDebug;
   if (!found) return;
-  pendingDebug = 0;
   store<u64>(DR6, ((load<u32>(DR6) & ~0xf) | found) as u64);
   interrupt(VEC_DB, KIND_EXCEPTION, false, 0);
+  pendingDebug = 0;
 }
 
 /** The handler may use the debug registers. */

@@ -8,7 +8,7 @@ import {
   ESP, SEG_INDEX_CS, SEG_INDEX_DS, SEG_INDEX_ES, SEG_INDEX_FS, SEG_INDEX_GS, SEG_INDEX_SS, controlFlags, cpl, eip, iopl,
   protectionEnabled, reg32, segAttr, segLimit, segSelector, setCpl, setEip, setFlags, setSegment, virtual8086,
 } from './block.as';
-import { FAULT_ERROR, FAULT_HAS_ERROR, FAULT_VECTOR, HALTED, IDTR_BASE, IDTR_LIMIT, IN_NMI, SHUTDOWN } from './block';
+import { COUNT, FAULT_ERROR, FAULT_HAS_ERROR, FAULT_VECTOR, HALTED, IDTR_BASE, IDTR_LIMIT, IN_NMI, SHUTDOWN } from './block';
 import { enterDebugHandler } from './debug.as';
 import {
   TYPE_INT16, TYPE_INT32, TYPE_TASK_GATE, TYPE_TRAP16, TYPE_TRAP32, descriptorAt, descriptorHigh, descriptorLow, dplOf, ext, fetchDescriptor,
@@ -36,10 +36,26 @@ export const KIND_INT1: u32 = 4;
 let delivering: i32 = -1;
 /** FAULT_VECTOR while it is being delivered: when the pool runs dry in the middle, the delivery starts again and is no double fault. */
 const UNDER_WAY: u32 = 0x8000_0000;
+/** Likewise for an interrupt: its vector was acknowledged and must not be lost. */
+const UNDER_WAY_EXTERNAL: u32 = 0xc000_0000;
 
-/** Delivers the fault in the FAULT_* slots. May raise in turn; then it is called again and combines the two (SDM 3A 6.15, "#DF"). */
+/** INTR with the acknowledged vector, or NMI. */
+export function deliverExternal(vector: u32): void {
+  store<u32>(CPU_BLOCK + FAULT_VECTOR, vector | UNDER_WAY_EXTERNAL);
+  interrupt(vector, KIND_EXTERNAL, false, 0);
+  clearFault();
+}
+
+/**
+ * Delivers the fault in the FAULT_* slots. May raise in turn; then it is called again and combines the two (SDM 3A 6.15, "#DF"). Counts as an
+ * instruction, so that a guest whose handler faults at once, for ever, still uses up its budget.
+ */
 export function deliverFault(): void {
   let vector = load<u32>(CPU_BLOCK + FAULT_VECTOR);
+  if ((vector & UNDER_WAY_EXTERNAL) == UNDER_WAY_EXTERNAL) {
+    deliverExternal(vector & 0xff);
+    return;
+  }
   if (!(vector & UNDER_WAY)) {
     if (delivering == VEC_DF) {
       delivering = -1;
@@ -58,6 +74,7 @@ export function deliverFault(): void {
   vector &= ~UNDER_WAY;
   interrupt(vector, KIND_EXCEPTION, load<u32>(CPU_BLOCK + FAULT_HAS_ERROR) != 0, load<u32>(CPU_BLOCK + FAULT_ERROR));
   store<u32>(STEPPING, 0);
+  store<u64>(CPU_BLOCK + COUNT, load<u64>(CPU_BLOCK + COUNT) + 1);
   delivering = -1;
   clearFault();
 }

@@ -43,7 +43,7 @@ import { breakpointTrap, interrupt, KIND_INT, KIND_INT1, overflowTrap } from './
 import { lgdt, lidt, lldt, ltr, sgdt, sidt, sldt, str } from './descriptor-tables.as';
 import { arpl, lar, lsl, verr, verw } from './verify.as';
 import { checkIo, clts, hlt, invalidateCaches, invlpg, lmsw, movFromCr, movToCr, rdpmc, rdtsc, requireRing0, smsw, sysenter, sysexit } from './system.as';
-import { movFromDr, movToDr } from './debug.as';
+import { breakpointsArmed, checkPort, movFromDr, movToDr } from './debug.as';
 import { rdmsr, wrmsr } from './msr.as';
 import { cpuid } from './cpuid.as';
 import { portIn, portOut } from './host.as';
@@ -408,6 +408,7 @@ function input(op: u32, port: u32): u32 {
   const size = sizeOf(op);
   checkIo(port, 1 << size);
   setSized(size, EAX, portIn(port, 1 << size));
+  if (breakpointsArmed()) checkPort(port, 1 << size);
   return unlessAttention(op);
 }
 
@@ -415,6 +416,7 @@ function output(op: u32, port: u32): u32 {
   const size = sizeOf(op);
   checkIo(port, 1 << size);
   portOut(port, 1 << size, getSized(size, EAX));
+  if (breakpointsArmed()) checkPort(port, 1 << size);
   return unlessAttention(op);
 }
 

@@ -17,7 +17,7 @@ import { emptyArena, findOp } from './decode-cache.as';
 import { GP, instructionsExecuted, raiseError, syncPosition } from './fault.as';
 import { interpret } from './interpreter.as';
 import { materialize, rawFlags } from './flags.as';
-import { deliverFault as deliver, interrupt, KIND_EXTERNAL } from './interrupt.as';
+import { deliverExternal, deliverFault as deliver } from './interrupt.as';
 import { breakpointsArmed, checkExecute, forgetPendingDebug, pendingDebug, singleStep, takeDebugTrap } from './debug.as';
 import { resetCpuBlock } from './reset.as';
 import { resetTlb } from './tlb.as';
@@ -43,6 +43,8 @@ export function run(budget: u32): u32 {
   store<u32>(CUR_OP, 0);
   store<u32>(STEPPING, 0);
   while (true) {
+    // First, because it is no part of the CPU block: no run may end with a trap pending.
+    if (pendingDebug != 0) takeDebugTrap();
     if (load<u32>(CPU_BLOCK + SHUTDOWN)) return finish(STOP_SHUTDOWN);
     if (load<u32>(EXIT_REQUEST)) {
       store<u32>(EXIT_REQUEST, 0);
@@ -50,7 +52,6 @@ export function run(budget: u32): u32 {
     }
     const left = stop - load<u64>(CPU_BLOCK + COUNT);
     if (left == 0) return finish(STOP_BUDGET);
-    if (pendingDebug != 0) takeDebugTrap();
     if (!load<u32>(CPU_BLOCK + INHIBIT)) takeInterrupts();
     if (load<u32>(CPU_BLOCK + HALTED)) return finish(STOP_HALT);
     if (load<u32>(CPU_BLOCK + INHIBIT) | load<u32>(STEP_REQUEST) | (rawFlags() & (FLAG_TF | FLAG_RF)) || breakpointsArmed()) {
@@ -73,11 +74,11 @@ function takeInterrupts(): void {
   if (load<u32>(CPU_BLOCK + NMI_PENDING) && !load<u32>(CPU_BLOCK + IN_NMI)) {
     store<u32>(CPU_BLOCK + NMI_PENDING, 0);
     store<u32>(CPU_BLOCK + HALTED, 0);
-    interrupt(VEC_NMI, KIND_EXTERNAL, false, 0);
+    deliverExternal(VEC_NMI);
   }
   if (load<u32>(CPU_BLOCK + INTR) && (rawFlags() & FLAG_IF)) {
     store<u32>(CPU_BLOCK + HALTED, 0);
-    interrupt(acknowledgeInterrupt(), KIND_EXTERNAL, false, 0);
+    deliverExternal(acknowledgeInterrupt());
   }
 }
 

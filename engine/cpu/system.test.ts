@@ -355,6 +355,18 @@ describe('double and triple faults', () => {
     expect([cpu.eip, stack(2)]).toEqual([0xd00, [0x100, 0x100]]);
   });
 
+  test('an acknowledged interrupt that finds the pool empty is not lost', () => {
+    idtGate(0x30, D.gate(D.INT32, CODE0, 0xd00));
+    let filled = 0x100;
+    while (cpu.x.freePages() > 0) cpu.poke8(filled++ << 12, 1);
+    cpu.setReg(ESP, 0xf_f000);
+    expect(() => cpu.x.deliverExternal(0x30)).toThrow(POOL_EXHAUSTED);
+    expect(cpu.get(B.FAULT_VECTOR)).not.toBe(0);
+    cpu.x.clearPage(0x100);
+    expect(cpu.deliver()).toEqual([]);
+    expect([cpu.eip, stack(1), cpu.get(B.FAULT_VECTOR)]).toEqual([0xd00, [0x100], 0]);
+  });
+
   test('a stack outside RAM swallows the frame', () => {
     idtGate(F.VEC_GP, D.gate(D.INT32, CODE0, 0xd00));
     cpu.setReg(ESP, 0x80_0000);

@@ -11,6 +11,7 @@ import { LARGE_REGIONS, MODE_KEY, READ_TLB, TLB_GENERATION, TLB_USED, WRITE_TLB 
 import { pageForRead, writablePage, poolPages } from '../memory/mmm.as';
 import { translate } from './paging.as';
 import { dropCode, flushCodeTlb } from './decode-cache.as';
+import { watched } from './debug.as';
 
 const TABLE_BYTES: u32 = 0x8000;
 const USER_READ: u32 = TLB_BASE;
@@ -153,6 +154,7 @@ function dropEntries(ppn: u32, tables: u32): void {
 }
 
 function enter(table: u32, lin: u32, host: u32): void {
+  if (watched(lin)) return;
   const page = lin & ~0xfff;
   const ppn = (host - POOL_BASE) >>> 12;
   store<u64>(tlbSlot(table, lin), (<u64>page << 32) | <u64>(host - page));

@@ -15,7 +15,7 @@ export { flushTlb, modeChanged } from './tlb.as';
 export { read32, write32, read8 } from './access.as';
 export { translateFetch, peekTranslate } from './paging.as';
 export { loadSegment, segCheck } from './segmentation.as';
-export { interrupt, deliverFault } from './interrupt.as';
+export { interrupt, deliverExternal, deliverFault } from './interrupt.as';
 export { iret } from './iret.as';
 export { farJump, farCall, farReturn } from './far.as';
 export { movToCr, movFromCr, lmsw, sysenter, sysexit, checkIo, rdtsc } from './system.as';
@@ -51,6 +51,7 @@ export interface SystemExports {
   loadSegment(seg: number, selector: number): void;
   segCheck(seg: number, offset: number, size: number, write: boolean): void;
   interrupt(vector: number, kind: number, hasError: boolean, error: number): void;
+  deliverExternal(vector: number): void;
   deliverFault(): void;
   iret(wide: boolean): void;
   farJump(selector: number, offset: number): void;

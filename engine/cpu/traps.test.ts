@@ -1,0 +1,105 @@
+/** What only shows with the interpreter running: traps after instructions, and guests that never get to execute one. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { coreModule } from '#test/support/core-module.ts';
+import * as B from './block.ts';
+import { FLAG_IF, FLAG_TF, VEC_DB, VEC_UD } from './bits.ts';
+import { STOP_BUDGET } from './core-exports.ts';
+import { Cpu } from './cpu.ts';
+import { CPU_BLOCK, PAGE_SIZE, POOL_BASE } from '../memory/layout.ts';
+
+const POOL_PAGES = 64;
+const CODE = 0x1000;
+/** Handler of vector n: a HLT at HANDLERS + n. */
+const HANDLERS = 0x2000;
+const HLT = 0xf4;
+
+let cpu: Cpu;
+let view: DataView;
+
+const get = (field: number) => view.getUint32(CPU_BLOCK + field, true);
+const set = (field: number, value: number) => view.setUint32(CPU_BLOCK + field, value, true);
+const host = (pa: number) => cpu.exports.pageForWrite(pa >>> 12) + (pa & 0xfff);
+const poke = (pa: number, ...bytes: number[]) => bytes.forEach((byte, i) => view.setUint8(host(pa + i), byte));
+const peek16 = (pa: number) => view.getUint16(host(pa), true);
+
+/** Real mode, code at 0:CODE, stack below 0:8000h, every vector to a HLT of its own. */
+beforeEach(() => {
+  const memory = new WebAssembly.Memory({ initial: (POOL_BASE + POOL_PAGES * PAGE_SIZE) / 0x1_0000, maximum: 65536, shared: true });
+  view = new DataView(memory.buffer);
+  cpu = new Cpu(coreModule(), memory, {
+    portIn: () => 0xff,
+    portOut: () => {},
+    mmioRead: () => 0xff,
+    mmioWrite: () => {},
+    acknowledgeInterrupt: () => 0x20,
+    poolExhausted: () => {},
+  });
+  cpu.exports.init(POOL_PAGES - 1, POOL_PAGES);
+  cpu.exports.mapRam(0, POOL_PAGES - 1);
+  for (let vector = 0; vector < 256; vector++) {
+    poke(vector * 4, (HANDLERS + vector) & 0xff, (HANDLERS + vector) >>> 8, 0, 0);
+    poke(HANDLERS + vector, HLT);
+  }
+  set(B.SEG_CS + B.SEG_SELECTOR, 0);
+  set(B.SEG_CS + B.SEG_BASE, 0);
+  set(B.RIP, CODE);
+  set(B.REGS + 4 * 8, 0x8000);
+  cpu.exports.resetDerived();
+});
+
+/** The vector whose handler halted, and the return address that it was given. */
+function trapped(): [vector: number, from: number] {
+  cpu.run(1000);
+  return [get(B.RIP) - 1 - HANDLERS, peek16(get(B.REGS + 4 * 8))];
+}
+
+describe('traps', () => {
+  test('TF traps after each instruction', () => {
+    poke(CODE, 0x90, 0x90);
+    set(B.FLAGS, FLAG_TF | 2);
+    expect(trapped()).toEqual([VEC_DB, CODE + 1]);
+    expect(get(B.DR + 6 * 8)).toBe(0xffff_4ff0);
+  });
+
+  test('the instruction after STI runs before an interrupt is taken', () => {
+    poke(CODE, 0xfb, 0x40, 0x40); // sti; inc ax; inc ax
+    set(B.INTR, 1);
+    expect(trapped()).toEqual([0x20, CODE + 2]);
+    expect(get(B.FLAGS) & FLAG_IF).toBe(0);
+  });
+
+  test.each([
+    ['a write', [0xa2, 0x02, 0x50], 0b01, CODE + 3], // mov [5002h], al
+    ['a wider write that ends there', [0xa3, 0xff, 0x4f], 0b01, CODE + 3], // mov [4fffh], ax
+    ['a read, where reads count', [0xa0, 0x03, 0x50], 0b11, CODE + 3], // mov al, [5003h]
+    ['a repeated store', [0xf3, 0xaa], 0b01, CODE + 2], // rep stosb
+  ])('a data breakpoint traps after %s', (_name, code, type, next) => {
+    poke(CODE, ...code, 0x90, 0x90);
+    set(B.REGS + 7 * 8, 0x4ff0);
+    set(B.REGS + 1 * 8, 0x20);
+    set(B.DR, 0x5000);
+    set(B.DR + 7 * 8, 0x402 | (type << 16) | (0b11 << 18));
+    cpu.exports.resetDerived();
+    const [vector, from] = trapped();
+    expect([vector, get(B.DR + 6 * 8) & 0xf]).toEqual([VEC_DB, 1]);
+    expect(from === next || code[0] === 0xf3).toBe(true);
+  });
+
+  test('a data breakpoint that nothing touches changes nothing', () => {
+    poke(CODE, 0xa2, 0x04, 0x50, HLT); // mov [5004h], al
+    set(B.DR, 0x5000);
+    set(B.DR + 7 * 8, 0x402 | (0b1101 << 16));
+    cpu.exports.resetDerived();
+    cpu.run(1000);
+    expect(get(B.RIP)).toBe(CODE + 4);
+  });
+});
+
+describe('progress', () => {
+  test('a handler that faults at once, for ever, uses up the budget', () => {
+    poke(CODE, 0x0f, 0x0b); // ud2
+    poke(VEC_UD * 4, CODE & 0xff, CODE >>> 8);
+    expect(cpu.run(10_000)).toBe(STOP_BUDGET);
+    expect(cpu.exports.instructionCount()).toBe(10_000);
+  });
+});
