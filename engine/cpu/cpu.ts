@@ -93,4 +93,3 @@ export class Cpu {
     this.core.resetDerived();
   }
 }
-
