@@ -1,0 +1,125 @@
+/** Exactness on the real PC: neither taking a checkpoint nor going on from one can be told from a run without (METHOD.md, "What it guarantees"). */
+import { expect, test } from 'vitest';
+import { restoreCheckpoint } from '#engine/checkpoint/restore.ts';
+import { whileStopped } from '#engine/checkpoint/stopped.ts';
+import { CheckpointStore } from '#engine/checkpoint/store.ts';
+import { takeCheckpoint } from '#engine/checkpoint/take.ts';
+import { PAGE_SIZE } from '#engine/memory/layout.ts';
+import { deriveReferences, findEmptySlot, FrozenMap, memoryStats } from '#engine/memory/mmm.ts';
+import { BenchPc } from '#test/support/bench-pc.ts';
+import { fullSpeed, testClock } from '#test/support/fake-vm.ts';
+import { MemoryFiles } from '#test/support/memory-files.ts';
+import { STI, TinyKernel } from '#test/support/tiny-kernel.ts';
+import { nodeCodec } from './node-codec.ts';
+import { restorableVm } from './vcpu-checkpoint.ts';
+
+/** Walks 2 MiB with a stride that visits pages in disorder, writing what it read and counted; rewrites its own code; counts timer interrupts meanwhile. */
+function walker(): Uint8Array {
+  const kernel = new TinyKernel().interrupts(0xfe).handler(0x20, inner => inner.increment(0x200000));
+  kernel.out8(0x43, 0x34).out8(0x40, 0xa9, 0x04).raw(STI).raw(0x31, 0xdb); // xor ebx, ebx
+  const loop = kernel.here;
+  kernel
+    .raw(0x81, 0xc3, 0x35, 0x27, 0x01, 0x00) // add ebx, 12735h
+    .raw(0x81, 0xe3, 0xfc, 0xff, 0x1f, 0x00) // and ebx, 1ffffch
+    .raw(0x03, 0x83, 0x00, 0x00, 0x40, 0x00) // add eax, [ebx + 400000h]
+    .raw(0x40) // inc eax
+    .raw(0x89, 0x83, 0x00, 0x00, 0x40, 0x00); // mov [ebx + 400000h], eax
+  const patched = kernel.here + 7 + 1;
+  kernel
+    .raw(0x88, 0x05, patched & 0xff, (patched >> 8) & 0xff, (patched >> 16) & 0xff, 0, 0x90) // mov [patched], al; nop
+    .raw(0xb9, 0, 0, 0, 0) // mov ecx, imm32, whose low byte is rewritten
+    .raw(0x01, 0xc8) // add eax, ecx
+    .jumpTo(loop);
+  return kernel.image();
+}
+
+const boot = { kind: 'multiboot', kernel: walker(), modules: [], commandLine: '' } as const;
+const FIRST = 300_000;
+const REST = 900_000;
+
+test('a run with a checkpoint in its middle, and one restored from it, end as one without', async () => {
+  const plain = new BenchPc({ boot }, 2);
+  plain.run(FIRST);
+  const atCheckpoint = plain.pc.stateHash();
+  plain.run(REST);
+  const atEnd = plain.pc.stateHash();
+  expect(atEnd).not.toBe(atCheckpoint);
+
+  const ongoing = new BenchPc({ boot }, 2);
+  ongoing.run(FIRST);
+  const { pc } = ongoing;
+  const memory = ongoing.memory.buffer as unknown as SharedArrayBuffer;
+  let left = REST;
+  const clock = testClock(() => {
+    const budget = Math.min(left, 40_000);
+    ongoing.run(budget);
+    left -= budget;
+  });
+  const vm = {
+    freeze() {
+      const slot = findEmptySlot(memory)!;
+      return { slot, epoch: pc.core.freeze(slot) };
+    },
+    thaw(slot: number) {
+      pc.core.thaw(slot);
+      while (pc.core.reclaim(slot, 1000) > 0);
+    },
+    saveDevices: () => pc.saveDevices(),
+  };
+  const store = new CheckpointStore(new MemoryFiles(), '/vm');
+  const stopped = whileStopped(vm, clock);
+  const request = { id: 'checkpoint1', parent: null, vmName: 'Debian', title: '', takenAt: '', ramBytes: pc.ramBytes, running: true };
+  await takeCheckpoint(request, stopped, new FrozenMap(memory, stopped.slot), {
+    store,
+    codec: nodeCodec,
+    clock,
+    pace: fullSpeed(clock),
+    base: undefined,
+    startedMs: 0,
+  });
+  expect(left).toBeGreaterThan(0);
+  vm.thaw(stopped.slot);
+  ongoing.run(left);
+  expect(memoryStats(memory).cowFaults).toBeGreaterThan(300);
+  expect(pc.stateHash()).toBe(atEnd);
+  pc.core.freePages();
+  expect(memoryStats(memory).usedPages).toBe(deriveReferences(memory).size + 1);
+
+  const restored = new BenchPc({ boot: { kind: 'none' } });
+  const buffer = restored.memory.buffer as unknown as SharedArrayBuffer;
+  restoreCheckpoint(store, store.pathOf('checkpoint1'), restorableVm(restored.pc, restored.pc.core, buffer), nodeCodec);
+  expect(restored.pc.stateHash()).toBe(atCheckpoint);
+  restored.run(REST);
+  expect(restored.pc.stateHash()).toBe(atEnd);
+
+  // Into a machine that has run something else.
+  restoreCheckpoint(store, store.pathOf('checkpoint1'), restorableVm(pc, pc.core, memory), nodeCodec);
+  expect(pc.stateHash()).toBe(atCheckpoint);
+  ongoing.run(REST);
+  expect(pc.stateHash()).toBe(atEnd);
+});
+
+test('a guest whose copies exhaust the pool waits and goes on as if it had not', () => {
+  const plain = new BenchPc({ boot });
+  plain.run(FIRST + REST);
+  const tight = new BenchPc({ boot });
+  const { pc } = tight;
+  tight.run(FIRST);
+  // Pages that read as zero take up the pool, unseen by the guest.
+  for (let gppn = pc.ramBytes / PAGE_SIZE - 1; gppn > 0x800 && pc.core.freePages() > 50; gppn--) pc.core.pageForWrite(gppn);
+  let slot = 0;
+  while (slot < 8) {
+    pc.core.freeze(slot++);
+    if (tight.run(50_000).kind === 'pool-exhausted') break;
+  }
+  const count = pc.instructionCount();
+  expect(tight.run(100_000)).toEqual({ kind: 'pool-exhausted' });
+  expect(pc.instructionCount()).toBe(count);
+  while (slot-- > 0) {
+    pc.core.thaw(slot);
+    while (pc.core.reclaim(slot, 4096) > 0);
+  }
+  expect(tight.run(FIRST + REST - count)).toEqual({ kind: 'budget' });
+  expect(pc.instructionCount()).toBe(FIRST + REST);
+  expect(pc.stateHash()).toBe(plain.pc.stateHash());
+});
