@@ -102,11 +102,11 @@ test('a run with a checkpoint in its middle, and one restored from it, end as on
 test('a guest whose copies exhaust the pool waits and goes on as if it had not', () => {
   const plain = new BenchPc({ boot });
   plain.run(FIRST + REST);
-  const tight = new BenchPc({ boot });
+  const tight = new BenchPc({ boot }, 0);
   const { pc } = tight;
   tight.run(FIRST);
   // Pages that read as zero take up the pool, unseen by the guest.
-  for (let gppn = pc.ramBytes / PAGE_SIZE - 1; gppn > 0x800 && pc.core.freePages() > 50; gppn--) pc.core.pageForWrite(gppn);
+  for (let gppn = pc.ramBytes / PAGE_SIZE - 1; gppn >= 0x600 && pc.core.freePages() > 50; gppn--) pc.core.pageForWrite(gppn);
   let slot = 0;
   while (slot < 8) {
     pc.core.freeze(slot++);
