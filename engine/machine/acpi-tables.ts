@@ -121,7 +121,6 @@ function fadt(): Uint8Array {
   u32(112, WBINVD | PROC_C1 | NO_SLEEP_BUTTON | NO_FIXED_RTC | RESET_REGISTER);
   generic(116, RESET_PORT, 8);
   u8(128, RESET_VALUE);
-  u32(132, FACS_ADDRESS);
   u32(140, DSDT_ADDRESS);
   generic(148, PM_BASE, 32);
   generic(172, PM_BASE + 4, 16);

@@ -46,6 +46,8 @@ import { ClockState, VirtualTime } from './virtual-time.ts';
 const A20_ON = 0xffffffff;
 const A20_OFF = 0xffefffff;
 const INTERRUPT_FLAG = 1 << 9;
+/** The core counts a run's instructions in 32 bits. */
+const MAX_STEP = 2 ** 31 - 1;
 
 export class Pc implements Machine {
   readonly memory: GuestMemory;
@@ -146,7 +148,7 @@ export class Pc implements Machine {
       const remaining = endCount - cpu.exports.instructionCount();
       if (remaining <= 0) return { kind: 'budget' };
       const nowNs = time.nowNs();
-      const step = Math.min(remaining, (time.nextDeadlineNs() ?? Infinity) - nowNs);
+      const step = Math.min(remaining, (time.nextDeadlineNs() ?? Infinity) - nowNs, MAX_STEP);
       time.sliceEndNs = nowNs + step;
       const stop = cpu.run(step);
       time.sliceEndNs = -Infinity;
