@@ -31,7 +31,16 @@ const LINE: u32 = 8 << 8;
 
 const EXTENDED_NX: u32 = 1 << 20;
 
-const LAST_LEAF: u32 = 2;
+/** EDX of leaf 8000_0007h: the TSC runs at one rate whatever the processor does. */
+const INVARIANT_TSC: u32 = 1 << 8;
+
+/** The TSC counts virtual nanoseconds: 1 GHz, told as a 25 MHz crystal times 40. A guest that is told need not measure, and can't measure wrong. */
+const CRYSTAL_HZ: u32 = 25_000_000;
+const TSC_PER_CRYSTAL: u32 = 40;
+const MHZ: u32 = 1000;
+const BUS_MHZ: u32 = 100;
+
+const LAST_LEAF: u32 = 0x16;
 const LAST_EXTENDED: u32 = 0x8000_0008;
 
 /** 48 bytes, padded with NUL. */
@@ -61,11 +70,20 @@ export function cpuid(): void {
       // 32 KiB of data and of instruction cache, 2 MiB of second level: sizes by which guests tune their copies.
       answer(0x7d30_2c01, 0, 0, 0);
       break;
+    case 0x15:
+      answer(1, TSC_PER_CRYSTAL, CRYSTAL_HZ, 0);
+      break;
+    case 0x16:
+      answer(MHZ, MHZ, BUS_MHZ, 0);
+      break;
     case 0x8000_0000:
       answer(LAST_EXTENDED, 0, 0, 0);
       break;
     case 0x8000_0001:
       answer(0, 0, 0, EXTENDED_NX);
+      break;
+    case 0x8000_0007:
+      answer(0, 0, 0, INVARIANT_TSC);
       break;
     case 0x8000_0008:
       answer(PHYSICAL_BITS | (32 << 8), 0, 0, 0);
