@@ -1,11 +1,13 @@
 /**
  * Virtual time along the host's clock (DESIGN.md section 3). An instruction is a virtual nanosecond; what the host's clock has gained on the
- * guest is given to it between slices as a clock adjustment. A guest that was starved catches up in small jumps, so that it
- * doesn't see its timers expire in heaps; what it could not use while paused is never given.
+ * guest is given to it between slices as a clock adjustment. What it could not use while paused is never given.
+ *
+ * A busy guest gets it in jumps far below the 10 ms over which Linux compares TSC and PIT (pit_calibrate_tsc): one jump over the
+ * whole of that would end the comparison unnoticed and make the TSC a hundred times too slow, while many small ones are seen and it asks the PM timer instead.
  */
 const MS = 1_000_000;
 /** The most that a guest which was busy is moved forward at once. */
-const LARGEST_JUMP_NS = 10 * MS;
+const LARGEST_JUMP_NS = MS / 2;
 /** A debt beyond this is forgotten: the host slept, or was too busy for long. */
 const LARGEST_DEBT_NS = 1000 * MS;
 /** A guest that is further ahead of the host's clock than this waits. */

@@ -1,14 +1,14 @@
-/** How many instructions a slice may have: about a millisecond's worth on this host, or a fixed grid of counts where runs must be exact. */
+/** How many instructions a slice may have: about a quarter of a millisecond's worth on this host, so that time passes smoothly (pacer.ts), or a fixed grid of counts where runs must be exact. */
 import type { Pacing } from './protocol.ts';
 
-const TARGET_NS = 1_000_000;
-const SMALLEST = 10_000;
+const TARGET_NS = 250_000;
+const SMALLEST = 5_000;
 const LARGEST = 4_000_000;
-const FIRST = 100_000;
+const FIRST = 25_000;
 /** Slice boundaries of exact runs lie at multiples of this, whatever else cuts a slice short. */
 const GRID = 250_000;
 /** A slice this short says nothing about speed. */
-const SMALLEST_SAMPLE = 5_000;
+const SMALLEST_SAMPLE = 2_000;
 
 export class SliceBudget {
   private readonly pacing: Pacing;

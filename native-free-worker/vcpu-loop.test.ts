@@ -119,7 +119,7 @@ describe('the vcpu loop', () => {
     expect(frames[0]!.payload[5]).toBe('C'.charCodeAt(0));
   });
 
-  test('a host-paced guest is moved along with the host clock', () => {
+  test('a host-paced guest is moved along with the host clock, by far less than a calibration takes', () => {
     let now = 0;
     const { loop, machine } = world(
       [{ nops: 300_000 }, { end: { kind: 'power-off' } }],
@@ -128,6 +128,6 @@ describe('the vcpu loop', () => {
     );
     loop.run();
     expect(machine.nowNs()).toBeGreaterThan(1_000_000);
-    expect(Math.max(...machine.advances)).toBeLessThanOrEqual(10_000_000);
+    expect(Math.max(...machine.advances)).toBeLessThanOrEqual(500_000);
   });
 });

@@ -89,6 +89,7 @@ async function runToEnd(
   const terminal = stdio ? await SerialTerminal.open(client, name) : undefined;
   try {
     await service.start(name, { cold });
+    terminal?.listen();
     const unplug = () => client.request('vm.stop', { name, how: 'plug' }).catch(() => {}); // it may end by itself meanwhile
     void signal.then(unplug);
     void terminal?.left.then(unplug);

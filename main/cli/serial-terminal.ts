@@ -16,6 +16,7 @@ export class SerialTerminal {
     this.client = client;
     this.handle = handle;
     this.left = new Promise(resolve => (this.leave = resolve));
+    process.stdout.on('error', () => this.leave());
   }
 
   static async open(client: HostClient, name: string): Promise<SerialTerminal> {
@@ -23,7 +24,6 @@ export class SerialTerminal {
     client.onFrame(bytes => terminal?.show(bytes));
     const { handle } = await client.request('console.attach', { name });
     terminal = new SerialTerminal(client, handle);
-    terminal.listen();
     return terminal;
   }
 
@@ -36,9 +36,9 @@ export class SerialTerminal {
     });
   }
 
-  private listen(): void {
+  /** Once the VM is there to take what is typed. */
+  listen(): void {
     const { stdin, stdout, stderr } = process;
-    stdout.on('error', () => this.leave());
     if (stdin.isTTY) {
       stdin.setRawMode(true);
       stderr.write('Ctrl-A X ends the VM.\r\n');

@@ -1,0 +1,228 @@
+/** The cairn command as a user has it: real processes, a real (tiny) guest. */
+import { execFileSync, spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { echoGuest } from '../support/echo-guest.ts';
+import type { Checkpoint, VmDetail, VmSummary } from '#main/ipc/contract.ts';
+
+const command = fileURLToPath(new URL('../../scripts/cairn.mjs', import.meta.url));
+
+let home: string;
+let guest: string;
+const running = new Set<Running>();
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'cairn-cli-'));
+  guest = join(home, 'echo-guest');
+  writeFileSync(guest, echoGuest());
+});
+afterEach(async () => {
+  for (const vm of running) await vm.kill('SIGKILL');
+  running.clear();
+  rmSync(home, { recursive: true, force: true });
+});
+
+const environment = () => ({ ...process.env, CAIRN_HOME: join(home, 'library') });
+const cairn = (...args: string[]) => spawnSync(process.execPath, [command, ...args], { env: environment(), encoding: 'utf8' });
+function json<T>(...args: string[]): T {
+  const { status, stdout, stderr } = cairn(...args, '--json');
+  if (status !== 0) throw new Error(`cairn ${args.join(' ')}: ${stderr}`);
+  return JSON.parse(stdout) as T;
+}
+
+/** `cairn run` in a process of its own. */
+class Running {
+  text = '';
+  errors = '';
+  readonly ended: Promise<number | NodeJS.Signals | null>;
+  private readonly child: ChildProcessWithoutNullStreams;
+  private look = () => {};
+
+  constructor(...args: string[]) {
+    this.child = spawn(process.execPath, [command, 'run', ...args], { env: environment() });
+    this.child.stdin.on('error', () => {});
+    this.child.stdout.on('data', (bytes: Buffer) => {
+      this.text += bytes.toString('latin1');
+      this.look();
+    });
+    this.child.stderr.on('data', (bytes: Buffer) => (this.errors += bytes.toString()));
+    this.ended = new Promise(resolve => this.child.on('close', (code, signal) => resolve(code ?? signal)));
+    running.add(this);
+  }
+  type(text: string): void {
+    this.child.stdin.write(Buffer.from(text, 'latin1'));
+  }
+  closeInput(): void {
+    this.child.stdin.end();
+  }
+  /** Settles when `text` is all that has been said; fails when the process ends without it. */
+  async says(text: string): Promise<void> {
+    const said = new Promise<void>(resolve => {
+      this.look = () => this.text === text && resolve();
+      this.look();
+    });
+    await Promise.race([said, this.ended]);
+    expect(this.text).toBe(text);
+  }
+  kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals | null> {
+    this.child.kill(signal);
+    return this.ended;
+  }
+}
+
+const start = (name: string, ...more: string[]) => new Running('--name', name, '--kernel', guest, '--memory', '16M', ...more);
+
+describe('cairn run', () => {
+  test('is the serial port, byte for byte, until the guest powers off', async () => {
+    const vm = start('a');
+    await vm.says('ready\n');
+    const bytes = '\x00\x01\x04\x1a EOF ENDS NOTHING \xff';
+    vm.type(bytes);
+    await vm.says(`ready\n${bytes}`);
+    vm.type('q');
+    expect(await vm.ended).toBe(0);
+    expect(vm.errors).toBe('');
+    expect(json<VmSummary[]>('vm', 'list')).toMatchObject([{ name: 'a', state: 'off' }]);
+  });
+
+  test.each([
+    ['halts for good', 'h', [], 0],
+    ['ends itself by the debug-exit port', 'd', ['--debug-exit'], 7],
+    ['resets where it may not', 'r', ['--no-reboot'], 0],
+  ])('ends with its code when the guest %s', async (_, letter, options, code) => {
+    const vm = start('a', ...options);
+    await vm.says('ready\n');
+    vm.closeInput();
+    const other = cairn('vm', 'show', 'a'); // the end of stdin ended nothing
+    expect(other.stdout).toContain('running');
+    const again = start('b', ...options);
+    await again.says('ready\n');
+    again.type(letter);
+    expect(await again.ended).toBe(code);
+    expect(await vm.kill('SIGTERM')).toBe(0);
+  });
+
+  test('a reset starts the guest again', async () => {
+    const vm = start('a');
+    await vm.says('ready\n');
+    vm.type('r');
+    await vm.says('ready\nready\n');
+    expect(await vm.kill('SIGINT')).toBe(0);
+  });
+
+  test('without a name leaves nothing behind', async () => {
+    const vm = new Running('--kernel', guest, '--memory', '16M');
+    await vm.says('ready\n');
+    vm.type('q');
+    expect(await vm.ended).toBe(0);
+    expect(json('vm', 'list')).toEqual([]);
+  });
+});
+
+describe('checkpoints of a VM that another process runs', () => {
+  test('are taken, listed, renamed, reverted to and started from', async () => {
+    const vm = start('a');
+    await vm.says('ready\n');
+    vm.type('++');
+    await vm.says('ready\nAB');
+    const one = json<Checkpoint>('checkpoint', 'take', 'a', '--title', 'two counted');
+    expect(one).toMatchObject({ title: 'two counted', parent: null, running: true });
+    expect(one.pauseMs).toBeGreaterThan(0);
+    vm.type('+');
+    await vm.says('ready\nABC');
+    expect(json<VmSummary>('checkpoint', 'revert', 'a', one.id)).toMatchObject({ state: 'running', current: one.id });
+    vm.type('=+');
+    await vm.says('ready\nABCBC');
+    const two = json<Checkpoint>('checkpoint', 'take', 'a');
+    expect(two.parent).toBe(one.id);
+    expect(json<Checkpoint>('checkpoint', 'rename', 'a', two.id, 'three counted').title).toBe('three counted');
+    expect(json<Checkpoint[]>('checkpoint', 'list', 'a').map(({ title }) => title)).toEqual(['two counted', 'three counted']);
+
+    const other = new Running('--from', `a/${two.id}`, '--name', 'b');
+    other.type('=');
+    await other.says('C');
+    await vm.kill('SIGKILL');
+    json('vm', 'delete', 'a'); // the clone needs nothing of it
+    other.type('+q');
+    expect(await other.ended).toBe(0);
+    expect(other.text).toBe('CD');
+    expect(json<Checkpoint>('inspect', join(home, 'library', 'b.cairn', 'checkpoints', `${two.id}.ckpt`)).id).toBe(two.id);
+  });
+
+  test('kill -9 lets go of the VM, and a VM that is off is reverted and goes on', async () => {
+    const vm = start('a');
+    vm.type('+');
+    await vm.says('ready\nA');
+    const { id } = json<Checkpoint>('checkpoint', 'take', 'a');
+    await vm.kill('SIGKILL');
+    expect(json<VmSummary>('vm', 'show', 'a')).toMatchObject({ state: 'off', current: id });
+    const off = json<Checkpoint>('checkpoint', 'take', 'a', '--title', 'off');
+    expect(off).toMatchObject({ running: false, parent: id });
+    json('checkpoint', 'revert', 'a', id);
+    const again = new Running('--name', 'a');
+    again.type('=');
+    await again.says('A');
+    expect(readdirSync(join(home, 'library', 'a.cairn', 'checkpoints')).toSorted()).toEqual([`${id}.ckpt`, `${off.id}.ckpt`].toSorted());
+  });
+
+  test('pause stops the guest, resume lets it go on, stop ends it', async () => {
+    const vm = start('a');
+    await vm.says('ready\n');
+    expect(json<VmSummary>('vm', 'pause', 'a').state).toBe('paused');
+    vm.type('x');
+    expect(json<VmDetail>('vm', 'show', 'a')).toMatchObject({ state: 'paused', ownedElsewhere: true, checkpoints: 0 });
+    expect(vm.text).toBe('ready\n');
+    expect(json<VmSummary>('vm', 'resume', 'a').state).toBe('running');
+    await vm.says('ready\nx');
+    expect(json<VmSummary>('vm', 'stop', 'a').state).toBe('off');
+    expect(await vm.ended).toBe(0);
+  });
+});
+
+describe('what goes wrong is one sentence and a code', () => {
+  test.each([
+    ['a verb that is none', ['chekpoint'], 1, /“chekpoint”/],
+    ['an option that is none', ['run', '--kernle', 'x'], 1, /--kernle/],
+    ['too few words', ['checkpoint', 'revert', 'a'], 1, /usage: cairn checkpoint revert NAME ID/],
+    ['a size that is none', ['run', '--name', 'a', '--memory', 'lots', '--kernel', 'k'], 1, /lots/],
+    ['too much memory', ['run', '--name', 'a', '--memory', '64G', '--kernel', 'k'], 2, /at most 3072 MiB/],
+    ['a kernel that is not there', ['run', '--name', 'a', '--kernel', '/no/such/kernel'], 2, /\/no\/such\/kernel does not exist/],
+    ['a file that is no kernel', ['run', '--name', 'a', '--kernel', process.execPath], 2, /node/],
+    ['a VM that is not there', ['vm', 'show', 'nobody'], 2, /there is no VM nobody/],
+    ['a checkpoint that is not there', ['run', '--name', 'a', '--from', '0123456789abcdef'], 2, /0123456789abcdef/],
+    ['a file that is no checkpoint', ['inspect', process.execPath], 4, /node/],
+    ['a VM that is off', ['vm', 'create'], 1, /not “create”/],
+  ])('%s', (_, args, code, sentence) => {
+    const { status, stdout, stderr } = cairn(...args);
+    expect(stderr).toMatch(sentence);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stdout).toBe('');
+    expect(status).toBe(code);
+    expect(json('vm', 'list')).toEqual([]); // nothing was made
+  });
+
+  test('a second cairn run of a VM that runs', async () => {
+    const vm = start('a');
+    await vm.says('ready\n');
+    const second = cairn('run', '--name', 'a', '--kernel', guest, '--memory', '16M');
+    expect(second.status).toBe(3);
+    expect(second.stderr).toMatch(/^cairn: a is (open in another Cairn|running).*\n$/);
+    vm.type('+');
+    await vm.says('ready\nA');
+  });
+
+  test('--json says it on stdout, for programs', () => {
+    const { status, stdout } = cairn('vm', 'show', 'nobody', '--json');
+    expect(status).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'NO_SUCH_VM' } });
+  });
+
+  test('help is for every verb and has examples', () => {
+    for (const verb of [[], ['run'], ['checkpoint'], ['vm'], ['inspect'], ['serve']]) {
+      const text = execFileSync(process.execPath, [command, ...verb, '--help'], { encoding: 'utf8' });
+      expect(text).toMatch(/^\s+cairn \w+ .+$/m);
+    }
+  });
+});
