@@ -38,7 +38,7 @@ export class SerialTerminal {
 
   /** Once the VM is there to take what is typed. */
   listen(): void {
-    const { stdin, stdout, stderr } = process;
+    const { stdin, stderr } = process;
     if (stdin.isTTY) {
       stdin.setRawMode(true);
       stderr.write('Ctrl-A X ends the VM.\r\n');

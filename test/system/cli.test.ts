@@ -64,7 +64,7 @@ class Running {
       this.look();
     });
     await Promise.race([said, this.ended]);
-    expect(this.text).toBe(text);
+    if (this.text !== text) throw new Error(`it ended after ${JSON.stringify(this.text)}, without ${JSON.stringify(text)}: ${this.errors}`);
   }
   kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals | null> {
     this.child.kill(signal);
