@@ -159,10 +159,14 @@ export class Uart implements Device<StateOf<typeof UartState>> {
     }
     this.threPending = false;
     this.update();
-    if (!this.loopback) this.output(value);
-    else if (this.fifo.length >= this.fifoDepth) this.lineErrors |= LSR_OVERRUN;
-    else this.fifo.push(value);
     this.threPending = true; // sent already: a new edge on the line
+    if (!this.loopback) {
+      this.output(value);
+      this.update(); // and not refill(): what is sent must not put off the timeout of what was received
+      return;
+    }
+    if (this.fifo.length >= this.fifoDepth) this.lineErrors |= LSR_OVERRUN;
+    else this.fifo.push(value);
     this.refill();
   }
 
