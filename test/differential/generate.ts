@@ -3,8 +3,9 @@ import { floatKinds } from './float-snippets.ts';
 import { integerKinds } from './integer-snippets.ts';
 import { Random } from './random.ts';
 import { modes, Snippet } from './snippet.ts';
+import { systemKinds } from './system-snippets.ts';
 
-const kinds = [...integerKinds, ...floatKinds];
+const kinds = [...integerKinds, ...systemKinds, ...floatKinds];
 const totalWeight = kinds.reduce((sum, { weight }) => sum + weight, 0);
 
 export interface Case {

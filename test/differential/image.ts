@@ -2,11 +2,12 @@
  * The differential test's guest: a Multiboot 1 image (flat, own bytes) with a runtime that executes snippets one after the other, each from
  * known registers and memory, and writes what came out to COM1, one line a snippet (record.ts).
  *
- *   0000_7000  the snippet's code, copied here              0002_2000  supervisor page
- *   0000_8000  scratch memory, 1 KiB; the stack at its end  0002_3000  ordinary page
- *   0001_f000  ordinary page                                0002_f000  top of the runtime's stack
- *   0002_0000  absent page                                  0003_0000  page directory and tables: the first 16 MiB, identity
- *   0002_1000  read-only page                               0010_0000  the image: runtime (supervisor), then the snippets
+ *   0000_7000  the snippet's code, copied here              0002_2000  ordinary page
+ *   0000_8000  scratch memory, 1 KiB; the stack at its end  0002_3000  supervisor page
+ *   0001_f000  ordinary page                                0002_4000  ordinary page
+ *   0002_0000  absent page                                  0002_f000  top of the runtime's stack
+ *   0002_1000  read-only page                               0003_0000  page directory and tables: the first 16 MiB, identity
+ *                                                           0010_0000  the image: runtime (supervisor), then the snippets
  */
 import { Assembler } from './assembler.ts';
 
@@ -16,8 +17,8 @@ export const SCRATCH_SIZE = 0x400;
 export const STACK = 0x83c0;
 export const ABSENT_PAGE = 0x20000;
 export const READ_ONLY_PAGE = 0x21000;
-export const SUPERVISOR_PAGE = 0x22000;
-export const AFTER_PAGE = 0x23000;
+export const SUPERVISOR_PAGE = 0x23000;
+export const AFTER_PAGE = 0x24000;
 const RUNTIME_STACK = 0x2f000;
 const PAGE_DIRECTORY = 0x30000;
 const IMAGE = 0x100000;
@@ -107,7 +108,8 @@ function gdt(a: Assembler): void {
 const REGIONS: readonly (readonly [start: number, dwords: number])[] = [
   [SCRATCH, SCRATCH_SIZE / 4],
   [ABSENT_PAGE - 64, 16],
-  [SUPERVISOR_PAGE, 16],
+  [READ_ONLY_PAGE + 0x1000, 16],
+  [SUPERVISOR_PAGE - 64, 32],
   [AFTER_PAGE - 64, 16],
   [AFTER_PAGE, 16],
 ];
@@ -131,7 +133,8 @@ function start(a: Assembler): void {
   a.db(0xb8).dd(PAGE_DIRECTORY).db(0x0f, 0x22, 0xd8); // mov cr3, PAGE_DIRECTORY
   a.db(0xb8).dd(0x80010033).db(0x0f, 0x22, 0xc0); //  mov cr0, PG WP NE ET MP PE
   a.db(0xb8).dd(0x600).db(0x0f, 0x22, 0xe0); //       mov cr4, OSXMMEXCPT OSFXSR
-  a.db(0xb8).dd(TSS).db(0x0f, 0x00, 0xd8); //         ltr
+  a.db(0x31, 0xc0, 0x0f, 0x00, 0xd0); //              xor eax, eax; lldt ax
+  a.db(0xb8).dd(TSS).db(0x0f, 0x00, 0xd8); //         mov eax, TSS; ltr ax
   a.db(0xb0, 0xff, 0xe6, 0x21, 0xe6, 0xa1); //        mov al, 0ffh; out 21h, al; out 0a1h, al
   a.db(0x66, 0xba).dw(0x3f9).db(0x30, 0xc0, 0xee); // mov dx, 3f9h; xor al, al; out dx, al
   a.db(0xdb, 0xe3, 0x0f, 0xae, 0x05).dd('clean'); //  fninit; fxsave [clean]
@@ -169,12 +172,19 @@ function beginSnippet(a: Assembler): void {
   a.db(0x3c, VIRTUAL_8086, 0x0f, 0x84).relative('virtual 8086');
   a.db(0x8b, 0x66, REGISTERS + 16); //               mov esp, [esi + REGISTERS + 16]
   a.db(0xff, 0x76, EFLAGS, 0x6a, CODE0, 0x68).dd(CODE).db(0xe9).relative('general'); // push eflags, cs, eip; jmp general
-  a.label('ring 3').db(0x6a, DATA3, 0xff, 0x76, REGISTERS + 16, 0xff, 0x76, EFLAGS, 0x6a, CODE3, 0x68).dd(CODE);
+  a.label('ring 3')
+    .db(0x6a, DATA3, 0xff, 0x76, REGISTERS + 16, 0xff, 0x76, EFLAGS, 0x6a, CODE3, 0x68)
+    .dd(CODE);
   a.db(0xe9).relative('segments');
-  a.label('ring 3, 16 bits').db(0x6a, STACK16, 0xff, 0x76, REGISTERS + 16, 0xff, 0x76, EFLAGS, 0x6a, CODE16, 0x68).dd(CODE);
+  a.label('ring 3, 16 bits')
+    .db(0x6a, STACK16, 0xff, 0x76, REGISTERS + 16, 0xff, 0x76, EFLAGS, 0x6a, CODE16, 0x68)
+    .dd(CODE);
   a.db(0xe9).relative('segments');
   a.label('virtual 8086').db(0x6a, 0, 0x6a, 0, 0x6a, 0, 0x6a, 0); // push 0: gs, fs, ds, es
-  a.db(0x6a, 0, 0xff, 0x76, REGISTERS + 16, 0xff, 0x76, EFLAGS, 0x6a, 0, 0x68).dd(CODE).db(0xe9).relative('general');
+  a.db(0x6a, 0, 0xff, 0x76, REGISTERS + 16, 0xff, 0x76, EFLAGS, 0x6a, 0, 0x68)
+    .dd(CODE)
+    .db(0xe9)
+    .relative('general');
   a.label('segments').db(0xb8).dd(DATA3).db(0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xe0, 0x8e, 0xe8); // ds, es, fs, gs = DATA3
   a.label('general').db(0x8b, 0x46, REGISTERS, 0x8b, 0x4e, REGISTERS + 4, 0x8b, 0x56, REGISTERS + 8); // mov eax/ecx/edx, …
   a.db(0x8b, 0x5e, REGISTERS + 12, 0x8b, 0x6e, REGISTERS + 20, 0x8b, 0x7e, REGISTERS + 28, 0x8b, 0x76, REGISTERS + 24); // ebx ebp edi esi
@@ -201,12 +211,21 @@ function endSnippet(a: Assembler): void {
   a.db(0x8d, 0x45, F_OUTER_ESP, 0x89, 0x45, F_ESP); //                 lea eax, [ebp + F_OUTER_ESP]; mov [ebp + F_ESP], eax
   a.db(0x89, 0xee, 0xbf).dd('frame').db(0xb9).dd(FRAME_DWORDS).db(0xf3, 0xa5); // copy to frame
   // The frame lies on the snippet's own stack: clear it, it holds flags that may be undefined.
-  a.db(0x89, 0xef, 0x31, 0xc0, 0xb9).dd(F_OUTER_ESP / 4).db(0xf3, 0xab, 0xe9).relative('print');
+  a.db(0x89, 0xef, 0x31, 0xc0, 0xb9)
+    .dd(F_OUTER_ESP / 4)
+    .db(0xf3, 0xab, 0xe9)
+    .relative('print');
   a.label('outer').db(0x8b, 0x45, F_OUTER_ESP, 0x89, 0x45, F_ESP);
   a.db(0x89, 0xee, 0xbf).dd('frame').db(0xb9).dd(FRAME_DWORDS).db(0xf3, 0xa5);
   a.label('print').db(0xbc).dd(RUNTIME_STACK).db(0xbd).dd('frame'); // mov esp, RUNTIME_STACK; mov ebp, frame
   a.db(0xf6, 0x45, F_EFLAGS + 2, 2, 0x0f, 0x84).relative('protected');
-  for (const [from, to] of [[76, 8], [80, 12], [84, 4], [88, 0]] as const) a.db(0x8b, 0x45, from, 0x89, 0x45, to); // V86 segments
+  for (const [from, to] of [
+    [76, 8],
+    [80, 12],
+    [84, 4],
+    [88, 0],
+  ] as const)
+    a.db(0x8b, 0x45, from, 0x89, 0x45, to); // V86 segments
   a.label('protected');
   for (let at = 44; at >= 16; at -= 4) a.db(0x8b, 0x45, at, 0xe8).relative('hex'); // eax ecx edx ebx esp ebp esi edi
   for (const at of [F_EFLAGS, F_VECTOR, F_ERROR]) a.db(0x8b, 0x45, at, 0xe8).relative('hex');
@@ -231,7 +250,12 @@ function dumpFpu(a: Assembler): void {
   a.db(0x0f, 0xb6, 0x05).dd('state tags').db(0xe8).relative('hex');
   a.db(0xa1).dd('state mxcsr').db(0xe8).relative('hex');
   a.db(0x8b, 0x35).dd('cursor').db(0x80, 0x7e, DUMP, 2, 0x0f, 0x84).relative('in full');
-  a.db(0x31, 0xc0, 0xbe).dd('state st').db(0xb9).dd(32).db(0xe8).relative('sum').db(0xe8).relative('hex');
+  // Of each register the significand and the head (sign and exponent) go into sums of their own.
+  a.db(0x31, 0xc0, 0xbe).dd('state st');
+  for (let i = 0; i < 8; i++) a.db(0xb9).dd(2).db(0xe8).relative('sum').db(0x83, 0xc6, 8); // mov ecx, 2; call sum; add esi, 8
+  a.db(0xe8).relative('hex').db(0x31, 0xc0, 0xbe).dd('state st');
+  for (let i = 0; i < 8; i++) a.db(0x83, 0xc6, 8, 0xb9).dd(2).db(0xe8).relative('sum'); // add esi, 8; mov ecx, 2; call sum
+  a.db(0xe8).relative('hex');
   a.db(0x31, 0xc0, 0xbe).dd('state xmm').db(0xb9).dd(32).db(0xe8).relative('sum').db(0xe8).relative('hex');
   a.db(0xe9).relative('end of line');
   a.label('in full').db(0xbe).dd('state st').db(0xb9).dd(64);
@@ -247,7 +271,30 @@ function routines(a: Assembler): void {
   a.label('putc').db(0x52, 0x88, 0xc4, 0x66, 0xba).dw(0x3fd).db(0xec, 0xa8, 0x20, 0x74, 0xfb);
   a.db(0x66, 0xba).dw(0x3f8).db(0x88, 0xe0, 0xee, 0x5a, 0xc3);
   // xorshift32
-  a.label('scramble').db(0x89, 0xc2, 0xc1, 0xe2, 13, 0x31, 0xd0, 0x89, 0xc2, 0xc1, 0xea, 17, 0x31, 0xd0, 0x89, 0xc2, 0xc1, 0xe2, 5, 0x31, 0xd0, 0xc3);
+  a.label('scramble').db(
+    0x89,
+    0xc2,
+    0xc1,
+    0xe2,
+    13,
+    0x31,
+    0xd0,
+    0x89,
+    0xc2,
+    0xc1,
+    0xea,
+    17,
+    0x31,
+    0xd0,
+    0x89,
+    0xc2,
+    0xc1,
+    0xe2,
+    5,
+    0x31,
+    0xd0,
+    0xc3,
+  );
   // l: rol eax, 5; xor eax, [esi]; add esi, 4; loop l; ret
   a.label('sum').db(0xc1, 0xc0, 5, 0x33, 0x06, 0x83, 0xc6, 4, 0xe2, 0xf6, 0xc3);
   a.label('gate target').db(0xcd, END_VECTOR);
@@ -258,8 +305,12 @@ function data(a: Assembler): void {
   a.align(16).label('idt');
   for (let i = 0; i <= END_VECTOR; i++) a.dd(0, 0);
   a.label('idt end');
-  a.label('gdtr').dw(LAST_SELECTOR | 7).dd('gdt');
-  a.label('idtr').dw(END_VECTOR * 8 + 7).dd('idt');
+  a.label('gdtr')
+    .dw(LAST_SELECTOR | 7)
+    .dd('gdt');
+  a.label('idtr')
+    .dw(END_VECTOR * 8 + 7)
+    .dd('idt');
   a.align(16).label('tss').dd(0, RUNTIME_STACK, DATA0);
   for (let i = 3; i < 25; i++) a.dd(0);
   a.dw(0, 0x68); // no I/O bitmap
@@ -306,7 +357,10 @@ export function buildImage(snippets: readonly SnippetImage[]): Uint8Array {
     const code = [...snippet.code, 0xcd, END_VECTOR];
     const end = a.here + HEADER + snippet.scratch.length + code.length;
     a.dd((end + 3) & ~3, snippet.eflags, ...snippet.registers, snippet.seed);
-    a.db(snippet.scratch.length / 4, snippet.mode, snippet.dump, code.length).append(snippet.scratch).append(code).align(4);
+    a.db(snippet.scratch.length / 4, snippet.mode, snippet.dump, code.length)
+      .append(snippet.scratch)
+      .append(code)
+      .align(4);
   }
   a.dd(0);
   const image = a.finish();

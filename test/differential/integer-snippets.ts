@@ -1,15 +1,16 @@
 /** Integer instructions (SDM volume 2): every form, edge operands, faults in the middle. */
-import { CODE, CODE_ABSENT, DATA_ABSENT, DATA_DOWN, LAST_SELECTOR, RING0, RING3_16, SCRATCH, STACK, VIRTUAL_8086 } from './image.ts';
-import { DF, EAX, EBP, EBX, ECX, EDI, EDX, ESI, ESP, type Size, type Snippet } from './snippet.ts';
+import { SCRATCH } from './image.ts';
+import { anySize, w, wordSize } from './operand-size.ts';
+import { DF, EAX, EBX, ECX, EDI, EDX, ESI, ESP, type Kind, type Size, type Snippet } from './snippet.ts';
 import { undefinedFlags } from './undefined-flags.ts';
 
-const sizes: readonly Size[] = [1, 2, 4];
-const anySize = (s: Snippet) => s.random.pick(sizes);
-const wordSize = (s: Snippet): Size => (s.random.below(3) === 0 ? 2 : 4);
-/** LOCK now and then: legal on some memory destinations, #UD elsewhere. */
+/** LOCK now and then, for memory destinations: on registers QEMU often forgets the #UD, and TCG 7.2 aborts on a locked BTS. */
 const lock = (s: Snippet) => (s.random.below(16) === 0 ? [0xf0] : []);
-const w = (size: Size) => (size === 1 ? 0 : 1);
-const bits = (size: Size) => size * 8;
+/** r/m as destination, perhaps locked in memory. */
+function lockable(s: Snippet, opcode: readonly number[], reg: number, size: Size): void {
+  const prefix = lock(s);
+  s.operand(prefix, opcode, reg, size, prefix.length > 0);
+}
 
 function setImmediate(s: Snippet, size: Size): void {
   s.immediate(size, s.random.edge());
@@ -21,7 +22,8 @@ function arithmetic(s: Snippet): void {
   if (op === 1 || op === 4 || op === 6) s.undefined |= undefinedFlags.logic;
   switch (s.random.below(4)) {
     case 0: // r/m, r
-      s.operand(lock(s), [(op << 3) | w(size)], s.register(size), size);
+      if (op === 7) s.operand([], [(op << 3) | w(size)], s.register(size), size);
+      else lockable(s, [(op << 3) | w(size)], s.register(size), size);
       break;
     case 1: // r, r/m
       s.operand([], [(op << 3) | 2 | w(size)], s.register(size), size);
@@ -32,7 +34,8 @@ function arithmetic(s: Snippet): void {
       break;
     default: {
       const short = s.random.below(2) === 0;
-      s.operand(lock(s), [size === 1 ? 0x80 : short ? 0x83 : 0x81], op, size);
+      if (op === 7) s.operand([], [size === 1 ? 0x80 : short ? 0x83 : 0x81], op, size);
+      else lockable(s, [size === 1 ? 0x80 : short ? 0x83 : 0x81], op, size);
       setImmediate(s, size === 1 || short ? 1 : size);
     }
   }
@@ -50,7 +53,7 @@ function test(s: Snippet): void {
       setImmediate(s, size);
       break;
     default:
-      s.operand([], [0xf6 | w(size)], s.random.below(2), size);
+      s.operand([], [0xf6 | w(size)], 0, size); // /1 is the same on CPUs, but #UD in QEMU
       setImmediate(s, size);
   }
 }
@@ -59,10 +62,10 @@ function unary(s: Snippet): void {
   const size = anySize(s);
   switch (s.random.below(3)) {
     case 0:
-      s.operand(lock(s), [0xf6 | w(size)], 2 + s.random.below(2), size); // NOT NEG
+      lockable(s, [0xf6 | w(size)], 2 + s.random.below(2), size); // NOT NEG
       break;
     case 1:
-      s.operand(lock(s), [0xfe | w(size)], s.random.below(2), size); // INC DEC
+      lockable(s, [0xfe | w(size)], s.random.below(2), size); // INC DEC
       break;
     default:
       s.operandPrefix(wordSize(s)).db(0x40 | s.random.below(4) | (s.random.below(3) << 2)); // INC DEC r
@@ -113,7 +116,9 @@ function moves(s: Snippet): void {
       const address = s.target(size);
       const narrow = address <= 0xffff && s.random.below(3) === 0;
       if (narrow === s.wide) s.db(0x67);
-      s.operandPrefix(size).db(0xa0 | w(size) | (s.random.below(2) << 1)).immediate(narrow ? 2 : 4, address);
+      s.operandPrefix(size)
+        .db(0xa0 | w(size) | (s.random.below(2) << 1))
+        .immediate(narrow ? 2 : 4, address);
       break;
     }
     case 2:
@@ -128,7 +133,7 @@ function moves(s: Snippet): void {
       s.operand([], [0x0f, 0xb6 | s.random.below(2) | (s.random.below(2) << 3)], s.register(4), wordSize(s));
       break;
     case 5:
-      s.operand(lock(s), [0x86 | w(size)], s.register(size), size);
+      s.operand([], [0x86 | w(size)], s.register(size), size);
       break;
     case 6:
       s.operandPrefix(wordSize(s)).db(0x90 | s.register(4));
@@ -145,7 +150,7 @@ function atomic(s: Snippet): void {
   const size = anySize(s);
   switch (s.random.below(4)) {
     case 0:
-      s.operand(lock(s), [0x0f, 0xc0 | w(size)], s.register(size), size); // XADD
+      s.operand([], [0x0f, 0xc0 | w(size)], s.register(size), size); // XADD
       break;
     case 1: // CMPXCHG, equal half of the time
       if (s.random.below(2) === 0) {
@@ -153,7 +158,7 @@ function atomic(s: Snippet): void {
         s.operandPrefix(size).db(0x0f, 0xb0 | w(size), 0xc0 | (s.register(size) << 3) | EBX);
       } else {
         s.fixed.add(EAX);
-        s.operand(lock(s), [0x0f, 0xb0 | w(size)], s.register(size), size);
+        lockable(s, [0x0f, 0xb0 | w(size)], s.register(size), size);
       }
       break;
     case 2: {
@@ -181,10 +186,16 @@ function shifts(s: Snippet): void {
   if (form === 2) s.fix(ECX, ((s.registers[ECX]! & 0xffffff00) | count) >>> 0);
   count &= 31;
   if (count !== 0) {
-    if (op >= 4) s.undefined |= count === 1 ? undefinedFlags.shiftByOne : count < bits(size) || op === 7 ? undefinedFlags.shift : undefinedFlags.shiftOut;
+    if (op >= 4)
+      s.undefined |=
+        count === 1 ? undefinedFlags.shiftByOne : count < size * 8 || op === 7 ? undefinedFlags.shift : undefinedFlags.shiftOut;
     else if (count > 1) s.undefined |= undefinedFlags.rotate;
   }
-  s.operand([], [opcode], op, size);
+  // QEMU's RCL and RCR change CF before the store faults.
+  if (op === 2 || op === 3) {
+    if (s.random.below(2) === 0) s.operandPrefix(size).db(opcode, 0xc0 | (op << 3) | s.register(size));
+    else s.memory([], [opcode], op, size, SCRATCH + s.random.below(0x200));
+  } else s.operand([], [opcode], op, size);
   if (form === 1) s.db(count);
 }
 
@@ -209,7 +220,7 @@ function bitOperations(s: Snippet): void {
   }
   s.undefined |= undefinedFlags.bitTest;
   if (s.random.below(2) === 0) {
-    s.operand(lock(s), [0x0f, 0xba], 4 + op, size);
+    s.operand([], [0x0f, 0xba], 4 + op, size);
     s.db(s.random.u32());
     return;
   }
@@ -222,7 +233,7 @@ function bitOperations(s: Snippet): void {
   const register = s.random.pick([EAX, ECX, EDX, EBX, ESI]);
   const offset = s.random.below(1024) - 512;
   s.fix(register, size === 4 ? offset >>> 0 : ((s.random.u32() << 16) | (offset & 0xffff)) >>> 0);
-  s.memory(lock(s), opcode, register, size, SCRATCH + 0x100);
+  s.memory(op === 0 ? [] : lock(s), opcode, register, size, SCRATCH + 0x100);
 }
 
 function decimal(s: Snippet): void {
@@ -258,9 +269,12 @@ function conditions(s: Snippet): void {
       s.db(0x70 | condition, 2, 0xb0, 0x55); // Jcc over MOV AL, 55h
       break;
     case 2:
-      s.db(0x0f, 0x80 | condition).immediate(s.wide ? 4 : 2, 2).db(0xb4, 0xaa);
+      s.db(0x0f, 0x80 | condition)
+        .immediate(s.wide ? 4 : 2, 2)
+        .db(0xb4, 0xaa);
       break;
-    case 3: { // compare and jump: fused by some interpreters
+    case 3: {
+      // compare and jump: fused by some interpreters
       const size = anySize(s);
       s.operandPrefix(size).db((s.random.pick([7, 5, 0]) << 3) | w(size), 0xc0 | (s.random.below(4) << 3) | s.random.below(4));
       s.db(0x70 | condition, 2, 0xb4, 0x33);
@@ -284,7 +298,11 @@ function chain(s: Snippet): void {
         s.operandPrefix(size).db((s.random.pick([0, 2, 3, 5, 7]) << 3) | w(size), registers);
         break;
       case 2:
-        s.operandPrefix(size).db(size === 1 ? 0x80 : 0x83, 0xc0 | (s.random.pick([0, 2, 3, 5, 7]) << 3) | s.random.below(4), s.random.edge());
+        s.operandPrefix(size).db(
+          size === 1 ? 0x80 : 0x83,
+          0xc0 | (s.random.pick([0, 2, 3, 5, 7]) << 3) | s.random.below(4),
+          s.random.edge(),
+        );
         break;
       case 3:
         s.operandPrefix(size).db(0xfe | w(size), 0xc0 | (s.random.below(2) << 3) | s.random.below(4));
@@ -312,216 +330,19 @@ function strings(s: Snippet): void {
   const short = s.random.below(4) === 0;
   if (s.random.below(3) === 0) s.eflags |= DF;
   s.fix(ECX, repeat === 0 ? s.random.edge() : s.random.below(20));
-  const trouble = s.random.below(6) === 0;
+  const trouble = s.wide && !short && s.random.below(6) === 0;
   const near = () => SCRATCH + 0x100 + s.random.below(0x100);
   s.fix(ESI, near());
   s.fix(EDI, s.random.below(3) === 0 ? s.registers[ESI]! + s.random.below(16) - 8 : near());
   if (trouble) s.registers[s.random.pick([ESI, EDI])] = s.target(size) + (s.random.below(40) - 20);
   if (short !== !s.wide) s.db(0x67);
   // In 16-bit addressing only the low words count.
-  if (short || !s.wide) for (const register of [ECX, ESI, EDI]) if (s.registers[register]! < 0x10000) s.registers[register]! += (s.random.u32() << 16) >>> 0;
+  if (short || !s.wide)
+    for (const register of [ECX, ESI, EDI]) if (s.registers[register]! < 0x10000) s.registers[register]! += (s.random.u32() << 16) >>> 0;
   if (short !== !s.wide && !s.wide) for (const register of [ECX, ESI, EDI]) s.registers[register]! &= register === ECX ? 0xff : 0xffff;
   if (s.random.below(8) === 0) s.db(s.random.pick([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65]));
   if (repeat !== 0) s.db(repeat === 1 ? 0xf3 : 0xf2);
   s.operandPrefix(size).db(op | w(size));
-}
-
-function stack(s: Snippet): void {
-  const size = wordSize(s);
-  switch (s.random.below(11)) {
-    case 0:
-      s.operandPrefix(size).db(0x50 | s.random.below(8));
-      break;
-    case 1:
-      s.operandPrefix(size).db(0x58 | s.register(4));
-      break;
-    case 2:
-      s.operand([], [0xff], 6, size);
-      break;
-    case 3:
-      s.operand([], [0x8f], 0, size);
-      break;
-    case 4:
-      s.operandPrefix(size).db(s.random.pick([0x60, 0x61]));
-      break;
-    case 5:
-      if (s.random.below(2) === 0) s.operandPrefix(size).db(0x68).immediate(size, s.random.edge());
-      else s.operandPrefix(size).db(0x6a, s.random.edge());
-      break;
-    case 6:
-      s.fix(EBP, STACK - 0x40 + s.random.below(0x20));
-      s.operandPrefix(size).db(0xc8).immediate(2, s.random.below(64)).db(s.random.pick([0, 0, 1, 2, 5, 33])); // ENTER
-      break;
-    case 7:
-      s.fix(EBP, STACK - 0x40 + s.random.below(0x20));
-      s.operandPrefix(size).db(0xc9); // LEAVE
-      break;
-    case 8:
-      s.operandPrefix(size).db(0x9c); // PUSHF
-      break;
-    case 9: // POPF of anything but TF and, on the runtime's level, IF
-      s.operandPrefix(size).db(size === 2 || !s.wide ? 0x68 : 0x68);
-      s.immediate(size, s.random.u32() & (s.mode === RING0 ? 0x240dd5 : 0x247fd5) & ~0x100 & ~(s.user ? 0 : 0x200)).operandPrefix(size).db(0x9d);
-      s.db(0x9c);
-      break;
-    default:
-      s.operandPrefix(size).db(s.random.pick([0x06, 0x0e, 0x16, 0x1e])); // PUSH segment
-  }
-}
-
-function transfers(s: Snippet): void {
-  const size: Size = s.wide ? 4 : 2;
-  switch (s.random.below(7)) {
-    case 0: // CALL near, its return address popped
-      s.db(0xe8).immediate(size, 2).db(0xb0, 0x11, 0x58 | s.random.pick([EAX, EBX, EDX]));
-      break;
-    case 1: // JMP r/m
-      s.fix(EBX, CODE + 4);
-      s.db(0xff, 0xe0 | EBX, 0xb0, 0x22);
-      break;
-    case 2: // CALL r/m, RET imm16
-      s.fix(EBX, CODE + 4);
-      s.db(0xff, 0xd0 | EBX, 0xb0, 0x33);
-      s.db(0x83, 0x44, 0x24, 0x00, 0x00).code.splice(-5);
-      s.operandPrefix(size).db(0x58);
-      break;
-    case 3: { // PUSH target, RET imm16
-      const target = CODE + (size === 4 ? 10 : 8) - (size === 4 ? 0 : 0);
-      s.db(0x68).immediate(size, target).db(0xc2).immediate(2, s.random.below(32)).db(0x90, 0x90, 0x90, 0x90, 0x90);
-      break;
-    }
-    case 4:
-      s.db(s.random.pick([0xcc, 0xce])); // INT3 INTO
-      break;
-    case 5:
-      s.db(0xcd, s.random.pick([0, 3, 4, 5, 0x10, 0x21, 0x80])); // INT n
-      break;
-    default: { // BOUND
-      const at = SCRATCH;
-      for (let i = 0; i < 8; i++) s.scratch.push(s.random.pick([0, 0, 0, 0x80, 0xff, 0x7f, 1]));
-      const register = s.random.pick([EAX, ECX, EDX]);
-      s.fixed.add(register);
-      s.memory([], [0x62], register, wordSize(s), at);
-    }
-  }
-}
-
-/** What ring 3 may not do, and what it may see. */
-function privileged(s: Snippet): void {
-  if (s.user) {
-    s.fix(EAX, s.random.edge()).fix(ECX, s.random.below(0x200)).fix(EDX, 0x80);
-    s.db(...s.random.pick([
-      [0xf4], [0xfa], [0xfb], [0x0f, 0x06], [0x0f, 0x08], [0x0f, 0x30], [0x0f, 0x32], [0x0f, 0x22, 0xc0], [0x0f, 0x20, 0xc0], [0x0f, 0x23, 0xf8],
-      [0x0f, 0x21, 0xf8], [0x0f, 0x01, 0xf0], [0xe4, 0x80], [0xe6, 0x80], [0xec], [0xee], [0x6c], [0x6e], [0x0f, 0x00, 0xd0], [0x0f, 0x00, 0xd8],
-      [0x0f, 0x00, 0xc0], [0x0f, 0x00, 0xc8], [0x0f, 0x01, 0xe0], [0x0f, 0x01, 0x15, 0, 0x80, 0, 0], [0x0f, 0x0b], [0x0f, 0xff], [0x0f, 0xb9],
-      [0xf0, 0x90], [0xf0, 0x01, 0xc0], [0x8d, 0xc0], [0xc4, 0xc0], [0xc6, 0xc8, 0], [0xf7, 0xc8, 0, 0, 0, 0], [0xfe, 0xd0], [0xff, 0xf8], [0xff, 0xd8],
-      [0x8f, 0xc8], [0x0f, 0xba, 0xc0, 1], [0x8e, 0xc8], [0x8e, 0xf0], [0x0f, 0xc7, 0xc8], [0x0f, 0x04], [0x0f, 0x0a], [0x0f, 0xa6], [0x0f, 0x24, 0xc0],
-    ]));
-    return;
-  }
-  switch (s.random.below(6)) {
-    case 0:
-      s.db(0x0f, 0x20, 0xc0 | (s.random.pick([0, 2, 3, 4, 1, 5]) << 3) | s.register(4)); // MOV r, CRn
-      break;
-    case 1:
-      s.db(0x0f, 0x01, 0xe0 | s.register(4)); // SMSW
-      break;
-    case 2:
-      s.memory([], [0x0f, 0x01], s.random.pick([0, 1]), 0, s.target(6)); // SGDT SIDT
-      break;
-    case 3:
-      s.operand([], [0x0f, 0x00], s.random.below(2), wordSize(s)); // SLDT STR
-      break;
-    case 4: {
-      const register = s.random.below(4);
-      const source = s.random.pick([EAX, EBX, ESI]);
-      s.db(0x0f, 0x23, 0xc0 | (register << 3) | source, 0x0f, 0x21, 0xc0 | (register << 3) | EDX); // MOV DRn, r; MOV edx, DRn
-      break;
-    }
-    default:
-      s.db(...s.random.pick([[0x0f, 0x06], [0xfa], [0x0f, 0x01, 0x38], [0x0f, 0x09], [0x0f, 0x0b], [0x0f, 0x20, 0xf8], [0x0f, 0x22, 0xe8]]));
-  }
-}
-
-const selector = (s: Snippet) => s.random.pick([s.random.below(LAST_SELECTOR + 0x14), DATA_ABSENT, CODE_ABSENT, 0, 1, 2, 3, s.random.edge() & 0xffff]);
-
-function segments(s: Snippet): void {
-  if (s.mode === VIRTUAL_8086) {
-    segmentsV86(s);
-    return;
-  }
-  switch (s.random.below(7)) {
-    case 0: // MOV sreg, r/m
-      s.fix(EBX, ((s.registers[EBX]! & 0xffff0000) | selector(s)) >>> 0);
-      s.db(0x8e, 0xc0 | (s.random.pick([0, 2, 3, 4, 5]) << 3) | EBX);
-      break;
-    case 1: // POP sreg
-      s.operandPrefix(4).db(0x68).immediate(4, selector(s)).operandPrefix(4);
-      s.db(...s.random.pick([[0x07], [0x1f], [0x17], [0x0f, 0xa1], [0x0f, 0xa9]]));
-      break;
-    case 2: // LES LDS LSS LFS LGS
-      s.scratch.push(1, 2, 3, 4, 5, 6, 7, 8);
-      s.scratch[4] = selector(s) & 0xff;
-      s.scratch[5] = 0;
-      s.memory([], s.random.pick([[0xc4], [0xc5], [0x0f, 0xb2], [0x0f, 0xb4], [0x0f, 0xb5]]), s.random.pick([EAX, EDX]), 4, SCRATCH);
-      break;
-    case 3: // MOV r/m, sreg
-      s.operand([], [0x8c], s.random.below(6), s.wide ? 4 : 2);
-      break;
-    case 4: // LAR LSL
-      s.fix(EBX, ((s.registers[EBX]! & 0xffff0000) | selector(s)) >>> 0);
-      s.operandPrefix(wordSize(s)).db(0x0f, s.random.pick([2, 3]), 0xc0 | (s.random.below(4) << 3) | EBX);
-      break;
-    case 5: // VERR VERW
-      s.fix(EBX, ((s.registers[EBX]! & 0xffff0000) | selector(s)) >>> 0);
-      s.db(0x0f, 0x00, 0xe0 | (s.random.below(2) << 3) | EBX);
-      break;
-    default:
-      s.operand([], [0x63], s.random.below(8), s.wide ? 4 : 2); // ARPL
-      if (s.code[0] === 0x66) s.code.shift();
-  }
-}
-
-/** Real-mode style segments: any selector is good, its base is sixteen times it. */
-function segmentsV86(s: Snippet): void {
-  s.fix(EBX, ((s.registers[EBX]! & 0xffff0000) | (SCRATCH >> 4)) >>> 0);
-  s.db(0x8e, 0xc0 | (s.random.pick([0, 3, 4, 5]) << 3) | EBX);
-  s.db(s.random.pick([0x26, 0x3e, 0x64, 0x65]), 0xa1).immediate(2, s.random.below(0x200));
-}
-
-/** A segment with a limit, then accesses about it. */
-function limits(s: Snippet): void {
-  if (s.mode === VIRTUAL_8086) {
-    s.fix(ESI, 0xfff0 + s.random.below(0x14));
-    s.db(0x67, 0x8b, 0x06);
-    return;
-  }
-  const which = s.random.pick([DATA_ABSENT + 8, DATA_DOWN, DATA_DOWN + 8, DATA_DOWN + 16, DATA_DOWN + 24]);
-  s.operandPrefix(4).db(0x68).immediate(4, which).operandPrefix(4).db(0x0f, 0xa1); // push selector; pop fs
-  const size = anySize(s);
-  const offset = which === DATA_DOWN ? SCRATCH + 0x100 + s.random.below(8) - 4 : which === DATA_ABSENT + 8 ? 0x100 + s.random.below(10) - 6 : SCRATCH + s.random.below(64);
-  s.fix(ESI, offset);
-  if (!s.wide) s.db(0x67);
-  s.db(0x64).operandPrefix(size).db(s.random.pick([0x00, 0x02, 0x88, 0x8a, 0x38]) | w(size), (s.random.below(4) << 3) | ESI);
-}
-
-/** Jumps and calls through segments and gates. */
-function farTransfers(s: Snippet): void {
-  if (s.mode !== RING0 && s.mode !== VIRTUAL_8086 && s.mode !== RING3_16) {
-    const target = CODE + 9;
-    switch (s.random.below(3)) {
-      case 0:
-        s.db(0xea).immediate(4, target).immediate(2, s.random.pick([selector(s), 0x1b, 0x5b, 0x53])).db(0x90, 0x90);
-        break;
-      case 1:
-        s.db(0x9a).immediate(4, target).immediate(2, s.random.pick([selector(s), 0x1b, 0x5b, 0x7b, 0x78])).db(0x90, 0x90);
-        break;
-      default: // push cs; push target; retf / iret
-        s.db(0x9c, 0x68).immediate(4, s.random.pick([selector(s), 0x1b, 0x18, 0x5b])).db(0x68).immediate(4, CODE + 12).db(s.random.pick([0xcb, 0xcf]));
-    }
-    return;
-  }
-  transfers(s);
 }
 
 function xlat(s: Snippet): void {
@@ -529,15 +350,7 @@ function xlat(s: Snippet): void {
   s.db(0xd7);
 }
 
-/** Junk bytes: legal or not, the length limit included. */
-function prefixes(s: Snippet): void {
-  const many = s.random.pick([1, 2, 3, 13, 14, 15]);
-  for (let i = 0; i < many; i++) s.db(s.random.pick([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0xf3, 0xf2]));
-  s.db(0x00 | (s.random.pick([0, 5, 6, 7]) << 3), 0xc0 | (s.random.below(8) << 3) | s.register(1));
-  s.undefined |= undefinedFlags.logic;
-}
-
-export const integerKinds: readonly { readonly name: string; readonly weight: number; readonly make: (s: Snippet) => void }[] = [
+export const integerKinds: readonly Kind[] = [
   { name: 'arithmetic', weight: 14, make: arithmetic },
   { name: 'test', weight: 3, make: test },
   { name: 'unary', weight: 5, make: unary },
@@ -551,12 +364,5 @@ export const integerKinds: readonly { readonly name: string; readonly weight: nu
   { name: 'condition', weight: 6, make: conditions },
   { name: 'chain', weight: 8, make: chain },
   { name: 'string', weight: 8, make: strings },
-  { name: 'stack', weight: 8, make: stack },
-  { name: 'transfer', weight: 5, make: transfers },
-  { name: 'privileged', weight: 4, make: privileged },
-  { name: 'segment', weight: 6, make: segments },
-  { name: 'limit', weight: 3, make: limits },
-  { name: 'far transfer', weight: 3, make: farTransfers },
   { name: 'xlat', weight: 1, make: xlat },
-  { name: 'prefixes', weight: 2, make: prefixes },
 ];

@@ -18,6 +18,13 @@ const VM = 0x20000;
 
 export type Size = 1 | 2 | 4;
 
+/** A kind of snippet, and how often it comes. */
+export interface Kind {
+  readonly name: string;
+  readonly weight: number;
+  make(s: Snippet): void;
+}
+
 export class Snippet implements SnippetImage {
   readonly random: Random;
   readonly mode: Mode;
@@ -28,6 +35,8 @@ export class Snippet implements SnippetImage {
   eflags: number;
   dump: 0 | 1 | 2 = 0;
   undefined = 0;
+  /** MMX registers are written (undefined-flags.ts). */
+  usesMmx = false;
   /** x87 condition codes that come out undefined. */
   undefinedFsw = 0;
   /** Registers whose values the instruction needs: no address is computed from them. */
@@ -96,7 +105,10 @@ export class Snippet implements SnippetImage {
 
   /** An address for `size` bytes: mostly in scratch, now and then where a fault or a page boundary is. */
   target(size: number): number {
-    return this.random.below(12) === 0 ? this.random.pick(troubles) + this.random.below(size + 2) - size : SCRATCH + this.random.below(0x200);
+    // QEMU checks no segment limits: 16-bit segments must not be left.
+    return this.wide && this.random.below(12) === 0
+      ? this.random.pick(troubles) + this.random.below(size + 2) - size
+      : SCRATCH + this.random.below(0x200);
   }
 
   /** Emits prefixes, opcode and a random addressing form for linear address `at`. `sized` adds the operand size prefix. */
@@ -118,7 +130,8 @@ export class Snippet implements SnippetImage {
   /** ModRM, SIB and displacement of [base + index × scale + disp] = `at`. */
   address32(reg: number, at: number): void {
     const field = reg << 3;
-    const base = this.random.below(8) === 0 ? ESP : this.random.below(6) === 0 ? undefined : this.#free(-1);
+    // A 16-bit stack's ESP has a high word that no one sets.
+    const base = this.random.below(8) === 0 && this.mode !== RING3_16 ? ESP : this.random.below(6) === 0 ? undefined : this.#free(-1);
     const index = this.random.below(2) === 0 ? this.#free(base ?? -1) : undefined;
     const scale = this.random.below(4);
     if (index !== undefined) this.fixed.add(index);
@@ -163,6 +176,6 @@ export class Snippet implements SnippetImage {
 }
 
 /** Around the page boundaries with an absent, a read-only or a supervisor page behind or before. */
-const troubles = [0x20000, 0x20040, 0x21000, 0x21080, 0x22000, 0x22010, 0x23000];
+const troubles = [0x20000, 0x20040, 0x21000, 0x21080, 0x22000, 0x23000, 0x23010, 0x24000];
 
 export const modes: readonly Mode[] = [RING3, RING3, RING3, RING0, RING0, RING3_16, VIRTUAL_8086];

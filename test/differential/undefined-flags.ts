@@ -42,9 +42,25 @@ export const undefinedFlags = {
 } as const;
 
 /**
- * Where QEMU 7.2 itself departs from the SDM, so that it is no witness: bits not compared.
- *  - RF (bit 16) in the EFLAGS image that a fault pushes: the SDM sets it (vol. 3A 6.8.3), QEMU does not.
- *  - MXCSR.DE: QEMU notes denormal operands only when it flushes them; engine/isa/sse.cases.txt holds a real CPU's answer.
- *  - FSW.C1 (rounded up): QEMU keeps it clear; the x87 unit tests hold it. C0 C2 C3 after what is no comparison are undefined.
+ * Where QEMU 7.2 itself departs from the SDM and from real CPUs, so that it is no witness: bits not compared.
+ *  - RF in the EFLAGS image that a fault pushes: the SDM sets it (vol. 3A 6.8.3), QEMU does not.
+ *  - W in a page fault's error code: an instruction that reads and then writes its operand faults as a write on a CPU, as a read in QEMU.
+ *  - MXCSR.DE and FSW.DE: QEMU notes denormal operands only when it flushes them. sse.cases.txt and the x87 vectors hold a real CPU's answer.
+ *  - FSW.C1 (rounded up): QEMU keeps it clear.
+ *  - Sign and exponent of an x87 register that MMX wrote: all ones on a CPU, QEMU leaves them (Snippet.usesMmx).
+ *  - The tags after MMX: QEMU marks all registers valid even when the instruction faults, and for CVTPI2PS and CVTPI2PD from memory.
+ *  - FSW's exceptions when a store faults: QEMU has raised them before.
+ *  - FCOMI and FUCOMI clear OF SF AF on a CPU; QEMU leaves them (`fcomi`, added to what the snippet leaves undefined).
+ * What QEMU does not check at all is not generated: segment limits and types, x87 stack faults, LOCK and reserved ModRM fields in some
+ * opcodes; and what it gets wrong: 64-bit x87 operands at 24-bit precision, FSCALE of NaNs, CF of RCL and RCR that fault, two
+ * NaNs in SSE, MASKMOVDQU in part on an absent page (QEMU aborts on a locked BTS of a register).
  */
-export const NOT_QEMUS = { eflags: 0x10000, mxcsr: 0x0002, fsw: 0x0200 } as const;
+export const NOT_QEMUS = {
+  eflags: 0x10000,
+  pageFaultError: 2,
+  mxcsr: 0x0002,
+  fsw: 0x0202,
+  faultingFsw: 0x003f,
+  tags: 0xff,
+  fcomi: OF | SF | AF,
+} as const;
