@@ -67,7 +67,10 @@ export const CPL = 0x3d0; // u32
 export const INTR = 0x3d4;
 export const NMI_PENDING = 0x3d8; // u32
 export const HALTED = 0x3dc; // u32
-/** u32: 1 = interrupts are held off for the next instruction (STI, MOV SS, POP SS). */
+/**
+ * u32: low byte 1 = interrupts are held off for the next instruction (STI), 2 = debug traps too (MOV SS, POP SS); from bit 8 the DR6 bits of traps
+ * that wait for it.
+ */
 export const INHIBIT = 0x3e0;
 /** u32: 1 = in an NMI handler until IRET. */
 export const IN_NMI = 0x3e4;

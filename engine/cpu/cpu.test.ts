@@ -195,3 +195,18 @@ describe('the outside', () => {
     expect([machine.reg(EDX), machine.reg(EAX) & 0xff]).toEqual([0, 7]);
   });
 });
+
+describe('what is undefined is what processors do', () => {
+  test.each([
+    ['shld ax, dx, 24', [0x66, 0x0f, 0xa4, 0xd0, 24], 0x8234_2134],
+    ['shrd ax, dx, 19', [0x66, 0x0f, 0xac, 0xd0, 19], 0x8234_2684],
+    ['bswap ax', [0x66, 0x0f, 0xc8], 0x8234_0000],
+  ])('%s', (_name, code, expected) => {
+    const machine = bareCpu();
+    machine.start([...code, HLT]);
+    machine.setReg(EAX, 0x8234_5679);
+    machine.setReg(EDX, 0x813f_3421);
+    machine.cpu.run(100);
+    expect(machine.reg(EAX).toString(16)).toBe(expected.toString(16));
+  });
+});

@@ -28,6 +28,12 @@ const ON_PORT: u32 = 2;
 /** Trap conditions (DR6 bits) that the running instruction met; takeDebugTrap() delivers them when it has ended. */
 export let pendingDebug: u32 = 0;
 export function pendDebug(bits: u32): void { pendingDebug |= bits; }
+/** The traps so far, which the caller keeps for later. */
+export function holdDebug(): u32 {
+  const held = pendingDebug;
+  pendingDebug = 0;
+  return held;
+}
 /** A fault or reset meanwhile: the instruction did not end. */
 export function forgetPendingDebug(): void { pendingDebug = 0; }
 

@@ -669,7 +669,8 @@ function twoByte(byte: u32): void {
       break;
     case 0xc8: case 0xc9: case 0xca: case 0xcb: case 0xcc: case 0xcd: case 0xce: case 0xcf:
       setReg(gpr(byte & 7));
-      h(H_BSWAP);
+      // Undefined for 16 bits; processors clear the register.
+      if (size == 1) { imm(0); mov(FORM_RI, 1); } else h(H_BSWAP);
       break;
     case 0x70: case 0x71: case 0x72: case 0x73: case 0xc2: case 0xc4: case 0xc5: case 0xc6: simd(byte, true); break;
     case 0x77: simdBare(byte); break;

@@ -43,7 +43,7 @@ import { breakpointTrap, interrupt, KIND_INT, KIND_INT1, overflowTrap } from './
 import { lgdt, lidt, lldt, ltr, sgdt, sidt, sldt, str } from './descriptor-tables.as';
 import { arpl, lar, lsl, verr, verw } from './verify.as';
 import { checkIo, clts, hlt, invalidateCaches, invlpg, lmsw, movFromCr, movToCr, rdpmc, rdtsc, requireRing0, smsw, sysenter, sysexit } from './system.as';
-import { breakpointsArmed, checkPort, movFromDr, movToDr } from './debug.as';
+import { breakpointsArmed, checkPort, holdDebug, movFromDr, movToDr } from './debug.as';
 import { rdmsr, wrmsr } from './msr.as';
 import { cpuid } from './cpuid.as';
 import { portIn, portOut } from './host.as';
@@ -145,7 +145,7 @@ export function rare(op: u32): u32 {
         const mask = stackMask();
         loadSegment(2, selector);
         store<u32>(ESP, (top & ~mask) | ((top + bytes) & mask));
-        return inhibit(op);
+        return inhibitAll(op);
       }
       loadSegment(immediateOf(op), selector);
       drop(bytes);
@@ -155,7 +155,7 @@ export function rare(op: u32): u32 {
     case R_MOV_TO_SEG: {
       const key = load<u32>(MODE_KEY);
       loadSegment(immediateOf(op), sixteenBitRm(op));
-      return immediateOf(op) == 2 ? inhibit(op) : unlessModeChanged(op, key);
+      return immediateOf(op) == 2 ? inhibitAll(op) : unlessModeChanged(op, key);
     }
     case R_LOAD_FAR: {
       const key = load<u32>(MODE_KEY);
@@ -381,6 +381,12 @@ function popf(op: u32): u32 {
 /** Interrupts wait for one more instruction. */
 function inhibit(op: u32): u32 {
   store<u32>(CPU_BLOCK + INHIBIT, 1);
+  return away(op);
+}
+
+/** After a load of SS: debug traps wait too, so that ESP can be loaded (SDM 3A 6.8.3). */
+function inhibitAll(op: u32): u32 {
+  store<u32>(CPU_BLOCK + INHIBIT, 2 | (holdDebug() << 8));
   return away(op);
 }
 

@@ -18,7 +18,7 @@ import { GP, instructionsExecuted, raiseError, syncPosition } from './fault.as';
 import { interpret } from './interpreter.as';
 import { materialize, rawFlags } from './flags.as';
 import { deliverExternal, deliverFault as deliver } from './interrupt.as';
-import { breakpointsArmed, checkExecute, forgetPendingDebug, pendingDebug, singleStep, takeDebugTrap } from './debug.as';
+import { breakpointsArmed, checkExecute, forgetPendingDebug, pendDebug, pendingDebug, singleStep, takeDebugTrap } from './debug.as';
 import { resetCpuBlock } from './reset.as';
 import { resetTlb } from './tlb.as';
 import { translateFetch } from './paging.as';
@@ -97,10 +97,13 @@ function step(): void {
   interpret(STEP_OPS, STEP_OPS + OP_SIZE);
   store<u32>(STEPPING, 0);
   // The shadow of a second STI or MOV SS in a row does not hold (SDM 2B, "STI").
-  if (shadow) store<u32>(CPU_BLOCK + INHIBIT, 0);
+  if (shadow) {
+    store<u32>(CPU_BLOCK + INHIBIT, 0);
+    pendDebug(shadow >>> 8);
+  }
   // RF holds for one instruction, unless that one loaded it.
   if (resumed && handler != R_IRET) store<u32>(CPU_BLOCK + FLAGS, rawFlags() & ~FLAG_RF);
-  if (traced && !software(handler)) singleStep();
+  if (traced && !software(handler) && load<u32>(CPU_BLOCK + INHIBIT) <= 1) singleStep();
 }
 
 /** INT n and its like: TF is clear in the handler, and there is no trap. */

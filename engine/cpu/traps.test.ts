@@ -68,11 +68,42 @@ describe('traps', () => {
     expect(get(B.FLAGS) & FLAG_IF).toBe(0);
   });
 
+  test('TF traps after each element of a repeated string instruction', () => {
+    poke(CODE, 0xf3, 0xa4); // rep movsb
+    set(B.FLAGS, FLAG_TF | 2);
+    set(B.REGS + 8, 3);
+    expect(trapped()).toEqual([VEC_DB, CODE]);
+    expect(get(B.REGS + 8)).toBe(2);
+  });
+
+  test.each([
+    ['MOV SS', [0x8e, 0xd0]], // mov ss, ax
+    ['POP SS', [0x17]],
+  ])('TF traps only after the instruction that follows %s', (_name, code) => {
+    poke(CODE, ...code, 0x90, 0x90);
+    set(B.FLAGS, FLAG_TF | 2);
+    expect(trapped()).toEqual([VEC_DB, CODE + code.length + 1]);
+  });
+
+  test('TF traps after STI', () => {
+    poke(CODE, 0xfb, 0x90);
+    set(B.FLAGS, FLAG_TF | 2);
+    expect(trapped()).toEqual([VEC_DB, CODE + 1]);
+  });
+
+  test('a data breakpoint of MOV SS waits for the instruction that follows', () => {
+    poke(CODE, 0x8e, 0x16, 0x00, 0x50, 0x90, 0x90); // mov ss, [5000h]
+    set(B.DR, 0x5000);
+    set(B.DR + 7 * 8, 0x402 | (0b1111 << 16));
+    cpu.exports.resetDerived();
+    expect([...trapped(), get(B.DR + 6 * 8) & 0xf]).toEqual([VEC_DB, CODE + 5, 1]);
+  });
+
   test.each([
     ['a write', [0xa2, 0x02, 0x50], 0b01, CODE + 3], // mov [5002h], al
     ['a wider write that ends there', [0xa3, 0xff, 0x4f], 0b01, CODE + 3], // mov [4fffh], ax
     ['a read, where reads count', [0xa0, 0x03, 0x50], 0b11, CODE + 3], // mov al, [5003h]
-    ['a repeated store', [0xf3, 0xaa], 0b01, CODE + 2], // rep stosb
+    ['a repeated store', [0xf3, 0xaa], 0b01, CODE], // rep stosb: from the element that touched it
   ])('a data breakpoint traps after %s', (_name, code, type, next) => {
     poke(CODE, ...code, 0x90, 0x90);
     set(B.REGS + 7 * 8, 0x4ff0);
@@ -80,9 +111,7 @@ describe('traps', () => {
     set(B.DR, 0x5000);
     set(B.DR + 7 * 8, 0x402 | (type << 16) | (0b11 << 18));
     cpu.exports.resetDerived();
-    const [vector, from] = trapped();
-    expect([vector, get(B.DR + 6 * 8) & 0xf]).toEqual([VEC_DB, 1]);
-    expect(from === next || code[0] === 0xf3).toBe(true);
+    expect([...trapped(), get(B.DR + 6 * 8) & 0xf]).toEqual([VEC_DB, next, 1]);
   });
 
   test('a data breakpoint that nothing touches changes nothing', () => {

@@ -1,11 +1,12 @@
 /**
  * String instructions (SDM 2A "REP"). One execution of a repeated one is a chunk: it ends at a page boundary of source or destination, after
  * at most 4,096 bytes, or when the condition of REPE/REPNE ends it, and counts as one instruction. That rule depends on addresses only, so that counts do not
- * depend on what the TLB or COW state happens to be. INS and OUTS transfer one element to a chunk.
+ * depend on what the TLB or COW state happens to be. A chunk is one element for INS and OUTS, with TF set, which traps after each, and with breakpoints
+ * armed.
  */
 import { CODE_PAGES, CPU_BLOCK, POOL_BASE } from '../memory/layout';
 import { REGS, SEG_BASE, SEGS } from '../cpu/block';
-import { FLAG_DF } from '../cpu/bits';
+import { FLAG_DF, FLAG_TF } from '../cpu/bits';
 import { FLAG_ADDR16, FLAG_REP, FLAG_REPNE, OP_EA, OP_FLAGS } from '../cpu/op';
 import { READ_TLB, WRITE_TLB } from '../cpu/scratch';
 import { rawFlags, zeroFlag } from '../cpu/flags.as';
@@ -60,26 +61,30 @@ export function string(op: u32, kind: u32): bool {
   }
   let left = indexed(ECX, m);
   if (left == 0) return false;
-  if (kind >= INS) {
+  if (kind >= INS || (rawFlags() & FLAG_TF) || breakpointsArmed()) {
     one(op, kind, size, m, step);
     advance(ECX, m, -1);
-    return left > 1;
+    return left > 1 && !unlike(kind, flags);
   }
   let room = chunk(op, kind, size, m, step, left);
-  if ((kind == MOVS || kind == STOS) && step == <u32>1 << size && room > 1 && !breakpointsArmed()) {
+  if ((kind == MOVS || kind == STOS) && step == <u32>1 << size && room > 1) {
     const done = kind == MOVS ? copy(op, size, m, room) : fill(op, size, m, room);
     if (done != 0) return left > done;
   }
-  const whileEqual = (flags & FLAG_REP) != 0;
   while (true) {
     one(op, kind, size, m, step);
     advance(ECX, m, -1);
     left--;
     room--;
     if (left == 0) return false;
-    if ((kind == CMPS || kind == SCAS) && zeroFlag() != whileEqual) return false;
+    if (unlike(kind, flags)) return false;
     if (room == 0) return true;
   }
+}
+
+/** Whether a comparison ends REPE or REPNE. */
+@inline function unlike(kind: u32, flags: u32): bool {
+  return (kind == CMPS || kind == SCAS) && zeroFlag() != ((flags & FLAG_REP) != 0);
 }
 
 /** Elements until source or destination reaches another page, at least one. */
