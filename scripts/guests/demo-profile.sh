@@ -1,4 +1,5 @@
 export PATH=/bin HOME=/root PS1='\w \$ '
+cd
 alias poweroff='poweroff -f' reboot='reboot -f'
 stty sane 2>/dev/null
 cat <<'TEXT'

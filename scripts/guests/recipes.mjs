@@ -28,6 +28,7 @@ export const recipes = {
       copyKernel(archive, '686-pae', path.join(folder, 'vmlinuz'));
       const files = [
         ['etc/profile', text('demo-profile.sh'), 0o644],
+        ['etc/inittab', text('demo-inittab'), 0o644],
         ['bin/clock', text('demo-clock.sh')],
         ['bin/dirty', dirtyProgram()],
       ];
