@@ -19,6 +19,7 @@ export const CR4_TSD = 0x004;
 export const CR4_DE = 0x008;
 export const CR4_PSE = 0x010;
 export const CR4_PAE = 0x020;
+export const CR4_MCE = 0x040;
 export const CR4_PGE = 0x080;
 export const CR4_PCE = 0x100;
 export const CR4_OSFXSR = 0x200;

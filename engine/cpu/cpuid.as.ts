@@ -14,10 +14,12 @@ const PSE: u32 = 1 << 3;
 const TSC: u32 = 1 << 4;
 const MSR: u32 = 1 << 5;
 const PAE: u32 = 1 << 6;
+const MCE: u32 = 1 << 7;
 const CX8: u32 = 1 << 8;
 const SEP: u32 = 1 << 11;
 const MTRR: u32 = 1 << 12;
 const PGE: u32 = 1 << 13;
+const MCA: u32 = 1 << 14;
 const CMOV: u32 = 1 << 15;
 const PAT: u32 = 1 << 16;
 const CLFLUSH: u32 = 1 << 19;
@@ -25,7 +27,8 @@ const MMX: u32 = 1 << 23;
 const FXSR: u32 = 1 << 24;
 const SSE: u32 = 1 << 25;
 const SSE2: u32 = 1 << 26;
-const FEATURES: u32 = FPU | DE | PSE | TSC | MSR | PAE | CX8 | SEP | MTRR | PGE | CMOV | PAT | CLFLUSH | MMX | FXSR | SSE | SSE2;
+const FEATURES: u32 =
+  FPU | DE | PSE | TSC | MSR | PAE | MCE | CX8 | SEP | MTRR | PGE | MCA | CMOV | PAT | CLFLUSH | MMX | FXSR | SSE | SSE2;
 /** CLFLUSH line size in units of 8 bytes. */
 const LINE: u32 = 8 << 8;
 

@@ -1,4 +1,5 @@
-// RDMSR and WRMSR: the registers that CPUID's features bring; any other is #GP(0) (SDM 4 chapter 2, MTRRs SDM 3A 11.11, PAT 11.12).
+// RDMSR and WRMSR: the registers that CPUID's features bring; any other is #GP(0) (SDM 4 chapter 2, MTRRs SDM 3A 11.11, PAT 11.12,
+// machine check SDM 3B chapter 15).
 import { CPU_BLOCK } from '../memory/layout';
 import { EFER_NXE, PHYSICAL_BITS, VEC_GP } from './bits';
 import { efer } from './block.as';
@@ -9,6 +10,8 @@ import { instructionsExecuted, raiseError } from './fault.as';
 import { requireRing0, timestamp } from './system.as';
 import { flushTlb } from './tlb.as';
 
+const IA32_P5_MC_ADDR: u32 = 0;
+const IA32_P5_MC_TYPE: u32 = 1;
 const IA32_TSC: u32 = 0x10;
 const IA32_PLATFORM_ID: u32 = 0x17;
 const IA32_BIOS_SIGN_ID: u32 = 0x8b;
@@ -16,6 +19,8 @@ const IA32_MTRRCAP: u32 = 0xfe;
 const IA32_SYSENTER_CS: u32 = 0x174;
 const IA32_SYSENTER_ESP: u32 = 0x175;
 const IA32_SYSENTER_EIP: u32 = 0x176;
+const IA32_MCG_CAP: u32 = 0x179;
+const IA32_MCG_STATUS: u32 = 0x17a;
 const IA32_MISC_ENABLE: u32 = 0x1a0;
 const IA32_MTRR_PHYSBASE0: u32 = 0x200;
 const IA32_MTRR_PHYSMASK7: u32 = 0x20f;
@@ -62,6 +67,8 @@ export function rdmsr(index: u32): u64 {
     case IA32_MTRRCAP: return MTRRCAP;
     case IA32_PLATFORM_ID: return 0;
     case IA32_BIOS_SIGN_ID: return 0; // no microcode update is loaded
+    // Machine checks, without a bank that could report one.
+    case IA32_P5_MC_ADDR: case IA32_P5_MC_TYPE: case IA32_MCG_CAP: case IA32_MCG_STATUS: return 0;
     default:
       raiseError(VEC_GP, 0);
       return 0;
@@ -75,6 +82,7 @@ export function wrmsr(index: u32, value: u64): void {
       store<u64>(CPU_BLOCK + TSC_OFFSET, value - instructionsExecuted());
       return;
     case IA32_BIOS_SIGN_ID: // software clears it before it reads it
+    case IA32_P5_MC_ADDR: case IA32_P5_MC_TYPE: case IA32_MCG_STATUS:
       return;
     case IA32_SYSENTER_CS:
     case IA32_SYSENTER_ESP:

@@ -2,7 +2,7 @@
 import { CPU_BLOCK } from '../memory/layout';
 import { sysRead16 } from './access.as';
 import {
-  CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_PAE, CR4_PCE,
+  CR0_AM, CR0_CD, CR0_EM, CR0_ET, CR0_MP, CR0_NE, CR0_NW, CR0_PE, CR0_PG, CR0_TS, CR0_WP, CR4_DE, CR4_MCE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_PAE, CR4_PCE,
   CR4_PGE, CR4_PSE, CR4_TSD, FLAG_IF, FLAG_RF, FLAG_VM, VEC_GP, VEC_UD,
 } from './bits';
 import {
@@ -18,7 +18,7 @@ import { flushTlb, invalidatePage, modeChanged } from './tlb.as';
 
 const CR0_BITS: u32 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
 /** What CPUID offers; a set bit elsewhere is #GP(0). */
-const CR4_BITS: u32 = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+const CR4_BITS: u32 = CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 
 /** Flat 4 GiB code and data, as SYSENTER and SYSEXIT load them; the DPL goes in. */
 const FLAT_CODE: u32 = 0x00c0_9b00;

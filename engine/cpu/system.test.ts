@@ -607,6 +607,12 @@ describe('control, debug and model-specific registers', () => {
     expect(cpu.x.rdtsc()).toBe(1000n);
   });
 
+  test('machine checks can be turned on, and no bank reports any', () => {
+    cpu.x.movToCr(4, F.CR4_MCE);
+    expect([cpu.x.rdmsr(0x179), cpu.x.rdmsr(0x17a)]).toEqual([0n, 0n]);
+    expect(cpu.fault(() => cpu.x.rdmsr(0x400))).toEqual({ vector: F.VEC_GP, error: 0 });
+  });
+
   test('breakpoints: execution faults, data traps, general detect', () => {
     idtGate(F.VEC_DB, D.gate(D.INT32, CODE0, 0xdb));
     cpu.x.movToDr(0, 0x5000);

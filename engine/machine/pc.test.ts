@@ -46,6 +46,14 @@ describe('ends of a slice', () => {
   });
 });
 
+test('a kernel finds the memory types that firmware sets', () => {
+  // mov ecx, MTRR_DEF_TYPE; rdmsr; mov edx, 3F8h; out dx, al; mov al, ah; out dx, al
+  const kernel = new TinyKernel().raw(0xb9, 0xff, 0x02, 0, 0, 0x0f, 0x32, 0xba, 0xf8, 0x03, 0, 0, 0xee, 0x88, 0xe0, 0xee).raw(CLI, HLT);
+  const bench = start(kernel);
+  bench.run(1000);
+  expect(bench.serial[0]).toBe('\x06\x0c');
+});
+
 test('serial output, and input that the guest echoes', () => {
   const kernel = new TinyKernel().out8(0x3f8, 0x3e);
   const loop = kernel.here;
