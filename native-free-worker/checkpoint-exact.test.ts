@@ -1,17 +1,10 @@
 /** Exactness on the real PC: neither taking a checkpoint nor going on from one can be told from a run without (METHOD.md, "What it guarantees"). */
 import { expect, test } from 'vitest';
-import { restoreCheckpoint } from '#engine/checkpoint/restore.ts';
-import { whileStopped } from '#engine/checkpoint/stopped.ts';
-import { CheckpointStore } from '#engine/checkpoint/store.ts';
-import { takeCheckpoint } from '#engine/checkpoint/take.ts';
 import { PAGE_SIZE } from '#engine/memory/layout.ts';
-import { deriveReferences, findEmptySlot, FrozenMap, memoryStats } from '#engine/memory/mmm.ts';
+import { deriveReferences, memoryStats } from '#engine/memory/mmm.ts';
+import { bufferOf, restoreInto, takeFrom } from '#test/support/bench-checkpoint.ts';
 import { BenchPc } from '#test/support/bench-pc.ts';
-import { fullSpeed, testClock } from '#test/support/fake-vm.ts';
-import { MemoryFiles } from '#test/support/memory-files.ts';
 import { STI, TinyKernel } from '#test/support/tiny-kernel.ts';
-import { nodeCodec } from './node-codec.ts';
-import { restorableVm } from './vcpu-checkpoint.ts';
 
 /** Walks 2 MiB with a stride that visits pages in disorder, writing what it read and counted; rewrites its own code; counts timer interrupts meanwhile. */
 function walker(): Uint8Array {
@@ -48,52 +41,27 @@ test('a run with a checkpoint in its middle, and one restored from it, end as on
   const ongoing = new BenchPc({ boot }, 2);
   ongoing.run(FIRST);
   const { pc } = ongoing;
-  const memory = ongoing.memory.buffer as unknown as SharedArrayBuffer;
   let left = REST;
-  const clock = testClock(() => {
+  const store = await takeFrom(ongoing, () => {
     const budget = Math.min(left, 40_000);
     ongoing.run(budget);
     left -= budget;
   });
-  const vm = {
-    freeze() {
-      const slot = findEmptySlot(memory)!;
-      return { slot, epoch: pc.core.freeze(slot) };
-    },
-    thaw(slot: number) {
-      pc.core.thaw(slot);
-      while (pc.core.reclaim(slot, 1000) > 0);
-    },
-    saveDevices: () => pc.saveDevices(),
-  };
-  const store = new CheckpointStore(new MemoryFiles(), '/vm');
-  const stopped = whileStopped(vm, clock);
-  const request = { id: 'checkpoint1', parent: null, vmName: 'Debian', title: '', takenAt: '', ramBytes: pc.ramBytes, running: true };
-  await takeCheckpoint(request, stopped, new FrozenMap(memory, stopped.slot), {
-    store,
-    codec: nodeCodec,
-    clock,
-    pace: fullSpeed(clock),
-    base: undefined,
-    startedMs: 0,
-  });
   expect(left).toBeGreaterThan(0);
-  vm.thaw(stopped.slot);
   ongoing.run(left);
-  expect(memoryStats(memory).cowFaults).toBeGreaterThan(300);
+  expect(memoryStats(bufferOf(ongoing)).cowFaults).toBeGreaterThan(300);
   expect(pc.stateHash()).toBe(atEnd);
   pc.core.freePages();
-  expect(memoryStats(memory).usedPages).toBe(deriveReferences(memory).size + 1);
+  expect(memoryStats(bufferOf(ongoing)).usedPages).toBe(deriveReferences(bufferOf(ongoing)).size + 1);
 
   const restored = new BenchPc({ boot: { kind: 'none' } });
-  const buffer = restored.memory.buffer as unknown as SharedArrayBuffer;
-  restoreCheckpoint(store, store.pathOf('checkpoint1'), restorableVm(restored.pc, restored.pc.core, buffer), nodeCodec);
+  restoreInto(restored, store);
   expect(restored.pc.stateHash()).toBe(atCheckpoint);
   restored.run(REST);
   expect(restored.pc.stateHash()).toBe(atEnd);
 
   // Into a machine that has run something else.
-  restoreCheckpoint(store, store.pathOf('checkpoint1'), restorableVm(pc, pc.core, memory), nodeCodec);
+  restoreInto(ongoing, store);
   expect(pc.stateHash()).toBe(atCheckpoint);
   ongoing.run(REST);
   expect(pc.stateHash()).toBe(atEnd);
