@@ -2,7 +2,7 @@
 import { runInCairn } from './cairn.ts';
 import { describeSnippet } from './disassemble.ts';
 import { makeCase, makeCases, type Case } from './generate.ts';
-import { buildImage } from './image.ts';
+import { buildImage, type Paging } from './image.ts';
 import { runInQemu } from './qemu.ts';
 import { differences } from './record.ts';
 
@@ -17,17 +17,20 @@ export interface Comparison {
   readonly mismatches: readonly Mismatch[];
 }
 
-export function compareSeed(seed: number, count: number): Comparison {
+export function compareSeed(seed: number, count: number, paging: Paging = 'legacy'): Comparison {
   const cases = makeCases(seed, count);
-  const { ours, theirs } = runBoth(cases);
+  const { ours, theirs } = runBoth(cases, paging);
   const wrong = cases.flatMap(({ snippet }, index) =>
     differences(snippet, ours[index] ?? '', theirs[index] ?? '').length === 0 ? [] : [index],
   );
-  return { snippets: count, mismatches: explain(seed, wrong) };
+  return { snippets: count, mismatches: explain(seed, wrong, paging) };
 }
 
-function runBoth(cases: readonly Case[]): { ours: string[]; theirs: string[] } {
-  const image = buildImage(cases.map(({ snippet }) => snippet));
+function runBoth(cases: readonly Case[], paging: Paging): { ours: string[]; theirs: string[] } {
+  const image = buildImage(
+    cases.map(({ snippet }) => snippet),
+    paging,
+  );
   const ours = runInCairn(image).split('\n');
   const theirs = runInQemu(image).split('\n');
   for (const [name, lines] of [
@@ -41,10 +44,10 @@ function runBoth(cases: readonly Case[]): { ours: string[]; theirs: string[] } {
 }
 
 /** Runs the snippets that differ again, with x87 and SSE state in full. */
-function explain(seed: number, indices: readonly number[]): Mismatch[] {
+function explain(seed: number, indices: readonly number[], paging: Paging): Mismatch[] {
   if (indices.length === 0) return [];
   const cases = indices.map(index => makeCase(seed, index, 2));
-  const { ours, theirs } = runBoth(cases);
+  const { ours, theirs } = runBoth(cases, paging);
   return cases.map(({ kind, snippet }, i) => {
     const found = differences(snippet, ours[i]!, theirs[i]!).map(({ field, ours: a, theirs: b }) => `    ${field}: Cairn ${a}, QEMU ${b}`);
     return {

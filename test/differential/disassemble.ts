@@ -1,6 +1,5 @@
 /** A snippet as a person reads it. */
 import { Decoder, DecoderOptions, Formatter, FormatterSyntax } from 'iced-x86';
-import { CODE } from './image.ts';
 import type { Snippet } from './snippet.ts';
 
 const MODES = ['ring 0', 'ring 3', 'ring 3, 16 bits', 'virtual 8086'];
@@ -9,7 +8,7 @@ const NAMES = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'];
 export function describeSnippet(snippet: Snippet): string {
   const decoder = new Decoder(snippet.wide ? 32 : 16, Uint8Array.from(snippet.code), DecoderOptions.None);
   const formatter = new Formatter(FormatterSyntax.Nasm);
-  decoder.ip = BigInt(CODE);
+  decoder.ip = BigInt(snippet.base);
   const lines: string[] = [];
   while (decoder.canDecode) {
     const start = decoder.position;

@@ -22,6 +22,11 @@ export const AFTER_PAGE = 0x24000;
 const RUNTIME_STACK = 0x2f000;
 const PAGE_DIRECTORY = 0x30000;
 const IMAGE = 0x100000;
+/** Where the snippets start: pages of their own after the runtime. */
+const SNIPPETS = IMAGE + 0x2000;
+
+/** Without or with PAE and no-execute. */
+export type Paging = 'legacy' | 'pae';
 
 /** Selectors of the guest's GDT. */
 export const CODE0 = 0x08;
@@ -54,6 +59,8 @@ export type Mode = typeof RING0 | typeof RING3 | typeof RING3_16 | typeof VIRTUA
 export interface SnippetImage {
   readonly mode: Mode;
   readonly code: readonly number[];
+  /** Where the code is put. */
+  readonly base: number;
   /** In encoding order. */
   readonly registers: Uint32Array;
   readonly eflags: number;
@@ -72,7 +79,8 @@ const SCRATCH_DWORDS = 44;
 const MODE = 45;
 const DUMP = 46;
 const CODE_BYTES = 47;
-const HEADER = 48;
+const BASE = 48;
+const HEADER = 52;
 
 // The interrupt frame as the common handler completes it, from EBP up.
 const F_GS = 0;
@@ -115,7 +123,7 @@ const REGIONS: readonly (readonly [start: number, dwords: number])[] = [
 ];
 
 /** Machine code of the runtime; the comments are its source. */
-function start(a: Assembler): void {
+function start(a: Assembler, paging: Paging): void {
   a.label('start').db(0xfa, 0xfc); //                cli; cld
   a.db(0xbc).dd(RUNTIME_STACK); //                   mov esp, RUNTIME_STACK
   a.db(0x0f, 0x01, 0x15).dd('gdtr'); //              lgdt [gdtr]
@@ -123,16 +131,12 @@ function start(a: Assembler): void {
   a.db(0xea).dd('flat').dw(CODE0); //                jmp CODE0:flat
   a.label('flat').db(0xb8).dd(DATA0); //             mov eax, DATA0
   a.db(0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0, 0x8e, 0xe0, 0x8e, 0xe8); // mov ds/es/ss/fs/gs, ax
-  fillTable(a, PAGE_DIRECTORY + 0x1000, 7, 4096);
-  fillTable(a, PAGE_DIRECTORY, PAGE_DIRECTORY + 0x1007, 4);
-  setPage(a, ABSENT_PAGE, 6);
-  setPage(a, READ_ONLY_PAGE, 5);
-  setPage(a, SUPERVISOR_PAGE, 3);
-  for (let page = RUNTIME_STACK - 0x1000; page < PAGE_DIRECTORY + 0x5000; page += 0x1000) setPage(a, page, 3);
-  for (let page = IMAGE; page < SNIPPETS; page += 0x1000) setPage(a, page, 3);
-  a.db(0xb8).dd(PAGE_DIRECTORY).db(0x0f, 0x22, 0xd8); // mov cr3, PAGE_DIRECTORY
+  if (paging === 'pae') pagesPae(a);
+  else pagesLegacy(a);
+  a.db(0xb8)
+    .dd(paging === 'pae' ? 0x620 : 0x600)
+    .db(0x0f, 0x22, 0xe0); // mov cr4, OSXMMEXCPT OSFXSR (PAE)
   a.db(0xb8).dd(0x80010033).db(0x0f, 0x22, 0xc0); //  mov cr0, PG WP NE ET MP PE
-  a.db(0xb8).dd(0x600).db(0x0f, 0x22, 0xe0); //       mov cr4, OSXMMEXCPT OSFXSR
   a.db(0x31, 0xc0, 0x0f, 0x00, 0xd0); //              xor eax, eax; lldt ax
   a.db(0xb8).dd(TSS).db(0x0f, 0x00, 0xd8); //         mov eax, TSS; ltr ax
   a.db(0xb0, 0xff, 0xe6, 0x21, 0xe6, 0xa1); //        mov al, 0ffh; out 21h, al; out 0a1h, al
@@ -141,13 +145,55 @@ function start(a: Assembler): void {
   a.db(0xc7, 0x05).dd('cursor', SNIPPETS); //         mov dword [cursor], SNIPPETS
 }
 
+/** Pages by their rights: P, R/W, U/S, and bit 63 of a PAE entry. */
+const RIGHTS: readonly (readonly [page: number, rights: number, noExecute?: boolean])[] = [
+  [ABSENT_PAGE, 6],
+  [READ_ONLY_PAGE, 5],
+  [SUPERVISOR_PAGE, 3],
+  [AFTER_PAGE, 7, true],
+  ...pagesOf(RUNTIME_STACK - 0x1000, PAGE_DIRECTORY + 0xa000),
+  ...pagesOf(IMAGE, SNIPPETS),
+];
+
+function pagesOf(from: number, to: number): (readonly [page: number, rights: number])[] {
+  return Array.from({ length: (to - from) / 0x1000 }, (_, i) => [from + i * 0x1000, 3] as const);
+}
+
+/** A directory and four tables, 32-bit entries. */
+function pagesLegacy(a: Assembler): void {
+  fillTable(a, PAGE_DIRECTORY + 0x1000, 7, 4096);
+  fillTable(a, PAGE_DIRECTORY, PAGE_DIRECTORY + 0x1007, 4);
+  for (const [page, rights] of RIGHTS) setDword(a, PAGE_DIRECTORY + 0x1000 + (page >>> 10), page | rights);
+  a.db(0xb8).dd(PAGE_DIRECTORY).db(0x0f, 0x22, 0xd8); // mov cr3, PAGE_DIRECTORY
+}
+
+/** Directory pointers, a directory and eight tables, 64-bit entries, with EFER.NXE. */
+function pagesPae(a: Assembler): void {
+  const pointers = PAGE_DIRECTORY + 0x9000;
+  for (const [table, first, entries] of [
+    [PAGE_DIRECTORY + 0x1000, 7, 4096],
+    [PAGE_DIRECTORY, PAGE_DIRECTORY + 0x1007, 8],
+    [pointers, PAGE_DIRECTORY + 1, 1],
+  ] as const) {
+    a.db(0xbf).dd(table).db(0xb8).dd(first).db(0xb9).dd(entries); // mov edi, table; mov eax, first; mov ecx, entries
+    a.db(0xab, 0x83, 0x27, 0, 0x83, 0xc7, 4, 0x05).dd(0x1000).db(0xe2, 0xf2); // l: stosd; and dword [edi], 0; add edi, 4; add eax, 1000h; loop l
+  }
+  for (const [page, rights, noExecute] of RIGHTS) {
+    const entry = PAGE_DIRECTORY + 0x1000 + (page >>> 9);
+    setDword(a, entry, page | rights);
+    if (noExecute === true) setDword(a, entry + 4, 0x80000000);
+  }
+  a.db(0xb9).dd(0xc0000080).db(0x0f, 0x32, 0x80, 0xcc, 8, 0x0f, 0x30); // mov ecx, EFER; rdmsr; or ah, NXE >> 8; wrmsr
+  a.db(0xb8).dd(pointers).db(0x0f, 0x22, 0xd8); // mov cr3, pointers
+}
+
 function fillTable(a: Assembler, table: number, first: number, entries: number): void {
   a.db(0xbf).dd(table).db(0xb8).dd(first).db(0xb9).dd(entries); // mov edi, table; mov eax, first; mov ecx, entries
   a.db(0xab, 0x05).dd(0x1000).db(0xe2, 0xf8); //                   l: stosd; add eax, 1000h; loop l
 }
 
-function setPage(a: Assembler, page: number, rights: number): void {
-  a.db(0xc7, 0x05).dd(PAGE_DIRECTORY + 0x1000 + (page >>> 10), page | rights); // mov dword [entry], page | rights
+function setDword(a: Assembler, at: number, value: number): void {
+  a.db(0xc7, 0x05).dd(at, value); // mov dword [at], value
 }
 
 function beginSnippet(a: Assembler): void {
@@ -162,29 +208,23 @@ function beginSnippet(a: Assembler): void {
   a.db(0x0f, 0xb6, 0x4e, SCRATCH_DWORDS); //         movzx ecx, byte [esi + SCRATCH_DWORDS]
   a.db(0x8d, 0x76, HEADER, 0xbf).dd(SCRATCH).db(0xf3, 0xa5); // lea esi, [esi + HEADER]; mov edi, SCRATCH; rep movsd
   a.db(0x8b, 0x15).dd('cursor'); //                  mov edx, [cursor]
-  a.db(0x0f, 0xb6, 0x4a, CODE_BYTES, 0xbf).dd(CODE).db(0xf3, 0xa4); // movzx ecx, byte [edx + CODE_BYTES]; mov edi, CODE; rep movsb
+  a.db(0x0f, 0xb6, 0x4a, CODE_BYTES, 0x8b, 0x7a, BASE); // movzx ecx, byte [edx + CODE_BYTES]; mov edi, [edx + BASE]
+  a.db(0xf3, 0xa4); //                               rep movsb
   a.db(0x0f, 0xae, 0x0d).dd('clean'); //             fxrstor [clean]
-  a.db(0x31, 0xc0, 0x0f, 0x22, 0xd0); //             xor eax, eax; mov cr2, eax
+  a.db(0x31, 0xc0, 0x0f, 0x22, 0xd0, 0x0f, 0x23, 0xf0); // xor eax, eax; mov cr2, eax; mov dr6, eax
   a.db(0xb8).dd(DATA0).db(0x8e, 0xe0, 0x8e, 0xe8); // mov eax, DATA0; mov fs, ax; mov gs, ax
   a.db(0x8b, 0x35).dd('cursor').db(0x8a, 0x46, MODE); // mov esi, [cursor]; mov al, [esi + MODE]
   a.db(0x3c, RING3, 0x0f, 0x84).relative('ring 3'); // cmp al, RING3; je …
   a.db(0x3c, RING3_16, 0x0f, 0x84).relative('ring 3, 16 bits');
   a.db(0x3c, VIRTUAL_8086, 0x0f, 0x84).relative('virtual 8086');
   a.db(0x8b, 0x66, REGISTERS + 16); //               mov esp, [esi + REGISTERS + 16]
-  a.db(0xff, 0x76, EFLAGS, 0x6a, CODE0, 0x68).dd(CODE).db(0xe9).relative('general'); // push eflags, cs, eip; jmp general
-  a.label('ring 3')
-    .db(0x6a, DATA3, 0xff, 0x76, REGISTERS + 16, 0xff, 0x76, EFLAGS, 0x6a, CODE3, 0x68)
-    .dd(CODE);
+  a.db(0xff, 0x76, EFLAGS, 0x6a, CODE0, 0xff, 0x76, BASE, 0xe9).relative('general'); // push eflags, cs, eip; jmp general
+  a.label('ring 3').db(0x6a, DATA3, 0xff, 0x76, REGISTERS + 16, 0xff, 0x76, EFLAGS, 0x6a, CODE3, 0xff, 0x76, BASE);
   a.db(0xe9).relative('segments');
-  a.label('ring 3, 16 bits')
-    .db(0x6a, STACK16, 0xff, 0x76, REGISTERS + 16, 0xff, 0x76, EFLAGS, 0x6a, CODE16, 0x68)
-    .dd(CODE);
+  a.label('ring 3, 16 bits').db(0x6a, STACK16, 0xff, 0x76, REGISTERS + 16, 0xff, 0x76, EFLAGS, 0x6a, CODE16, 0xff, 0x76, BASE);
   a.db(0xe9).relative('segments');
   a.label('virtual 8086').db(0x6a, 0, 0x6a, 0, 0x6a, 0, 0x6a, 0); // push 0: gs, fs, ds, es
-  a.db(0x6a, 0, 0xff, 0x76, REGISTERS + 16, 0xff, 0x76, EFLAGS, 0x6a, 0, 0x68)
-    .dd(CODE)
-    .db(0xe9)
-    .relative('general');
+  a.db(0x6a, 0, 0xff, 0x76, REGISTERS + 16, 0xff, 0x76, EFLAGS, 0x6a, 0, 0xff, 0x76, BASE, 0xe9).relative('general');
   a.label('segments').db(0xb8).dd(DATA3).db(0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xe0, 0x8e, 0xe8); // ds, es, fs, gs = DATA3
   a.label('general').db(0x8b, 0x46, REGISTERS, 0x8b, 0x4e, REGISTERS + 4, 0x8b, 0x56, REGISTERS + 8); // mov eax/ecx/edx, …
   a.db(0x8b, 0x5e, REGISTERS + 12, 0x8b, 0x6e, REGISTERS + 20, 0x8b, 0x7e, REGISTERS + 28, 0x8b, 0x76, REGISTERS + 24); // ebx ebp edi esi
@@ -229,8 +269,9 @@ function endSnippet(a: Assembler): void {
   a.label('protected');
   for (let at = 44; at >= 16; at -= 4) a.db(0x8b, 0x45, at, 0xe8).relative('hex'); // eax ecx edx ebx esp ebp esi edi
   for (const at of [F_EFLAGS, F_VECTOR, F_ERROR]) a.db(0x8b, 0x45, at, 0xe8).relative('hex');
-  a.db(0x8b, 0x45, F_EIP, 0x2d).dd(CODE).db(0xe8).relative('hex'); //  mov eax, [ebp + F_EIP]; sub eax, CODE; call hex
+  a.db(0x8b, 0x35).dd('cursor').db(0x8b, 0x45, F_EIP, 0x2b, 0x46, BASE, 0xe8).relative('hex'); // mov esi, [cursor]; … sub eax, [esi + BASE]
   a.db(0x0f, 0x20, 0xd0, 0xe8).relative('hex'); //                     mov eax, cr2; call hex
+  a.db(0x0f, 0x21, 0xf0, 0xe8).relative('hex'); //                     mov eax, dr6; call hex
   for (const at of [F_DS - 4, F_DS, F_GS + 4, F_GS]) a.db(0x0f, 0xb7, 0x45, at, 0xe8).relative('hex'); // es ds fs gs
   a.db(0x31, 0xc0);
   for (const [at, dwords] of REGIONS) a.db(0xbe).dd(at).db(0xb9).dd(dwords).db(0xe8).relative('sum');
@@ -324,9 +365,6 @@ function data(a: Assembler): void {
   for (let i = 0; i < 88; i++) a.dd(0);
 }
 
-/** Where the snippets start: a page after the runtime. */
-const SNIPPETS = IMAGE + 0x2000;
-
 /** The descriptors whose bytes depend on addresses. */
 function patchDescriptors(a: Assembler, image: Uint8Array): void {
   const set = (label: string, bytes: readonly number[], offset = 0) => image.set(bytes, a.address(label) - IMAGE + offset);
@@ -340,11 +378,11 @@ function patchDescriptors(a: Assembler, image: Uint8Array): void {
 }
 
 /** The whole Multiboot image. */
-export function buildImage(snippets: readonly SnippetImage[]): Uint8Array {
+export function buildImage(snippets: readonly SnippetImage[], paging: Paging = 'legacy'): Uint8Array {
   const a = new Assembler(IMAGE);
   const flags = 0x10000; // the addresses below are to be used
   a.label('header').dd(0x1badb002, flags, -(0x1badb002 + flags), IMAGE, IMAGE, 0, 0, 'start');
-  start(a);
+  start(a, paging);
   beginSnippet(a);
   stubs(a);
   endSnippet(a);
@@ -354,10 +392,13 @@ export function buildImage(snippets: readonly SnippetImage[]): Uint8Array {
   a.align(0x1000);
   while (a.here < SNIPPETS) a.dd(0);
   for (const snippet of snippets) {
-    const code = [...snippet.code, 0xcd, END_VECTOR];
+    // Code may run into the absent page, but can't be put there.
+    const room = snippet.base < ABSENT_PAGE ? ABSENT_PAGE - snippet.base : Infinity;
+    const code = [...snippet.code, 0xcd, END_VECTOR].slice(0, room);
     const end = a.here + HEADER + snippet.scratch.length + code.length;
     a.dd((end + 3) & ~3, snippet.eflags, ...snippet.registers, snippet.seed);
     a.db(snippet.scratch.length / 4, snippet.mode, snippet.dump, code.length)
+      .dd(snippet.base)
       .append(snippet.scratch)
       .append(code)
       .align(4);

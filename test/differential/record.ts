@@ -17,6 +17,7 @@ const FIELDS = [
   'error',
   'eip',
   'cr2',
+  'dr6',
   'es',
   'ds',
   'fs',
@@ -52,8 +53,9 @@ export function differences(snippet: Snippet, ours: string, theirs: string): Dif
   const a = parseRecord(ours);
   const b = parseRecord(theirs);
   const vector = Number.parseInt(b.get('vector') ?? '', 16);
+  const executed = Number.parseInt(b.get('eip') ?? '', 16) !== 0;
   const masks: { [field: string]: number } = {
-    eflags: NOT_QEMUS.eflags | (vector === END_VECTOR ? snippet.undefined : 0),
+    eflags: NOT_QEMUS.eflags | (executed ? snippet.undefined : 0),
     error: vector === PAGE_FAULT ? NOT_QEMUS.pageFaultError : 0,
     status: (snippet.undefinedFsw | NOT_QEMUS.fsw | (vector === END_VECTOR ? 0 : NOT_QEMUS.faultingFsw)) << 16,
     tags: snippet.usesMmx ? NOT_QEMUS.tags : 0,

@@ -1,5 +1,17 @@
 /** One generated test: instruction bytes, the registers and memory before them, and which flags come out undefined. */
-import { CODE, RING0, RING3, RING3_16, SCRATCH, STACK, VIRTUAL_8086, type Mode, type SnippetImage } from './image.ts';
+import {
+  ABSENT_PAGE,
+  AFTER_PAGE,
+  CODE,
+  RING0,
+  RING3,
+  RING3_16,
+  SCRATCH,
+  STACK,
+  VIRTUAL_8086,
+  type Mode,
+  type SnippetImage,
+} from './image.ts';
 import { Random } from './random.ts';
 
 export const EAX = 0;
@@ -15,6 +27,7 @@ export const DF = 0x400;
 const ARITHMETIC = 0x8d5;
 const IOPL3 = 0x3000;
 const VM = 0x20000;
+const TF = 0x100;
 
 export type Size = 1 | 2 | 4;
 
@@ -29,6 +42,7 @@ export class Snippet implements SnippetImage {
   readonly random: Random;
   readonly mode: Mode;
   readonly code: number[] = [];
+  readonly base: number;
   readonly registers = new Uint32Array(8);
   readonly seed: number;
   scratch: number[] = [];
@@ -48,7 +62,16 @@ export class Snippet implements SnippetImage {
     for (let i = 0; i < 8; i++) this.registers[i] = random.edge();
     this.registers[ESP] = STACK;
     this.seed = random.u32() | 1;
-    this.eflags = 2 | (random.u32() & ARITHMETIC) | (mode === VIRTUAL_8086 ? VM | IOPL3 : 0);
+    this.base = this.#place();
+    this.eflags = 2 | (random.below(24) === 0 ? TF : 0) | (random.u32() & ARITHMETIC) | (mode === VIRTUAL_8086 ? VM | IOPL3 : 0);
+  }
+
+  /** Mostly a page by itself; also across two pages, up to the absent one, or where PAE forbids execution. */
+  #place(): number {
+    const kind = this.random.below(20);
+    if (kind < 4) return CODE - 1 - this.random.below(12);
+    if (!this.wide || kind > 5) return CODE;
+    return kind === 4 ? ABSENT_PAGE - 1 - this.random.below(30) : AFTER_PAGE;
   }
 
   /** Default operand and address size. */
@@ -58,11 +81,6 @@ export class Snippet implements SnippetImage {
 
   get user(): boolean {
     return this.mode !== RING0;
-  }
-
-  /** Linear address of the next code byte. */
-  get here(): number {
-    return CODE + this.code.length;
   }
 
   db(...bytes: number[]): this {

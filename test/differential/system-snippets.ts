@@ -1,5 +1,5 @@
 /** Stack, transfers, segments and what is privileged (SDM volumes 2 and 3A). */
-import { CODE, CODE_ABSENT, DATA_ABSENT, DATA_SMALL, LAST_SELECTOR, RING0, RING3_16, SCRATCH, STACK, VIRTUAL_8086 } from './image.ts';
+import { CODE_ABSENT, DATA_ABSENT, DATA_SMALL, LAST_SELECTOR, RING0, RING3_16, SCRATCH, STACK, VIRTUAL_8086 } from './image.ts';
 import { anySize, w, wordSize } from './operand-size.ts';
 import { EAX, EBP, EBX, ECX, EDX, ESI, type Kind, type Size, type Snippet } from './snippet.ts';
 import { undefinedFlags } from './undefined-flags.ts';
@@ -62,16 +62,16 @@ function transfers(s: Snippet): void {
         .db(0xb0, 0x11, 0x58 | s.random.pick([EAX, EBX, EDX]));
       break;
     case 1: // JMP r/m
-      s.fix(EBX, CODE + 4);
+      s.fix(EBX, s.base + 4);
       s.db(0xff, 0xe0 | EBX, 0xb0, 0x22);
       break;
     case 2: // CALL r/m, its return address popped
-      s.fix(EBX, CODE + 4);
+      s.fix(EBX, s.base + 4);
       s.db(0xff, 0xd0 | EBX, 0xb0, 0x33, 0x58);
       break;
     case 3: {
       // PUSH target, RET imm16
-      const target = CODE + (size === 4 ? 10 : 8);
+      const target = s.base + (size === 4 ? 10 : 8);
       s.db(0x68).immediate(size, target).db(0xc2).immediate(2, s.random.below(32)).db(0x90, 0x90, 0x90, 0x90, 0x90);
       break;
     }
@@ -266,7 +266,7 @@ function bases(s: Snippet): void {
 /** Jumps and calls through segments and gates. */
 function farTransfers(s: Snippet): void {
   if (s.mode !== RING0 && s.mode !== VIRTUAL_8086 && s.mode !== RING3_16) {
-    const target = CODE + 9;
+    const target = s.base + 9;
     switch (s.random.below(3)) {
       case 0:
         s.db(0xea)
@@ -284,7 +284,7 @@ function farTransfers(s: Snippet): void {
         s.db(0x9c, 0x68)
           .immediate(4, s.random.pick([selector(s), 0x1b, 0x18, 0x5b]))
           .db(0x68)
-          .immediate(4, CODE + 12)
+          .immediate(4, s.base + 12)
           .db(s.random.pick([0xcb, 0xcf]));
     }
     return;
