@@ -323,6 +323,56 @@ function chain(s: Snippet): void {
   s.db(0x9f); // LAHF
 }
 
+/** A counted loop over registers and memory; AF alone may come out undefined, and nothing in it looks at AF. */
+function loop(s: Snippet): void {
+  s.fix(EBX, SCRATCH + 0x80);
+  s.undefined |= undefinedFlags.logic;
+  const { random } = s;
+  const register = () => random.pick([EAX, EDX, ESI, EDI]);
+  const byteRegister = () => random.pick([0, 2, 4, 6]);
+  s.operandPrefix(4)
+    .db(0xb8 | ECX)
+    .immediate(4, 1 + random.below(5));
+  const top = s.code.length;
+  for (let i = 3 + random.below(9); i > 0; i--) {
+    const size = anySize(s);
+    const reg = size === 1 ? byteRegister() : register();
+    const rm = size === 1 ? byteRegister() : register();
+    const memory = () => s.db(0x40 | (reg << 3) | (s.wide ? 3 : 7), random.below(128));
+    switch (random.below(10)) {
+      case 0:
+      case 1:
+        s.operandPrefix(size).db((random.below(8) << 3) | w(size), 0xc0 | (reg << 3) | rm);
+        break;
+      case 2:
+      case 3:
+        s.operandPrefix(size).db((random.below(8) << 3) | (random.below(2) << 1) | w(size));
+        memory();
+        break;
+      case 4:
+        s.operandPrefix(size).db(0x88 | (random.below(2) << 1) | w(size));
+        memory();
+        break;
+      case 5:
+        s.operandPrefix(size).db(0xd0 | w(size), 0xc0 | (random.below(8) << 3) | rm);
+        break;
+      case 6:
+        s.operandPrefix(size).db(0xfe | w(size), 0xc0 | (random.below(2) << 3) | rm);
+        break;
+      case 7:
+        s.db(0x0f, 0x90 | random.below(16), 0xc0 | byteRegister());
+        break;
+      case 8:
+        s.db(0x50 | register(), 0x58 | register());
+        break;
+      default:
+        s.db(0x70 | random.below(16), 2, (random.below(8) << 3) | 1, 0xc0 | (register() << 3) | register());
+    }
+  }
+  s.operandPrefix(4).db(0x48 | ECX, 0x75); // DEC ecx; JNZ top
+  s.db(top - s.code.length - 1);
+}
+
 function strings(s: Snippet): void {
   const size = anySize(s);
   const op = s.random.pick([0xa4, 0xa6, 0xaa, 0xac, 0xae]);
@@ -363,6 +413,7 @@ export const integerKinds: readonly Kind[] = [
   { name: 'decimal', weight: 5, make: decimal },
   { name: 'condition', weight: 6, make: conditions },
   { name: 'chain', weight: 8, make: chain },
+  { name: 'loop', weight: 8, make: loop },
   { name: 'string', weight: 8, make: strings },
   { name: 'xlat', weight: 1, make: xlat },
 ];
