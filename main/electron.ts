@@ -5,6 +5,7 @@
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { app, BrowserWindow, dialog, Menu } from 'electron';
+import { demoOffer, openDemo } from './demo.ts';
 import { serveApp, registerAppScheme } from './electron/app-protocol.ts';
 import { hardenApp, hardenSession } from './electron/hardening.ts';
 import { openMainWindow } from './electron/main-window.ts';
@@ -34,6 +35,7 @@ async function run(): Promise<void> {
     libraryPath: defaultLibraryPath(),
     version: app.getVersion(),
     worlds: new WorldManager(fromSource ? sourceFiles : packedFiles()),
+    demo: demoOffer(process.env),
   });
   serveApp(path.join(root, 'dist/renderer'));
   hardenSession();
@@ -56,6 +58,7 @@ async function run(): Promise<void> {
   app.on('window-all-closed', () => app.quit());
   endWithService(service);
   await open();
+  await openDemo(service.connect(), process.env);
 }
 
 /** Quitting stops the machines that run here: the user is asked, and the service is closed before the process ends. */

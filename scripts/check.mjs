@@ -2,7 +2,7 @@
 import { main, projectNode, run } from './lib/host.mjs';
 import { ensureCore, ensurePackages } from './lib/install.mjs';
 
-const layers = ['engine', 'native-free-worker', 'main', 'renderer', 'test'];
+const layers = ['engine', 'native-free-worker', 'main', 'main/electron', 'renderer', 'test'];
 const tool = (file, ...args) => run(projectNode(), [`node_modules/${file}`, ...args]);
 
 export function checkSources() {
