@@ -4,11 +4,11 @@
  */
 import { CODE_PAGES, POOL_BASE } from '../memory/layout';
 import { READ_TLB, STEPPING, STEP_REQUEST, WRITE_TLB } from './scratch';
-import { fillRead, fillWrite, missAddress, SYSTEM_READ, SYSTEM_WRITE, tlbSlot } from './tlb.as';
+import { ALIGNED_ONLY, fillRead, fillWrite, missAddress, SYSTEM_READ, SYSTEM_WRITE, tlbSlot } from './tlb.as';
 import { noteCodeWrite } from './decode-cache.as';
 import { mmioRead, mmioWrite } from './host.as';
 import { pageForRead, writablePage } from '../memory/mmm.as';
-import { restartInstruction } from './fault.as';
+import { AC, raiseError, restartInstruction } from './fault.as';
 import { breakpointsArmed, checkData } from './debug.as';
 
 @inline
@@ -81,7 +81,15 @@ function storeSized(host: u32, size: u32, value: u64): void {
   }
 }
 
+/** #AC of an access through ALIGNED_ONLY; a page fault comes first (SDM 3A table 6-2). */
+function checkAlignment(table: u32, lin: u32, size: u32, write: bool): void {
+  if (table != ALIGNED_ONLY || !(lin & (size - 1))) return;
+  probe(table, lin, size, write);
+  raiseError(AC, 0);
+}
+
 export function slowRead(table: u32, lin: u32, size: u32): u64 {
+  checkAlignment(table, lin, size, false);
   if (breakpointsArmed()) checkData(lin, size, false);
   if (((lin ^ (lin + size - 1)) & ~0xfff) != 0) return crossingRead(table, lin, size);
   const host = hostForRead(table, lin);
@@ -107,6 +115,7 @@ function crossingRead(table: u32, lin: u32, size: u32): u64 {
 }
 
 export function slowWrite(table: u32, lin: u32, size: u32, value: u64): void {
+  checkAlignment(table, lin, size, true);
   if (breakpointsArmed()) checkData(lin, size, true);
   if (((lin ^ (lin + size - 1)) & ~0xfff) != 0) {
     crossingWrite(table, lin, size, value);

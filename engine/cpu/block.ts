@@ -98,5 +98,7 @@ export const FPU_FDS = 0x498; // u32
 export const FPU_FIP = 0x4a0; // u64
 export const FPU_FDP = 0x4a8; // u64
 export const MXCSR = 0x4b0; // u32
+/** u32: IGNNE# as the PC's coprocessor error logic drives it; falls with FERR#. */
+export const FPU_IGNNE = 0x4b4;
 /** 16 × 16 bytes. */
 export const XMM = 0x500;

@@ -30,6 +30,8 @@ export interface CoreExports {
   /** Rebuilds everything derived from the CPU block (TLB, decode keys, FPU caches) after the block was overwritten. */
   resetDerived(): void;
   flushTlb(): void;
+  /** FERR#: an unmasked x87 exception is pending and CR0.NE = 0. */
+  ferr(): boolean;
 
   /** Host address of the page for reading, or 0 when `gppn` is not RAM. */
   pageForRead(gppn: number): number;
@@ -66,6 +68,8 @@ export interface CoreImports {
   mmioWrite(gpa: number, size: number, value: number): void;
   /** INTA cycle: the PIC's vector. Called only while INTR is set. */
   acknowledgeInterrupt(): number;
+  /** FERR#: with CR0.NE = 0 an x87 instruction waits for the interrupt that reports the error before it. */
+  fpuError(): void;
   /** Unwinds to the caller of run() by throwing GUEST_FAULT: a constant, so that no stack trace is taken. */
   unwind(): never;
   /** The pool has no free page: the host must throttle or stop the guest; unwinds, the instruction restarts later. */

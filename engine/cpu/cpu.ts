@@ -38,6 +38,7 @@ export class Cpu {
         mmioRead: (gpa: number, size: number) => host.mmioRead(gpa >>> 0, size),
         mmioWrite: (gpa: number, size: number, value: number) => host.mmioWrite(gpa >>> 0, size, value >>> 0),
         acknowledgeInterrupt: () => host.acknowledgeInterrupt(),
+        fpuError: () => host.fpuError(),
         unwind: () => {
           throw GUEST_FAULT;
         },

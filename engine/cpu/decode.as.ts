@@ -569,6 +569,7 @@ function simd(byte: u32, withImmediate: bool): void {
   const prefix: u32 = repeat != 0 ? repeat : operandPrefix ? 1 : 0;
   store<u32>(out, (prefix << 16) | (byte << 8) | modrmByte, OP_TARGET);
   rare(R_SSE);
+  if (byte == 0xf7) memorySegment(3); // MASKMOV: DS:EDI
 }
 
 function twoByte(byte: u32): void {

@@ -1,8 +1,8 @@
 // Raising guest faults (SDM 3A 6.15): fills the FAULT_* slots, makes RIP and COUNT those of the faulting instruction and unwinds through JavaScript.
 import { CPU_BLOCK } from '../memory/layout';
 import { COUNT, CR2, FAULT_ERROR, FAULT_HAS_ERROR, FAULT_VECTOR, RIP } from './block';
-import { COUNT_END, CUR_END, CUR_OP, PAGE_EIP, RESTART } from './scratch';
-import { unwind } from './host.as';
+import { COUNT_END, CUR_END, CUR_OP, PAGE_EIP, RESTART, STEP_REQUEST, STEPPING } from './scratch';
+import { fpuError, unwind } from './host.as';
 import { OP_OFFSET } from './op';
 
 export const DE: u32 = 0;
@@ -78,6 +78,22 @@ export function raisePageFault(lin: u32, error: u32): void {
 /** Unwinds so that the instruction is started again, with no fault delivered. Never returns. */
 export function restartInstruction(): void {
   syncPosition();
+  store<u32>(RESTART, 1);
+  unwind();
+}
+
+/**
+ * An x87 error is pending, CR0.NE = 0 and IGNNE# is not asserted: the processor tells the PC (FERR#) and waits before the instruction for the
+ * interrupt. The wait passes in steps of one instruction's time. Never returns.
+ */
+export function waitForFpuInterrupt(): void {
+  if (!load<u32>(STEPPING)) {
+    store<u32>(STEP_REQUEST, 1);
+    restartInstruction();
+  }
+  fpuError();
+  syncPosition();
+  store<u64>(CPU_BLOCK + COUNT, load<u64>(CPU_BLOCK + COUNT) + 1);
   store<u32>(RESTART, 1);
   unwind();
 }

@@ -4,5 +4,6 @@
 @external("host", "mmioRead") export declare function mmioRead(gpa: u32, size: u32): u32;
 @external("host", "mmioWrite") export declare function mmioWrite(gpa: u32, size: u32, value: u32): void;
 @external("host", "acknowledgeInterrupt") export declare function acknowledgeInterrupt(): u32;
+@external("host", "fpuError") export declare function fpuError(): void;
 @external("host", "unwind") export declare function unwind(): void;
 @external("host", "poolExhausted") export declare function poolExhausted(): void;

@@ -72,6 +72,7 @@ export function deliverFault(): void {
     store<u32>(CPU_BLOCK + FAULT_VECTOR, vector | UNDER_WAY);
   }
   vector &= ~UNDER_WAY;
+  delivering = vector; // also in a machine restored in the middle of the delivery
   interrupt(vector, KIND_EXCEPTION, load<u32>(CPU_BLOCK + FAULT_HAS_ERROR) != 0, load<u32>(CPU_BLOCK + FAULT_ERROR));
   store<u32>(STEPPING, 0);
   store<u64>(CPU_BLOCK + COUNT, load<u64>(CPU_BLOCK + COUNT) + 1);

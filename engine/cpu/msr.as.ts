@@ -22,6 +22,7 @@ const IA32_SYSENTER_EIP: u32 = 0x176;
 const IA32_MCG_CAP: u32 = 0x179;
 const IA32_MCG_STATUS: u32 = 0x17a;
 const IA32_MISC_ENABLE: u32 = 0x1a0;
+const IA32_DEBUGCTL: u32 = 0x1d9;
 const IA32_MTRR_PHYSBASE0: u32 = 0x200;
 const IA32_MTRR_PHYSMASK7: u32 = 0x20f;
 const IA32_MTRR_FIX64K: u32 = 0x250;
@@ -38,6 +39,9 @@ const MTRRCAP: u64 = 0x508;
 const PHYSICAL_MASK: u64 = ((1 as u64) << PHYSICAL_BITS) - 1;
 /** Fast strings: the only bit that a guest may change. */
 const MISC_FAST_STRINGS: u64 = 1;
+
+/** LBR, BTF, PB0 to PB3, TR of a P6 (SDM 3B 17.4.1, 17.13). */
+const DEBUGCTL_BITS: u64 = 0x7f;
 
 /** Slot of an MSR that is plain storage, 0 for the others. */
 function plainSlot(index: u32): u32 {
@@ -69,6 +73,7 @@ export function rdmsr(index: u32): u64 {
     case IA32_BIOS_SIGN_ID: return 0; // no microcode update is loaded
     // Machine checks, without a bank that could report one.
     case IA32_P5_MC_ADDR: case IA32_P5_MC_TYPE: case IA32_MCG_CAP: case IA32_MCG_STATUS: return 0;
+    case IA32_DEBUGCTL: return 0;
     default:
       raiseError(VEC_GP, 0);
       return 0;
@@ -83,6 +88,9 @@ export function wrmsr(index: u32, value: u64): void {
       return;
     case IA32_BIOS_SIGN_ID: // software clears it before it reads it
     case IA32_P5_MC_ADDR: case IA32_P5_MC_TYPE: case IA32_MCG_STATUS:
+      return;
+    case IA32_DEBUGCTL: // no last-branch records, branch traces or branch steps to turn on
+      if (value & ~DEBUGCTL_BITS) raiseError(VEC_GP, 0);
       return;
     case IA32_SYSENTER_CS:
     case IA32_SYSENTER_ESP:

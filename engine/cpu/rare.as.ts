@@ -21,7 +21,7 @@ import {
 } from './handlers';
 import { carryFlag, condition, eflags, materialize, overflowFlag, rawFlags, setFlagBits, zeroFlag } from './flags.as';
 import {
-  effectiveOffset, getReg, getRm, getSized, isMemory, linear, modifyGet, modifyLinear, modifyPut, nextEip, putReg, putRm, readSized, setSized, sizeOf,
+  checkedLinear, effectiveOffset, getReg, getRm, getSized, isMemory, linear, modifyGet, modifyLinear, modifyPut, nextEip, offsetOf, putReg, putRm, readSized, setSized, sizeOf,
   writeSized,
 } from './operand.as';
 import { BR, GP, raise, raiseError, UD } from './fault.as';
@@ -34,8 +34,10 @@ import { bitScan, bitTest } from '../isa/bits.as';
 import { cmpxchg, cmpxchg8b, xadd, xchg } from '../isa/exchange.as';
 import { drop, enter, leave, peek, pop, popa, push, pusha, stackMask } from '../isa/stack.as';
 import { string } from '../isa/string.as';
-import { fwait, x87 } from '../isa/x87.as';
-import { sse } from '../isa/sse.as';
+import { checkAvailable, fwait, x87 } from '../isa/x87.as';
+import { requireVector, sse } from '../isa/sse.as';
+import { sseOperandSize, sseStores, x87OperandSize, x87Stores } from '../isa/operand-size.as';
+import { privilegeChanged } from './tlb.as';
 import { segLinear, loadSegment, checkTarget } from './segmentation.as';
 import { farCall, farJump, farReturn } from './far.as';
 import { iret } from './iret.as';
@@ -62,6 +64,7 @@ const ECX: u32 = CPU_BLOCK + REGS + 8;
 const EDX: u32 = CPU_BLOCK + REGS + 16;
 const EBX: u32 = CPU_BLOCK + REGS + 24;
 const ESP: u32 = CPU_BLOCK + REGS + 32;
+const EDI: u32 = CPU_BLOCK + REGS + 56;
 const LOW_FLAGS: u32 = FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF;
 
 function setRip(eip: u32): void { store<u64>(CPU_BLOCK + RIP, <u64>eip); }
@@ -241,22 +244,10 @@ export function rare(op: u32): u32 {
     case R_HLT: hlt(); return away(op);
     case R_UD: raise(UD); return LEAVE;
     case R_GP: raiseError(GP, 0); return LEAVE;
-    case R_X87: {
-      if (!isMemory(op)) x87(immediateOf(op), 0, 0, 0, sizeOf(op) == 2);
-      else {
-        const ea = <u32>load<u8>(op, OP_EA);
-        const segment = ea == 0 ? (load<u16>(op, OP_BASE) == ESP || load<u16>(op, OP_BASE) == ESP + 8 ? 2 : 3) : ea - 1;
-        x87(immediateOf(op), linear(op, 1, false), load<u32>(CPU_BLOCK + SEGS + segment * 32, SEG_SELECTOR), effectiveOffset(op), sizeOf(op) == 2);
-      }
-      return NEXT;
-    }
+    case R_X87: escape(op); return NEXT;
     case R_SSE: {
       const code = load<u32>(op, OP_TARGET);
-      const opcode = (code >>> 8) & 0xff;
-      let lin: u32 = 0;
-      if (isMemory(op)) lin = linear(op, 1, false);
-      else if (opcode == 0xf7) lin = load<u32>(ESP + 24) + load<u32>(CPU_BLOCK + SEGS + 3 * 32, SEG_BASE);
-      sse(code >>> 16, opcode, code & 0xff, immediateOf(op), lin);
+      sse(code >>> 16, (code >>> 8) & 0xff, code & 0xff, immediateOf(op), sseLinear(op, code >>> 16, (code >>> 8) & 0xff, code & 0xff));
       return NEXT;
     }
     case R_WAIT: fwait(); return NEXT;
@@ -290,6 +281,39 @@ export function rare(op: u32): u32 {
   else if (code >= R_SHIFT_CL && code < R_SHIFT_CL + 8) shiftBy(op, handler - R_SHIFT_CL, load<u32>(ECX) & 31);
   else unreachable();
   return NEXT;
+}
+
+function escape(op: u32): void {
+  const esc = immediateOf(op);
+  const wide = sizeOf(op) == 2;
+  if (!isMemory(op)) {
+    x87(esc, 0, 0, 0, wide);
+    return;
+  }
+  const ea = <u32>load<u8>(op, OP_EA);
+  let segment = ea - 1;
+  let lin = offsetOf(op);
+  if (ea != 0) {
+    checkAvailable(esc);
+    const size = x87OperandSize(esc, wide);
+    if (size != 0) lin = checkedLinear(op, size, x87Stores(esc));
+  } else segment = load<u16>(op, OP_BASE) == ESP || load<u16>(op, OP_BASE) == ESP + 8 ? 2 : 3;
+  x87(esc, lin, load<u32>(CPU_BLOCK + SEGS + segment * 32, SEG_SELECTOR), effectiveOffset(op), wide);
+}
+
+/** Linear address of the memory operand of 0F `opcode`, 0 if there is none. What makes the instruction unavailable comes before the segment's limit. */
+function sseLinear(op: u32, prefix: u32, opcode: u32, modrm: u32): u32 {
+  const ea = <u32>load<u8>(op, OP_EA);
+  const masked = opcode == 0xf7;
+  if (!masked && !isMemory(op)) return 0;
+  const size = sseOperandSize(prefix, opcode, modrm);
+  if (ea != 0 && size != 0) {
+    requireVector(prefix, opcode, modrm);
+    if (!masked) return checkedLinear(op, size, sseStores(prefix, opcode, modrm));
+    // Bytes that are not selected are not accessed, but the segment is checked for all of them.
+    return segLinear(ea - 1, load<u8>(op, OP_FLAGS) & FLAG_ADDR16 ? load<u32>(EDI) & 0xffff : load<u32>(EDI), size, true);
+  }
+  return masked ? load<u32>(EDI) : offsetOf(op);
 }
 
 function putPair(value: u64): void {
@@ -374,7 +398,9 @@ function popf(op: u32): u32 {
   if (cpl <= (rawFlags() & FLAG_IOPL) >>> 12) mask |= FLAG_IF;
   if (cpl == 0) mask |= FLAG_IOPL;
   drop(1 << size);
+  const before = rawFlags();
   setFlagBits(mask, value);
+  if ((before ^ rawFlags()) & FLAG_AC) privilegeChanged();
   return rawFlags() & FLAG_TF ? away(op) : unlessAttention(op);
 }
 

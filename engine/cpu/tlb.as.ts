@@ -4,8 +4,8 @@
  * for a page that may be written at once and holds no decoded code. The zero page has no entries, so that filling it drops nothing.
  */
 import { CODE_PAGES, CPU_BLOCK, POOL_BASE, TLB_ALIASES, TLB_BASE } from '../memory/layout';
-import { CPL, SEG_ATTR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_LIMIT, SEG_SS } from './block';
-import { ATTR_CODE, ATTR_DB, ATTR_EC, ATTR_NULL, ATTR_RW } from './bits';
+import { CPL, CR0, FLAGS, SEG_ATTR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_LIMIT, SEG_SS } from './block';
+import { ATTR_CODE, ATTR_DB, ATTR_EC, ATTR_NULL, ATTR_RW, CR0_AM, FLAG_AC } from './bits';
 import { KEY_32, KEY_FLAT, KEY_USER } from './op';
 import { LARGE_REGIONS, MODE_KEY, READ_TLB, TLB_GENERATION, TLB_USED, WRITE_TLB } from './scratch';
 import { pageForRead, writablePage, poolPages } from '../memory/mmm.as';
@@ -18,6 +18,8 @@ const USER_READ: u32 = TLB_BASE;
 const USER_WRITE: u32 = TLB_BASE + 0x8000;
 export const SYSTEM_READ: u32 = TLB_BASE + 0x10000;
 export const SYSTEM_WRITE: u32 = TLB_BASE + 0x18000;
+/** Always empty: the user's tables while alignment is checked, so that every access goes the slow way, which looks at it. */
+export const ALIGNED_ONLY: u32 = TLB_BASE + 0x28000;
 /** A byte that makes no tag match: tags are page-aligned. */
 const EMPTY: u8 = 1;
 
@@ -33,12 +35,16 @@ export function tlbSlot(table: u32, lin: u32): u32 {
   return table + ((lin >>> 9) & 0x7ff8);
 }
 
-/** Chooses the tables of the current CPL. */
+/** Chooses the tables of the current CPL and alignment check. */
 export function privilegeChanged(): void {
   const user = load<u32>(CPU_BLOCK + CPL) == 3;
-  store<u32>(READ_TLB, user ? USER_READ : SYSTEM_READ);
-  store<u32>(WRITE_TLB, user ? USER_WRITE : SYSTEM_WRITE);
+  const aligned = user && (load<u32>(CPU_BLOCK + CR0) & CR0_AM) && (load<u32>(CPU_BLOCK + FLAGS) & FLAG_AC);
+  store<u32>(READ_TLB, aligned ? ALIGNED_ONLY : user ? USER_READ : SYSTEM_READ);
+  store<u32>(WRITE_TLB, aligned ? ALIGNED_ONLY : user ? USER_WRITE : SYSTEM_WRITE);
 }
+
+/** Alignment is checked now (#AC, SDM 3A 6.15): CPL 3, CR0.AM and EFLAGS.AC. */
+export function alignmentChecked(): bool { return load<u32>(READ_TLB) == ALIGNED_ONLY; }
 
 /** Drops every cached translation, of data and of code. */
 export function flushTlb(): void {
@@ -87,6 +93,7 @@ export function modeKey(): u32 {
 /** For resetDerived(): the tables' contents are unknown. */
 export function resetTlb(): void {
   store<u32>(TLB_USED, 15);
+  memory.fill(ALIGNED_ONLY, EMPTY, TABLE_BYTES);
   store<u32>(TLB_GENERATION, GENERATION_LIMIT);
   flushTlb();
   modeChanged();
@@ -168,6 +175,7 @@ function enter(table: u32, lin: u32, host: u32): void {
 
 /** Translates a read at `lin` (one page) through `table` on a miss. The host address of the byte, or 0 with missAddress set outside RAM. */
 export function fillRead(table: u32, lin: u32): u32 {
+  if (table == ALIGNED_ONLY) table = USER_READ;
   const gpa = <u32>translate(lin, false, table == USER_READ);
   const host = <u32>pageForRead(gpa >>> 12);
   if (host == 0) {
@@ -183,6 +191,7 @@ export function fillRead(table: u32, lin: u32): u32 {
  * The caller must look at CODE_PAGES before it stores: only pages without code get an entry.
  */
 export function fillWrite(table: u32, lin: u32): u32 {
+  if (table == ALIGNED_ONLY) table = USER_WRITE;
   const gpa = <u32>translate(lin, true, table == USER_WRITE);
   const host = <u32>writablePage(gpa >>> 12);
   if (host == 0) {

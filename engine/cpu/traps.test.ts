@@ -32,6 +32,7 @@ beforeEach(() => {
     mmioRead: () => 0xff,
     mmioWrite: () => {},
     acknowledgeInterrupt: () => 0x20,
+    fpuError: () => {},
     poolExhausted: () => {},
   });
   cpu.exports.init(POOL_PAGES - 1, POOL_PAGES);

@@ -9,6 +9,7 @@ import {
 import { probeRead, probeWrite, read16, read32, read64, read8, write32, write64 } from '../cpu/access.as';
 import { raise, raiseError } from '../cpu/fault.as';
 import { isMemory, NM, requireSse, UD, xmm } from './sse-operands.as';
+import { endPending } from './x87-stack.as';
 
 const MXCSR_MASK: u32 = 0xffff;
 const GP: u32 = 13;
@@ -49,8 +50,13 @@ export function group15(prefix: u32, modrm: u32, lin: u32): void {
   }
 }
 
+/** #NM with EM or TS. */
+export function requireFx(): void {
+  if ((load<u32>(CPU_BLOCK, CR0) & 0xc) != 0) raise(NM);
+}
+
 function requireFxState(lin: u32): void {
-  if ((load<u32>(CPU_BLOCK, CR0) & 0xc) != 0) raise(NM); // EM or TS
+  requireFx();
   if ((lin & 15) != 0) raiseError(GP, 0);
 }
 
@@ -97,6 +103,7 @@ function fxrstor(lin: u32): void {
   const pending = (status & ~control & 0x3f) != 0 ? <u32>0x8080 : 0;
   store<u32>(CPU_BLOCK, control, FPU_CW);
   store<u32>(CPU_BLOCK, (status & 0x477f) | pending, FPU_SW);
+  if (pending == 0) endPending();
   store<u32>(CPU_BLOCK, top, FPU_TOP);
   store<u32>(CPU_BLOCK, ~read8(lin + 4) & 0xff, FPU_EMPTY);
   store<u32>(CPU_BLOCK, read16(lin + 6) & 0x7ff, FPU_FOP);

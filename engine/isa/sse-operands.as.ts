@@ -1,18 +1,17 @@
 // MMX and SSE operands: availability checks, registers in the CPU block, memory sources (Intel SDM vol. 1 ch. 9-11, vol. 3A 2.5 and 14).
 import { CPU_BLOCK } from '../memory/layout';
-import { CR0, CR4, FPU_EMPTY, FPU_REGS, FPU_SW, FPU_TOP, REGS, XMM } from '../cpu/block';
+import { CR0, CR4, FPU_EMPTY, FPU_REGS, FPU_TOP, REGS, XMM } from '../cpu/block';
 import { probeWrite, read32, read64, write64 } from '../cpu/access.as';
 import { raise, raiseError } from '../cpu/fault.as';
+import { reportPending } from './x87-error.as';
 
 export const UD: u32 = 6;
 export const NM: u32 = 7;
 const GP: u32 = 13;
-const MF: u32 = 16;
 
 const CR0_EM: u32 = 1 << 2;
 const CR0_TS: u32 = 1 << 3;
 const CR4_OSFXSR: u32 = 1 << 9;
-const SW_ES: u32 = 1 << 7;
 
 // @ts-ignore: decorator
 @inline
@@ -31,13 +30,13 @@ export function requireMmx(): void {
   const cr0 = load<u32>(CPU_BLOCK, CR0);
   if ((cr0 & CR0_EM) != 0) raise(UD);
   if ((cr0 & CR0_TS) != 0) raise(NM);
-  if ((load<u32>(CPU_BLOCK, FPU_SW) & SW_ES) != 0) raise(MF);
+  reportPending();
 }
 
 /** XMM instructions that also touch an MMX register: #UD and #NM of SSE, then a pending x87 exception. */
 export function requireSseAndMmx(): void {
   requireSse();
-  if ((load<u32>(CPU_BLOCK, FPU_SW) & SW_ES) != 0) raise(MF);
+  reportPending();
 }
 
 /** Every MMX instruction but EMMS leaves TOP = 0 and all registers valid (SDM vol. 1 9.5.1). */

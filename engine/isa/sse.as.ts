@@ -18,7 +18,7 @@ import {
   pairToSingles, pairWidened, singlesToIntegers, singleToInteger, widen,
 } from './sse-convert.as';
 import { begin, settle } from './sse-softfloat.as';
-import { group15 } from './fxsave.as';
+import { group15, requireFx } from './fxsave.as';
 
 /** Whether 0F `opcode` takes an immediate byte (of the opcodes that sse() knows). */
 export function sseHasImm(opcode: u32): bool {
@@ -40,6 +40,15 @@ export function sse(prefix: u32, opcode: u32, modrm: u32, imm: u32, lin: u32): v
     case 2: prefixedF3(opcode, modrm, imm, lin); break;
     default: prefixedF2(opcode, modrm, imm, lin);
   }
+}
+
+/** Raises what the instruction raises whatever its operand is. */
+export function requireVector(prefix: u32, opcode: u32, modrm: u32): void {
+  if (opcode == 0xc3) return; // MOVNTI uses general registers
+  if (opcode == 0xae && ((modrm >> 3) & 7) < 2) requireFx();
+  else if (prefix == 0 && (opcode == 0x2a || opcode == 0x2c || opcode == 0x2d)) requireSseAndMmx();
+  else if (prefix == 0 && opcode >= 0x60 && opcode != 0xae && opcode != 0xc2 && opcode != 0xc3 && opcode != 0xc6) requireMmx();
+  else requireSse();
 }
 
 // @ts-ignore: decorator

@@ -30,6 +30,7 @@ const standIns = {
   'engine/cpu/fault.as': `
     @external("host", "fault") declare function fault(vector: u32, error: i32): void;
     export function raise(vector: u32): void { fault(vector, -1); }
+    export function waitForFpuInterrupt(): void { fault(0xffff_ffff, -1); }
     export function raiseError(vector: u32, error: u32): void { fault(vector, error); }`,
 };
 
@@ -207,7 +208,7 @@ describe('faults', () => {
     poke(CR0, 12);
     expect(vectorOf(ADDPS)).toBe(6);
     expect(vectorOf(PADDB)).toBe(6);
-    poke(CR0, 0);
+    poke(CR0, 0x20); // NE
     poke(FPU_SW, 0x80);
     expect(vectorOf(PADDB)).toBe(16);
     expect(vectorOf('f30fd6c1')).toBe(16);

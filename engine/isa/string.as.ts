@@ -15,6 +15,7 @@ import { hostForRead, hostForWrite, probeWrite } from '../cpu/access.as';
 import { segLinear } from '../cpu/segmentation.as';
 import { operate } from './alu.as';
 import { breakpointsArmed } from '../cpu/debug.as';
+import { alignmentChecked } from '../cpu/tlb.as';
 import { portIn, portOut } from '../cpu/host.as';
 import { checkIo } from '../cpu/system.as';
 
@@ -67,7 +68,7 @@ export function string(op: u32, kind: u32): bool {
     return left > 1 && !unlike(kind, flags);
   }
   let room = chunk(op, kind, size, m, step, left);
-  if ((kind == MOVS || kind == STOS) && step == <u32>1 << size && room > 1) {
+  if ((kind == MOVS || kind == STOS) && step == <u32>1 << size && room > 1 && !alignmentChecked()) {
     const done = kind == MOVS ? copy(op, size, m, room) : fill(op, size, m, room);
     if (done != 0) return left > done;
   }

@@ -1,7 +1,7 @@
 /** FNSTENV, FLDENV, FNSAVE, FRSTOR: the four layouts of the environment (Intel SDM volume 1, figures 8-9 to 8-12), and the full tag word. */
 import { CPU_BLOCK } from '../memory/layout';
 import { CR0, FLAGS, FPU_CW, FPU_EMPTY, FPU_FCS, FPU_FDP, FPU_FDS, FPU_FIP, FPU_FOP, FPU_REGS, FPU_SW } from '../cpu/block';
-import { probeRead, probeWrite, read16, read32, read64, write16, write32, write64 } from '../cpu/access.as';
+import { probeRead, probeWrite, read16, read32, write16, write32 } from '../cpu/access.as';
 import { clearPointers } from './x87-pointers.as';
 import { initializeFpu, seAt, setTop, sigAt, slot, top, updateSummary } from './x87-stack.as';
 
@@ -149,7 +149,8 @@ export function saveState(lin: u32, wide: bool): void {
   lin += env;
   for (let i: u32 = 0; i < 8; i++, lin += 10) {
     const at = slot(i);
-    write64(lin, sigAt(at));
+    // Ten bytes apart, they are aligned to two only.
+    for (let j: u32 = 0; j < 4; j++) write16(lin + j * 2, <u32>(sigAt(at) >> (j * 16)) & 0xffff);
     write16(lin + 8, seAt(at));
   }
   initializeFpu();
@@ -163,7 +164,9 @@ export function restoreState(lin: u32, wide: bool): void {
   lin += env;
   for (let i: u32 = 0; i < 8; i++, lin += 10) {
     const at = slot(i);
-    store<u64>(at, read64(lin), CPU_BLOCK + FPU_REGS);
+    let sig: u64 = 0;
+    for (let j: u32 = 0; j < 4; j++) sig |= <u64>read16(lin + j * 2) << (j * 16);
+    store<u64>(at, sig, CPU_BLOCK + FPU_REGS);
     store<u16>(at, read16(lin + 8), CPU_BLOCK + FPU_REGS + 8);
   }
 }

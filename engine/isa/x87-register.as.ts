@@ -11,7 +11,7 @@ import { arithmetic, compareRegister, compareToFlags, testZero } from './x87-ari
 import { statusWord } from './x87-environment.as';
 import { clearPointers } from './x87-pointers.as';
 import {
-  clearC1, clearC2, initializeFpu, isEmpty, overflow, pop, pushResult, put, putResult, seAt, setConditions, setEmpty, setTop, sigAt, slot, stopped, top, underflow,
+  clearC1, endPending, clearC2, initializeFpu, isEmpty, overflow, pop, pushResult, put, putResult, seAt, setConditions, setEmpty, setTop, sigAt, slot, stopped, top, underflow,
 } from './x87-stack.as';
 import { cosine, exponential, arcTangent, logarithm, logarithmPlusOne, sine, sineCosine, tangent } from './x87-transcendental.as';
 
@@ -152,6 +152,7 @@ function executeDB(esc: u32, op: u32, i: u32): bool {
   else if (op == 6) compareToFlags(i, false, false);
   else if (esc == 0x3e2) { // FNCLEX
     store<u32>(CPU_BLOCK + FPU_SW, load<u32>(CPU_BLOCK + FPU_SW) & (C0 | C1 | C2 | C3));
+    endPending();
     return false;
   } else if (esc == 0x3e3) { // FNINIT
     initializeFpu();

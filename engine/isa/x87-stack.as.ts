@@ -1,6 +1,6 @@
 /** The x87 register stack, its status word and the way exceptions reach it (Intel SDM volume 1, 8.1.2, 8.1.3, 8.5, 8.6). */
 import { CPU_BLOCK } from '../memory/layout';
-import { FPU_CW, FPU_EMPTY, FPU_REGS, FPU_SW, FPU_TOP } from '../cpu/block';
+import { FPU_CW, FPU_EMPTY, FPU_IGNNE, FPU_REGS, FPU_SW, FPU_TOP } from '../cpu/block';
 import { BUSY, C0, C1, C2, C3, DE, ES, IE, OE, PE, SF, UE, ZE, defaultNaN, raise80, raised, resultSe, resultSig, setResult } from './float80.as';
 
 @inline export function top(): u32 {
@@ -105,16 +105,21 @@ function enterUnmasked(unmasked: u32, storing: bool): bool {
   store<u32>(CPU_BLOCK + FPU_SW, load<u32>(CPU_BLOCK + FPU_SW) & ~C2);
 }
 
+/** FERR# falls, and IGNNE# with it (82371SB PIIX3 data sheet, "IGNNE#"). */
+export function endPending(): void { store<u32>(CPU_BLOCK + FPU_IGNNE, 0); }
+
 /** ES and B follow the exceptions that the control word leaves unmasked. */
 export function updateSummary(): void {
   const sw = load<u32>(CPU_BLOCK + FPU_SW) & ~(ES | BUSY);
   const pending = (sw & ~load<u32>(CPU_BLOCK + FPU_CW) & 0x3f) != 0;
   store<u32>(CPU_BLOCK + FPU_SW, pending ? sw | ES | BUSY : sw);
+  if (!pending) endPending();
 }
 
 export function initializeFpu(): void {
   store<u32>(CPU_BLOCK + FPU_CW, 0x37f);
   store<u32>(CPU_BLOCK + FPU_SW, 0);
+  endPending();
   store<u32>(CPU_BLOCK + FPU_TOP, 0);
   store<u32>(CPU_BLOCK + FPU_EMPTY, 0xff);
 }

@@ -6,6 +6,7 @@ import { CPU_BLOCK } from '../memory/layout';
 import { CR0, FPU_SW } from '../cpu/block';
 import { raise } from '../cpu/fault.as';
 import { ES, setRaised } from './float80.as';
+import { reportPending } from './x87-error.as';
 import { arithmetic } from './x87-arithmetic.as';
 import { executeMemory } from './x87-memory.as';
 import { noteOperand, notePointers } from './x87-pointers.as';
@@ -14,17 +15,22 @@ import { executeRegister } from './x87-register.as';
 const CR0_MP: u32 = 0x02;
 const CR0_EM: u32 = 0x04;
 const CR0_TS: u32 = 0x08;
-const CR0_NE: u32 = 0x20;
 const VECTOR_NM = 7;
-const VECTOR_MF = 16;
+
+export { ferr } from './x87-error.as';
+
+/** What comes before anything the operand may raise: #NM, and the report of an earlier instruction's exception. */
+@inline export function checkAvailable(esc: u32): void {
+  if ((load<u32>(CPU_BLOCK + CR0) & (CR0_EM | CR0_TS)) != 0) raise(VECTOR_NM);
+  if ((load<u32>(CPU_BLOCK + FPU_SW) & ES) != 0 && waits(esc)) reportPending();
+}
 
 /**
  * One escape instruction. `esc` = (opcode & 7) << 8 | modrm; with a memory operand `lin` is its linear address, `selector` and `offset`
  * its logical one; `wide` is a 32-bit operand size (it matters to FSTENV and its like).
  */
 export function x87(esc: u32, lin: u32, selector: u32, offset: u32, wide: bool): void {
-  if ((load<u32>(CPU_BLOCK + CR0) & (CR0_EM | CR0_TS)) != 0) raise(VECTOR_NM);
-  if ((load<u32>(CPU_BLOCK + FPU_SW) & ES) != 0 && waits(esc)) reportPending();
+  checkAvailable(esc);
   setRaised(0);
   // The commonest first: register arithmetic, D8, DC and DE but their compares.
   if ((esc & 0x1c0) == 0xc0 && (esc & 0x30) != 0x10 && (esc & 0x600) != 0x200) {
@@ -47,16 +53,6 @@ function execute(esc: u32, lin: u32, selector: u32, offset: u32, wide: bool): vo
 export function fwait(): void {
   if ((load<u32>(CPU_BLOCK + CR0) & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS)) raise(VECTOR_NM);
   reportPending();
-}
-
-/** FERR#: an unmasked exception waits while CR0.NE = 0, so the PC's logic is to raise IRQ 13. */
-export function ferr(): bool {
-  return (load<u32>(CPU_BLOCK + FPU_SW) & ES) != 0 && (load<u32>(CPU_BLOCK + CR0) & CR0_NE) == 0;
-}
-
-/** With CR0.NE = 0 the instruction goes on as under IGNNE#: FERR# has already told the PC. */
-function reportPending(): void {
-  if ((load<u32>(CPU_BLOCK + FPU_SW) & ES) != 0 && (load<u32>(CPU_BLOCK + CR0) & CR0_NE) != 0) raise(VECTOR_MF);
 }
 
 /** All but FNSTENV, FNSTCW, FNSAVE, FNSTSW, FNCLEX, FNINIT and the no-operations beside them. */

@@ -168,3 +168,53 @@ test('a machine without a boot source says so', () => {
 test.each([0, (3 << 20) + 1, 3 * 2 ** 20, 3073 * 2 ** 20])('%i bytes of memory are refused', ramBytes => {
   expect(() => new BenchPc({ ramBytes, boot: { kind: 'none' } })).toThrow(expect.objectContaining({ code: 'MEMORY_SIZE' }));
 });
+
+describe('x87 errors with CR0.NE = 0', () => {
+  /** fninit; divide by zero unmasked; 1 / 0 */
+  const divide = (kernel: TinyKernel) =>
+    kernel.raw(0xdb, 0xe3, 0x68, 0x7b, 0x03, 0, 0, 0xd9, 0x2c, 0x24, 0xd9, 0xe8, 0xd9, 0xee, 0xde, 0xf9);
+  /** IRQ13 with F0h written: 'I', the handler reads the status and clears it. */
+  const withHandler = () =>
+    new TinyKernel()
+      .interrupts(0xfb)
+      .handler(0x2d, inner => inner.out8(0xf0, 0).raw(0x9b, 0xdb, 0xe2).out8(0x3f8, 0x49).out8(0xa0, 0x20)) // fwait; fnclex
+      .out8(0xa1, 0xdf)
+      .raw(STI);
+
+  test('IRQ13 comes before the next instruction that waits; F0h lets the handler use the FPU', () => {
+    const kernel = divide(withHandler()).out8(0x3f8, 0x61).raw(0xd9, 0xe8).out8(0x3f8, 0x62); // fld1
+    const bench = start(divide(kernel).raw(0x9b).out8(0x3f8, 0x63).out8(0xf4, 0));
+    expect(bench.run(10_000)).toEqual({ kind: 'debug-exit', code: 1 });
+    expect(bench.serial[0]).toBe('aIbIc');
+  });
+
+  test('with interrupts off the processor waits, and its time passes', () => {
+    const bench = start(divide(withHandler()).raw(CLI, 0x9b).out8(0x3f8, 0x61));
+    expect(bench.run(10_000)).toEqual({ kind: 'budget' });
+    expect([bench.serial[0], bench.pc.instructionCount()]).toEqual(['', 10_000]);
+  });
+
+  test('it is exact, whatever the slices', () => {
+    const kernel = () => divide(withHandler()).raw(0x9b).out8(0x3f8, 0x61).forever();
+    const hashes = [1, 7, 1000].map(slice => {
+      const bench = start(kernel());
+      bench.run(500, undefined, slice);
+      return bench.pc.stateHash();
+    });
+    expect(new Set(hashes).size).toBe(1);
+  });
+});
+
+test('MTRRs are as a BIOS leaves them', () => {
+  const kernel = new TinyKernel();
+  // mov ecx, n; rdmsr; mov [200000h + i], eax
+  [0x2ff, 0x200, 0x201, 0x250, 0x259, 0x268].forEach((msr, i) =>
+    kernel.raw(0xb9, msr & 0xff, msr >>> 8, 0, 0, 0x0f, 0x32, 0xa3, i * 4, 0, 0x20, 0),
+  );
+  kernel.raw(0xb9, 0xd9, 0x01, 0, 0, 0x31, 0xc0, 0x31, 0xd2, 0x0f, 0x30, 0x0f, 0x32, 0xa3, 24, 0, 0x20, 0); // DEBUGCTL
+  const bench = start(kernel.raw(CLI, HLT));
+  expect(bench.run(1000)).toEqual({ kind: 'halted-for-good' });
+  const bytes = new Uint8Array(28);
+  bench.pc.memory.read(COUNTER, bytes);
+  expect([...new Uint32Array(bytes.buffer)]).toEqual([0xc06, 0xc000_0000, 0xc000_0800, 0x0606_0606, 0, 0x0505_0505, 0]);
+});

@@ -10,6 +10,7 @@
  *   70-71                     clock and CMOS RAM              8
  *   92                        A20 gate, fast reset            –
  *   B2                        SMI command: ACPI on/off        –
+ *   F0                        coprocessor error               13
  *   F4                        debug exit, when asked for      –
  *   2F8-2FF                   serial port 2                   3
  *   3B4-3B5 3BA 3C0-3CF 3D4-3D5 3DA   VGA                     –
@@ -21,6 +22,7 @@ import * as block from '../cpu/block.ts';
 import { STOP_HALT, STOP_SHUTDOWN, type CoreExports } from '../cpu/core-exports.ts';
 import { Cpu } from '../cpu/cpu.ts';
 import { AcpiPm, AcpiPmState } from '../devices/acpi-pm.ts';
+import { CoprocessorError, CoprocessorErrorState } from '../devices/coprocessor-error.ts';
 import { connectDebugExit } from '../devices/debug-exit.ts';
 import type { AccessSize, Device, GuestMemory } from '../devices/device.ts';
 import { Dma, DmaState } from '../devices/dma.ts';
@@ -60,6 +62,7 @@ export class Pc implements Machine {
   private readonly mmio = new MmioBus();
   private readonly time: VirtualTime;
   private readonly pic: PicPair;
+  private readonly coprocessor: CoprocessorError;
   private readonly keyboard: KeyboardController;
   private readonly serial: readonly [Uart, Uart];
   private readonly rtc: Rtc;
@@ -82,6 +85,7 @@ export class Pc implements Machine {
       mmioRead: (gpa, size) => this.mmio.read(gpa >>> 0, size as AccessSize),
       mmioWrite: (gpa, size, value) => this.mmio.write(gpa >>> 0, size as AccessSize, value),
       acknowledgeInterrupt: () => this.pic.acknowledge(),
+      fpuError: () => this.coprocessor.signal(),
       poolExhausted: () => this.end({ kind: 'pool-exhausted' }),
     });
     const core = this.cpu.exports;
@@ -96,6 +100,10 @@ export class Pc implements Machine {
     ));
     const reset = (cause: string) => this.end({ kind: 'reset', cause });
     const pic = (this.pic = new PicPair(ports, level => this.setIntr(level)));
+    const coprocessor = (this.coprocessor = new CoprocessorError(ports, {
+      irq13: pic.line(13),
+      ignoreErrors: () => this.ignoreFpuErrors(),
+    }));
     const pit = new Pit(ports, time, pic.line(0));
     const port61 = new Port61(ports, time, pit);
     const rtc = (this.rtc = new Rtc(ports, time, pic.line(8), config.rtcStartSeconds));
@@ -121,6 +129,7 @@ export class Pc implements Machine {
       stateful('clock', ClockState, time),
       stateful('cpu', CpuState, this.cpuDevice()),
       stateful('port-92', Port92State, port92),
+      stateful('coprocessor-error', CoprocessorErrorState, coprocessor),
       stateful('pit', PitState, pit),
       stateful('port-61', Port61State, port61),
       stateful('rtc', RtcState, rtc),
@@ -182,6 +191,11 @@ export class Pc implements Machine {
     this.block.setUint32(block.INTR, level ? 1 : 0, true);
     // Inside a run, the boundary after this instruction is where the CPU looks at the line.
     if (level && this.time.sliceEndNs >= 0) this.cpu.exports.requestExit();
+  }
+
+  /** IGNNE# answers FERR# only. */
+  private ignoreFpuErrors() {
+    if (this.cpu.exports.ferr()) this.block.setUint32(block.FPU_IGNNE, 1, true);
   }
 
   private setA20(enabled: boolean) {

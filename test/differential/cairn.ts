@@ -31,6 +31,7 @@ export function runInCairn(image: Uint8Array): string {
     },
     mmioRead: () => 0xffffffff,
     mmioWrite() {},
+    fpuError: () => {},
     acknowledgeInterrupt: () => 0,
     poolExhausted() {},
   });

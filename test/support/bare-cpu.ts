@@ -45,6 +45,7 @@ export function bareCpu(host: Partial<CpuHost> = {}): BareCpu {
     mmioRead: (gpa, bytes) => (log.push(['read', gpa, bytes, cpu.exports.instructionCount()]), 0xff),
     mmioWrite: (gpa, _bytes, value) => void log.push(['write', gpa, value, cpu.exports.instructionCount()]),
     acknowledgeInterrupt: () => 0x20,
+    fpuError: () => {},
     poolExhausted: () => {},
     ...host,
   });

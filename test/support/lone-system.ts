@@ -130,6 +130,7 @@ export class LoneSystem {
       portIn: () => 0xffff_ffff,
       portOut: () => {},
       acknowledgeInterrupt: () => 0,
+      fpuError: () => {},
     };
     const instance = new WebAssembly.Instance(await this.module, { env: { memory }, host });
     const cpu = new LoneSystem(instance.exports as unknown as SystemExports, memory);
