@@ -13,6 +13,7 @@ export default defineConfig({
           name: 'unit',
           include: ['engine/**/*.test.ts', 'native-free-worker/**/*.test.ts', 'main/**/*.test.ts', 'renderer/**/*.test.ts'],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
