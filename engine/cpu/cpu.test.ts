@@ -200,6 +200,7 @@ describe('what is undefined is what processors do', () => {
   test.each([
     ['shld ax, dx, 24', [0x66, 0x0f, 0xa4, 0xd0, 24], 0x8234_2134],
     ['shrd ax, dx, 19', [0x66, 0x0f, 0xac, 0xd0, 19], 0x8234_2684],
+    ['shrd ax, dx, 17; setc al', [0x66, 0x0f, 0xac, 0xd0, 17, 0x0f, 0x92, 0xc0], 0x8234_9a00],
     ['bswap ax', [0x66, 0x0f, 0xc8], 0x8234_0000],
   ])('%s', (_name, code, expected) => {
     const machine = bareCpu();

@@ -51,19 +51,19 @@ export function shrd32(a: u32, b: u32, count: u32): u32 {
   return r;
 }
 
-/** 16-bit SHLD and SHRD; counts above 16 are undefined: as on AMD's processors and the Pentium, the second operand comes in once more. */
+/** 16-bit SHLD and SHRD; counts above 16 are undefined: as on AMD's processors and the Pentium, the second operand comes in once more and CF is clear. */
 export function shld16(a: u32, b: u32, count: u32): u32 {
   const wide = (<u64>a << 32) | (<u64>b << 16) | b;
   const before = <u32>(wide >> (33 - count));
   const r = <u32>(wide >> (32 - count)) & 0xffff;
-  noteParts(16, r << 16, parts(<u32>(wide >> (48 - count)), (before ^ r) >>> 15));
+  noteParts(16, r << 16, parts(count > 16 ? 0 : <u32>(wide >> (48 - count)), (before ^ r) >>> 15));
   return r;
 }
 export function shrd16(a: u32, b: u32, count: u32): u32 {
   const wide = (<u64>b << 32) | (<u64>b << 16) | a;
   const before = <u32>(wide >> (count - 1)) & 0xffff;
   const r = <u32>(wide >> count) & 0xffff;
-  noteParts(16, r << 16, parts(before, (before ^ r) >>> 15));
+  noteParts(16, r << 16, parts(count > 16 ? 0 : before, (before ^ r) >>> 15));
   return r;
 }
 

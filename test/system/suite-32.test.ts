@@ -7,7 +7,7 @@ import { demo, guestFile } from '../support/guests.ts';
 /** Programs whose answer may differ from that of the machine that built them, and why. Everything else must agree. */
 const EXPLAINED: Record<string, string> = {
   'qt-sse-exceptions': 'wants ROUNDSS and ROUNDSD of SSE4.1, which CPUID does not claim',
-  'test-i386': 'shld and shrd of 16-bit operands by more than 16 are undefined: here as on AMD, Intel takes the first operand again',
+  'test-i386': 'shld and shrd of 16-bit operands by more than 16 are undefined: here as on AMD; on Intel the first operand comes again',
 };
 
 test('agrees with a real CPU on every program that has one answer', async () => {
