@@ -1,5 +1,5 @@
 /** Integer instructions (SDM volume 2): every form, edge operands, faults in the middle. */
-import { SCRATCH } from './image.ts';
+import { CODE, SCRATCH } from './image.ts';
 import { anySize, w, wordSize } from './operand-size.ts';
 import { DF, EAX, EBX, ECX, EDI, EDX, ESI, ESP, type Kind, type Size, type Snippet } from './snippet.ts';
 import { undefinedFlags } from './undefined-flags.ts';
@@ -167,7 +167,7 @@ function atomic(s: Snippet): void {
       if (at === SCRATCH && s.random.below(2) === 0) {
         for (const register of [EAX, EDX]) for (let i = 0; i < 4; i++) s.scratch.push((s.registers[register]! >>> (8 * i)) & 0xff);
       }
-      s.memory(lock(s), [0x0f, 0xc7], s.random.below(16) === 0 ? s.random.below(8) : 1, 0, at); // CMPXCHG8B
+      s.memory(lock(s), [0x0f, 0xc7], s.base === CODE && s.random.below(16) === 0 ? s.random.below(8) : 1, 0, at); // CMPXCHG8B
       break;
     }
     default:
