@@ -1,5 +1,6 @@
 /** What goes wrong for a user is told in one sentence, with an exit code, and harms nothing. */
-import { mkdtempSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Checkpoint } from '#main/ipc/contract.ts';
@@ -60,4 +61,23 @@ test('a second Cairn on the same VM is refused and the first runs on; a damaged 
   vm.type('echo again-$((40 + 2))\n');
   await vm.waitFor(/again-42/);
   expect(await vm.kill('SIGTERM')).toBe(0);
+});
+
+test('a full disk while a checkpoint is written: refused in one sentence, nothing left of it, the VM runs on, and there is room again later', async () => {
+  // a real file system of 24 MiB; mounting one wants root, as CI has it
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'cairn-test', home.folder]);
+  try {
+    const vm = await home.demo('full');
+    vm.type('dd if=/dev/urandom of=/tmp/noise bs=1M count=40 2>/dev/null; echo filled-$?\n');
+    await vm.waitFor(/filled-0/);
+    expectOneSentence(home.cli('checkpoint', 'take', 'full', '--title', 'too big'), /room|full|space/i);
+    expect(readdirSync(path.join(home.folder, 'full.cairn', 'checkpoints'))).toEqual([]);
+    vm.type('rm /tmp/noise; echo 3 >/proc/sys/vm/drop_caches; echo on-$((40 + 2))\n');
+    await vm.waitFor(/on-42/);
+    execFileSync('mount', ['-o', 'remount,size=256m', home.folder]);
+    expect(home.json<Checkpoint>('checkpoint', 'take', 'full', '--title', 'fits').pages.stored).toBeGreaterThan(0);
+    await vm.kill('SIGTERM');
+  } finally {
+    execFileSync('umount', ['-l', home.folder]);
+  }
 });
