@@ -10,6 +10,7 @@ await main(() => {
   ensurePrograms([
     ['qemu-system-i386', 'qemu-system-x86'],
     ['iasl', 'acpica-tools'],
+    ['nasm', 'nasm'],
     ['chromium', 'chromium'],
   ]);
   ensurePackages();

@@ -1,10 +1,10 @@
-/** Runs a test image in QEMU and answers what it wrote to COM1. */
+/** Runs a test image in QEMU until it ends by the debug exit with `exitStatus`, and answers what it wrote to COM1. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-export function runInQemu(image: Uint8Array): string {
+export function runInQemu(image: Uint8Array, exitStatus = 1): string {
   const folder = mkdtempSync(join(tmpdir(), 'cairn-differential-'));
   try {
     const kernel = join(folder, 'image');
@@ -34,7 +34,7 @@ export function runInQemu(image: Uint8Array): string {
         throw new Error('The differential test needs qemu-system-i386 on the PATH (Debian package qemu-system-x86).');
       throw error;
     }
-    if (status !== 1)
+    if (status !== exitStatus)
       throw new Error(
         `QEMU ended with status ${status} before the image did: ${stderr.toString()}\n${readFileSync(serial, 'latin1').slice(-400)}`,
       );
