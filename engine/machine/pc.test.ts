@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { ConfigError, StateError } from '#engine/errors/errors.ts';
 import { BenchPc } from '#test/support/bench-pc.ts';
 import { CLI, HLT, STI, TinyKernel } from '#test/support/tiny-kernel.ts';
+import { FLAGS, INTR } from '../cpu/block.ts';
+import { CPU_BLOCK } from '../memory/layout.ts';
 import type { MachineConfig } from './machine.ts';
 
 const start = (kernel: TinyKernel, config: Partial<MachineConfig> = {}) =>
@@ -218,3 +220,45 @@ test('MTRRs are as a BIOS leaves them', () => {
   bench.pc.memory.read(COUNTER, bytes);
   expect([...new Uint32Array(bytes.buffer)]).toEqual([0xc06, 0xc000_0000, 0xc000_0800, 0x0606_0606, 0, 0x0505_0505, 0]);
 });
+
+describe('an interrupt request that goes away before it is acknowledged', () => {
+  /** The serial port's line as level-triggered IRQ4; its transmitter asks as soon as it may. */
+  const requested = () =>
+    new TinyKernel()
+      .interrupts(0xef)
+      .handler(0x24, inner => inner.out8(0xf4, 4))
+      .handler(0x27, inner => inner.out8(0xf4, 7))
+      .out8(0x4d0, 0x10)
+      .out8(0x3fc, 0x08)
+      .out8(0x3f9, 0x02);
+  /** mov dx, 3FAh; in al, dx: the read takes the request back */
+  const takeBack = (kernel: TinyKernel) => kernel.raw(0x66, 0xba, 0xfa, 0x03, 0xec);
+  const pollMaster = (kernel: TinyKernel) => kernel.out8(0x20, 0x0c).raw(0xe4, 0x20, 0xe6, 0xf4); // OCW3 poll; in al, 20h; out F4h, al
+
+  test('interrupts while it stands', () => {
+    expect(start(requested().raw(STI).forever()).run(10_000)).toEqual({ kind: 'debug-exit', code: 9 });
+  });
+  test('leaves nothing behind: neither its own interrupt nor a spurious one', () => {
+    expect(start(takeBack(requested()).raw(STI).forever()).run(10_000)).toEqual({ kind: 'budget' });
+    expect(start(pollMaster(takeBack(requested()))).run(10_000)).toEqual({ kind: 'debug-exit', code: 1 });
+  });
+  test('in the acknowledge itself it is the spurious IRQ7', () => {
+    const bench = start(requested().forever());
+    bench.run(1000);
+    const state = new DataView(bench.memory.buffer, CPU_BLOCK);
+    bench.pc.loadDevices(
+      bench.pc.saveDevices().map(device => (device.name === 'pic' ? { ...device, state: withoutRequests(device.state) } : device)),
+    );
+    // The processor has sampled INTR already.
+    state.setUint32(INTR, 1, true);
+    state.setUint32(FLAGS, 0x202, true);
+    expect(bench.run(1000)).toEqual({ kind: 'debug-exit', code: 15 });
+  });
+});
+
+function withoutRequests(state: unknown) {
+  const pic = structuredClone(state) as { master: { irr: number; lines: number } };
+  pic.master.irr = 0;
+  pic.master.lines = 0;
+  return pic;
+}

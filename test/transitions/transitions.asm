@@ -448,6 +448,18 @@ steps:
   jmp 0x28:0
   END_STEP
   mov byte [gdt + 0x30 + 5], 0x89
+  STEP "a task with the T flag: a trap before its first instruction"
+  mov word [tss2 + 0x64], 1
+  mov dword [tss2 + 0x20], task_iret
+  mov dword [tss2 + 0x24], 2
+  mov dword [traps], 1
+  mov dword [origin], task_iret
+  mov dword [resume_at], .trapped
+  jmp 0x30:0
+.trapped:
+  mov word [tss2 + 0x64], 0
+  END_STEP
+  mov byte [gdt + 0x30 + 5], 0x89
   mov byte [gdt + 0x28 + 5], 0x89
   mov ax, 0x28
   ltr ax

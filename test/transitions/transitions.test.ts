@@ -35,6 +35,7 @@ test.each([1_000_000, 1, 7, 61])('Cairn, in slices of %i', slice => {
 /** Steps in which QEMU errs, and what it should have done. */
 const QEMU_ERRS = new Map([
   ['a task with a DS that is not present', 'the fault belongs to the new task, before its first instruction (SDM 3A 7.3)'],
+  ['a task with the T flag', 'the T flag of a TSS is not there'],
   ['ICEBP', 'it knows F1h only when built for it'],
   ['general detect', 'DR7.GD is not there'],
   ['PAE: reserved bit', 'a reserved bit is seen only in an entry that is present: P is 1 in the error code (SDM 3A 4.7)'],
