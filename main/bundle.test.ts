@@ -1,4 +1,16 @@
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -31,6 +43,12 @@ async function take(parent: string | null, title: string) {
   return takeWhenOff(order, config.memoryMiB);
 }
 
+function patch(file: string, offset: number, bytes: Buffer): void {
+  const opened = openSync(file, 'r+');
+  writeSync(opened, bytes, 0, bytes.length, offset);
+  closeSync(opened);
+}
+
 describe('a bundle', () => {
   test('has a configuration that a person can read, and is refused when it is wrong', async () => {
     expect(JSON.parse(readFileSync(join(path, 'vm.json'), 'utf8'))).toEqual({ version: 1, config });
@@ -59,8 +77,10 @@ describe('a bundle', () => {
     bundle.catalog.setMeta('current', one.id);
     bundle.close();
     writeFileSync(join(path, 'checkpoints', 'abcdefgh.ckpt.part'), 'half');
+    writeFileSync(join(path, 'checkpoints', 'notes.txt'), 'the user put this here');
+    mkdirSync(join(path, 'checkpoints', 'abcdefgh.ckpt'));
     bundle = await open();
-    expect(readdirSync(join(path, 'checkpoints'))).toEqual([`${one.id}.ckpt`]);
+    expect(readdirSync(join(path, 'checkpoints')).toSorted()).toEqual([`${one.id}.ckpt`, 'abcdefgh.ckpt', 'notes.txt']);
     expect(bundle.catalog.list()).toEqual([{ ...one, title: 'first' }]);
     expect(bundle.catalog.getMeta('current')).toBe(one.id);
     bundle.close();
@@ -90,6 +110,20 @@ describe('a bundle', () => {
     expect(bundle.catalog.list()).toEqual([one]);
     expect(bundle.notices).toHaveLength(2);
     expect(existsSync(join(path, 'checkpoints', 'damaged0.ckpt'))).toBe(true);
+    bundle.close();
+  });
+
+  test.each([
+    ['noise behind its first page', (file: string) => patch(file, 4096, Buffer.alloc(8192, 0xa5))],
+    ['a row that no catalogue has', (file: string) => patch(file, 100, Buffer.from([0xa5, 0xa5, 0xa5, 0xa5]))],
+    ['an end too soon', (file: string) => truncateSync(file, 5000)],
+  ])('rebuilds a catalogue with %s', async (_, damage) => {
+    const one = await take(null, 'one');
+    (await open()).close();
+    damage(join(path, 'catalog.db'));
+    const bundle = await open();
+    expect(bundle.catalog.list()).toEqual([one]);
+    expect(bundle.notices).toEqual([expect.stringContaining('rebuilt from the checkpoint files')]);
     bundle.close();
   });
 

@@ -16,6 +16,7 @@ const CONFIG_FILE = 'vm.json';
 const CATALOG_FILE = 'catalog.db';
 const CHECKPOINTS = 'checkpoints';
 const CHECKPOINT_SUFFIX = '.ckpt';
+const UNFINISHED_SUFFIX = `${CHECKPOINT_SUFFIX}.part`;
 const CONFIG_VERSION = 1;
 /** How long a bundle that somebody holds without listening (a command that is about to end) is waited for. */
 const PATIENCE_MS = 4000;
@@ -160,12 +161,12 @@ export class Bundle {
     const known = new Set(this.catalog.list().map(({ id }) => id));
     const found = new Set<string>();
     const added: Checkpoint[] = [];
-    for (const file of readdirSync(this.checkpointsPath)) {
+    for (const entry of readdirSync(this.checkpointsPath, { withFileTypes: true })) {
+      const file = entry.name;
+      if (!entry.isFile()) continue;
+      if (file.endsWith(UNFINISHED_SUFFIX)) rmSync(join(this.checkpointsPath, file), { force: true }); // never published
       const id = file.endsWith(CHECKPOINT_SUFFIX) ? file.slice(0, -CHECKPOINT_SUFFIX.length) : '';
-      if (!checkpointId.safeParse(id).success) {
-        rmSync(join(this.checkpointsPath, file), { recursive: true, force: true }); // never published
-        continue;
-      }
+      if (!checkpointId.safeParse(id).success) continue; // the user's own
       found.add(id);
       if (known.has(id)) continue;
       try {

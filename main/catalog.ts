@@ -59,7 +59,11 @@ export class Catalog {
         );
       }
       db.exec('COMMIT'); // in exclusive locking mode the lock stays
-      return new Catalog(db);
+      const catalog = new Catalog(db);
+      if (db.pragma('quick_check(1)', { simple: true }) !== 'ok' || !catalog.isReadable()) {
+        throw new StorageError('CATALOG_DAMAGED', `${path} is damaged.`);
+      }
+      return catalog;
     } catch (cause) {
       db?.close();
       if (cause instanceof StorageError) throw cause;
@@ -86,6 +90,17 @@ export class Catalog {
 
   close(): void {
     this.db.close();
+  }
+
+  /** Whether every row says what it should. */
+  private isReadable(): boolean {
+    try {
+      this.getMeta('current');
+      this.list();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Oldest first. */

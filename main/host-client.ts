@@ -32,7 +32,7 @@ export class HostClientHere implements HostClient {
     const set = this.listeners.get(event) ?? new Set();
     this.listeners.set(event, set);
     set.add(listener);
-    this.service.subscribed();
+    if (event !== 'notice') this.service.subscribed(); // a notice tells of what is done here
     return () => set.delete(listener);
   }
 

@@ -130,6 +130,7 @@ export class Vm {
       return;
     }
     await unplug(world);
+    if (this.world) await unplug(this.world); // a revert has put another in its place meanwhile
   }
 
   reset(): void {
@@ -208,6 +209,10 @@ export class Vm {
     old.post(protocol.ACTION_PAUSE);
     try {
       const fresh = await this.launch(checkpoint, { startPaused: wasPaused });
+      if (this.world !== old) {
+        await unplug(fresh);
+        throw new ConfigError('VM_OFF', `${this.bundle.name} was stopped before it had gone back to the checkpoint.`);
+      }
       this.adopt(fresh, wasPaused);
     } catch (error) {
       if (this.world !== old) throw error;

@@ -1,5 +1,6 @@
 /** How verbs print: for people, or one JSON document. */
 import { CairnError } from '#engine/errors/errors.ts';
+import type { Events } from '../ipc/contract.ts';
 
 export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
@@ -28,6 +29,11 @@ export function printError(error: unknown, json: boolean): void {
   process.stderr.write(`cairn: ${known ? message : `something went wrong inside Cairn: ${message}`.replaceAll('\n', ' ')}\n`);
   if (process.env['CAIRN_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   if (json) printJson({ error: { code: known ? error.code : 'INTERNAL', message } });
+}
+
+/** What was mended on the way: the command goes on. (What is worse ends the command, and printError tells it.) */
+export function printNotice({ level, text }: Events['notice']): void {
+  if (level === 'warning') process.stderr.write(`cairn: ${text}\n`);
 }
 
 export function formatBytes(bytes: number): string {

@@ -9,7 +9,7 @@ import type { HostService } from '../host-service.ts';
 import { vmConfig, type HostClient, type VmConfig } from '../ipc/contract.ts';
 import { parseMemory, readArguments, type Arguments, type Options } from './args.ts';
 import { exitCodeOfEnd, UsageError } from './exit-codes.ts';
-import { printJson } from './output.ts';
+import { printJson, printNotice } from './output.ts';
 import { SerialTerminal } from './serial-terminal.ts';
 import { endingSignal } from './signals.ts';
 import { openService } from './with-service.ts';
@@ -42,12 +42,16 @@ export async function runVerb(argv: readonly string[]): Promise<number> {
   const service = openService();
   try {
     const client = service.connect();
+    client.on('notice', printNotice);
     const name = args.text('name') ?? `run-${randomBytes(4).toString('hex')}`;
+    const isNew = !Bundle.exists(service.library.bundlePath(name));
     const cold = await prepare(service, client, name, args);
+    let hasRun = false;
+    const started = () => (hasRun = true);
     try {
-      return await runToEnd(service, client, name, cold, serial === 'stdio', signal, args.flag('json'));
+      return await runToEnd(service, client, name, cold, serial === 'stdio', signal, args.flag('json'), started);
     } finally {
-      if (args.text('name') === undefined) await client.request('vm.delete', { name });
+      if (args.text('name') === undefined || (isNew && !hasRun)) await client.request('vm.delete', { name });
     }
   } finally {
     await service.close();
@@ -84,11 +88,13 @@ async function runToEnd(
   stdio: boolean,
   signal: Promise<unknown>,
   json: boolean,
+  started: () => void,
 ): Promise<number> {
   const ended = service.whenEnded(name);
   const terminal = stdio ? await SerialTerminal.open(client, name) : undefined;
   try {
     await service.start(name, { cold });
+    started();
     terminal?.listen();
     const unplug = () => client.request('vm.stop', { name, how: 'plug' }).catch(() => {}); // it may end by itself meanwhile
     void signal.then(unplug);

@@ -3,6 +3,7 @@ import type { DemoOffer } from '../demo.ts';
 import { HostService } from '../host-service.ts';
 import type { HostClient } from '../ipc/contract.ts';
 import { defaultLibraryPath } from '../library.ts';
+import { printNotice } from './output.ts';
 import { VERSION } from './version.ts';
 
 export function openService(demo?: DemoOffer): HostService {
@@ -12,7 +13,9 @@ export function openService(demo?: DemoOffer): HostService {
 export async function withClient<T>(work: (client: HostClient) => Promise<T>): Promise<T> {
   const service = openService();
   try {
-    return await work(service.connect());
+    const client = service.connect();
+    client.on('notice', printNotice);
+    return await work(client);
   } finally {
     await service.close();
   }

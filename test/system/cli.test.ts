@@ -1,10 +1,11 @@
 /** The cairn command as a user has it: real processes, a real (tiny) guest. */
 import { execFileSync, spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { HostService } from '#main/host-service.ts';
 import { echoGuest } from '../support/echo-guest.ts';
 import type { Checkpoint, VmDetail, VmSummary } from '#main/ipc/contract.ts';
 
@@ -165,6 +166,37 @@ describe('checkpoints of a VM that another process runs', () => {
     again.type('=');
     await again.says('A');
     expect(readdirSync(join(home, 'library', 'a.cairn', 'checkpoints')).toSorted()).toEqual([`${id}.ckpt`, `${off.id}.ckpt`].toSorted());
+  });
+
+  test('a stop while it goes back to one ends it', async () => {
+    const vm = start('a');
+    await vm.says('ready\n');
+    const { id } = json<Checkpoint>('checkpoint', 'take', 'a');
+    const service = new HostService({ libraryPath: join(home, 'library'), version: '0' });
+    const client = service.connect();
+    const reverting = new Promise<void>(resolve => client.on('vm.changed', ({ state }) => state === 'reverting' && resolve()));
+    const reverted = client.request('checkpoint.revert', { name: 'a', id }).catch((error: Error) => error.message);
+    await reverting;
+    await client.request('vm.stop', { name: 'a', how: 'plug' });
+    await reverted; // done just before, or refused
+    expect(await vm.ended).toBe(0);
+    expect(vm.errors).toBe('');
+    await service.close();
+    expect(json<VmSummary>('vm', 'show', 'a')).toMatchObject({ state: 'off' });
+  });
+
+  test('one that cannot be read makes no VM', async () => {
+    const vm = start('a');
+    await vm.says('ready\n');
+    const { id } = json<Checkpoint>('checkpoint', 'take', 'a');
+    const file = join(home, 'library', 'a.cairn', 'checkpoints', `${id}.ckpt`);
+    const bytes = readFileSync(file);
+    bytes[bytes.length >> 1]! ^= 1;
+    writeFileSync(file, bytes);
+    const refused = cairn('run', '--from', id, '--name', 'b', '--serial', 'none');
+    expect(refused.stderr).toMatch(/^cairn: .*is damaged.*\n$/);
+    expect(refused.status).toBe(4);
+    expect(json<VmSummary[]>('vm', 'list').map(({ name }) => name)).toEqual(['a']);
   });
 
   test('pause stops the guest, resume lets it go on, stop ends it', async () => {
