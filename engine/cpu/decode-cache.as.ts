@@ -12,13 +12,13 @@
 import { CODE_PAGES, CPU_BLOCK, DECODE_BASE, DECODE_END, POOL_BASE, TLB_BASE } from '../memory/layout';
 import { CPL, RIP, SEG_BASE, SEG_CS, SEG_LIMIT } from './block';
 import { KEY_FLAT, KEY_USER, OP_HANDLER, OP_LENGTH, OP_OFFSET, OP_PLAIN, OP_RUN, OP_SIZE, OP_TARGET } from './op';
-import { ARENA_TOP, CODE_DROPS, MODE_KEY, PAGE_EIP, PAGE_INDEX } from './scratch';
+import { ARENA_TOP, CODE_DROPS, CODE_STAMP, MODE_KEY, PAGE_EIP, PAGE_INDEX } from './scratch';
 import { H_GOTO, H_RESYNC, H_STEP } from './handlers';
 import { decodeOne, endsRun } from './decode.as';
 import { fuse } from './fuse.as';
 import { dropPageWriteTranslations } from './tlb.as';
 import { pageForRead, poolPages } from '../memory/mmm.as';
-import { translateFetch } from './paging.as';
+import { translateFetch, walkedGlobal } from './paging.as';
 
 const HEADER_SIZE: u32 = 544;
 const HEADER_BITMAP: u32 = 16;
@@ -35,10 +35,50 @@ const ROOM: u32 = HEADER_SIZE + RECORD_SIZE + RUN_OPS + (RUN_LIMIT + 2) * OP_SIZ
 const CODE_TLB: u32 = TLB_BASE + 0x20000;
 const CODE_TLB_MASK: u32 = 0x7ff;
 const TAG_VALID: u32 = 8;
+/** Slots of the code TLB whose page is not global, since the last CR3 load: u32 count, then 256 × u32. */
+const LOCAL_CODE: u32 = TLB_BASE + 0x26000;
+const LOCAL_CODE_LENGTH: u32 = 256;
 
-/** Drops the linear-to-code map. */
+/**
+ * Return cache: by stack slot what a near CALL pushed there and the op to return to: 512 × (u32 EIP, u32 CODE_STAMP, u32 op, u32 PAGE_INDEX). An entry is
+ * only a hint: RET compares the EIP that it pops.
+ */
+const RETURNS: u32 = TLB_BASE + 0x24000;
+const RETURNS_SIZE: u32 = 512 * 16;
+@inline export function returnSlot(esp: u32): u32 { return RETURNS + ((esp << 2) & (RETURNS_SIZE - 16)); }
+
+/** Drops the linear-to-code map, and with it links between pages and the return cache. */
 export function flushCodeTlb(): void {
   memory.fill(CODE_TLB, 0, (CODE_TLB_MASK + 1) << 3);
+  store<u32>(LOCAL_CODE, 0);
+  nextStamp();
+}
+
+/** Ends the validity of links between pages and of the return cache. */
+function nextStamp(): void {
+  const stamp = load<u32>(CODE_STAMP) + 8;
+  store<u32>(CODE_STAMP, stamp);
+  if (stamp < 8) restartStamps();
+}
+
+/** A CR3 load: drops of the linear-to-code map what is not global. */
+export function flushLocalCode(): void {
+  const count = load<u32>(LOCAL_CODE);
+  if (count > LOCAL_CODE_LENGTH) {
+    flushCodeTlb();
+    return;
+  }
+  if (count == 0) return;
+  for (let i: u32 = 1; i <= count; i++) store<u64>(load<u32>(LOCAL_CODE + (i << 2)), 0);
+  store<u32>(LOCAL_CODE, 0);
+  nextStamp();
+}
+
+/** Stamps start again from the beginning: nothing may carry an old one. */
+function restartStamps(): void {
+  store<u32>(CODE_STAMP, load<u32>(MODE_KEY) | 8);
+  memory.fill(RETURNS, 0, RETURNS_SIZE);
+  for (let ppn: u32 = 0; ppn < poolPages(); ppn++) dropCode(ppn);
 }
 
 /** For resetDerived() and a full arena. */
@@ -189,6 +229,11 @@ export function findOp(): u32 {
   let op = load<u32>(index + (offset << 2));
   if (op == 0) op = decodeRun(record, load<u32>(CODE_PAGES + (ppn << 2)), host, offset, key);
   const slot = CODE_TLB + ((lin >>> 12) & CODE_TLB_MASK) * 8;
+  if (!walkedGlobal) {
+    const count = load<u32>(LOCAL_CODE);
+    if (count < LOCAL_CODE_LENGTH) store<u32>(LOCAL_CODE + 4 + (count << 2), slot);
+    store<u32>(LOCAL_CODE, min(count, LOCAL_CODE_LENGTH) + 1);
+  }
   store<u32>(slot, (lin & ~0xfff) | key | TAG_VALID);
   store<u32>(slot, index, 4);
   store<u32>(PAGE_INDEX, index);

@@ -537,7 +537,11 @@ function opcode(byte: u32): void {
     case 0xe3: jump(R_JCXZ, fetch8s()); loopFlags(); break;
     case 0xe4: case 0xe5: imm(fetch8()); rareWide(R_IN_I, byte); break;
     case 0xe6: case 0xe7: imm(fetch8()); rareWide(R_OUT_I, byte); break;
-    case 0xe8: jump(R_CALL, immediate()); if (plainStack()) h(H_CALL); endsRun = true; break;
+    case 0xe8:
+      jump(R_CALL, immediate());
+      // A call that may use the return cache is followed by the op that it returns to.
+      if (plainStack()) h(H_CALL); else endsRun = true;
+      break;
     case 0xe9: jump(H_JMP, immediate()); endsRun = true; break;
     case 0xea: imm(immediate()); store<u32>(out, fetch16(), OP_TARGET); leaves(R_JMPF); break;
     case 0xeb: jump(H_JMP, fetch8s()); endsRun = true; break;

@@ -5,10 +5,10 @@
  * `end` is where the op pointer would be when the budget ends: (end - op) / OP_SIZE instructions are left. It is compared with the length of
  * the straight run on entry to one, never in between.
  */
-import { CPU_BLOCK } from '../memory/layout';
+import { CPU_BLOCK, DECODE_BASE } from '../memory/layout';
 import { COUNT, REGS, RIP, SEG_BASE, SEG_CS, SEG_LIMIT } from './block';
-import { FLAG_CHECKED, FLAG_SIZE, OP_FLAGS, OP_HANDLER, OP_IMM, OP_OFFSET, OP_RUN, OP_SIZE, OP_TARGET } from './op';
-import { COUNT_END, CUR_OP, PAGE_EIP, PAGE_INDEX, STEP_REQUEST } from './scratch';
+import { FLAG_CHECKED, FLAG_SIZE, OP_FLAGS, OP_HANDLER, OP_IMM, OP_LINK_FROM, OP_LINK_INDEX, OP_LINK_STAMP, OP_OFFSET, OP_RUN, OP_SIZE, OP_TARGET } from './op';
+import { CODE_STAMP, COUNT_END, CUR_OP, PAGE_EIP, PAGE_INDEX, STEP_REQUEST } from './scratch';
 import {
   F_ADD_RI, F_AND_RI, F_CMP32_MI, F_CMP32_MR, F_CMP32_RI, F_CMP32_RM, F_CMP32_RR, F_CMP8_MI, F_CMP8_RI, F_CMP8_RR, F_DEC_R, F_INC_R, F_SUB_RI, F_TEST32_RI,
   F_TEST32_RR, F_TEST8_MI, F_TEST8_RI, F_TEST8_RR, H_ALU32, H_ALU8, H_BSWAP, H_CALL, H_CALL_M, H_CALL_R, H_CDQ, H_CMOV_M, H_CMOV_R, H_CWDE, H_DEC_M,
@@ -24,7 +24,7 @@ import {
   nextEip, note, offsetOf, readAt, readOperand, regValue, rmValue, setReg, setRm, slowDecrement, slowIncrement, slowModify, writableOperand, writeAt, writeOperand,
 } from './operand.as';
 import { GP, raiseError } from './fault.as';
-import { lookup } from './decode-cache.as';
+import { lookup, returnSlot } from './decode-cache.as';
 import { AGAIN, NEXT, rare, TAKEN } from './rare.as';
 
 const ESP: u32 = CPU_BLOCK + REGS + 8 * 4;
@@ -32,6 +32,9 @@ const EBP: u32 = CPU_BLOCK + REGS + 8 * 5;
 const ECX: u32 = CPU_BLOCK + REGS + 8;
 const EAX: u32 = CPU_BLOCK + REGS;
 const EDX: u32 = CPU_BLOCK + REGS + 16;
+
+/** In OP_TARGET: the target is in another page. */
+const LINKED: u32 = 0x80000000;
 
 /** Leaves with `op` as the next instruction. */
 function leaveAt(op: u32, end: u32): void {
@@ -63,7 +66,17 @@ function resolve(op: u32, end: u32): u32 {
     }
     return enter(eip);
   }
-  if (target >= 4096) return enter(eip);
+  if (target >= 4096) {
+    const from = load<u32>(PAGE_EIP);
+    const found = enter(eip);
+    if (found != 0) {
+      store<u32>(op, found | LINKED, OP_TARGET);
+      store<u32>(op, from, OP_LINK_FROM);
+      store<u32>(op, load<u32>(PAGE_INDEX), OP_LINK_INDEX);
+      store<u32>(op, load<u32>(CODE_STAMP), OP_LINK_STAMP);
+    }
+    return found;
+  }
   const index = load<u32>(PAGE_INDEX);
   const found = index == 0 ? 0 : load<u32>(index + (target << 2));
   if (found == 0) store<u64>(CPU_BLOCK + RIP, <u64>eip);
@@ -97,19 +110,37 @@ export function interpret(op: u32, end: u32): void {
       case H_JMP: break;
       case H_CALL: {
         const esp = load<u32>(ESP) - 4;
-        writeAt<u32>(op, end, esp, nextEip(op));
+        const back = nextEip(op);
+        writeAt<u32>(op, end, esp, back);
         store<u32>(ESP, esp);
+        // An instruction executed alone is followed by nothing that would stay.
+        if (op >= <u32>DECODE_BASE) {
+          const slot = returnSlot(esp);
+          store<u32>(slot, back);
+          store<u32>(slot, load<u32>(CODE_STAMP), 4);
+          store<u32>(slot, op + OP_SIZE, 8);
+          store<u32>(slot, load<u32>(PAGE_INDEX), 12);
+        }
         break;
       }
       case H_RET: case H_RET_I: {
         const esp = load<u32>(ESP);
         const target = readAt<u32>(op, end, esp);
         store<u32>(ESP, esp + 4 + load<u32>(op, OP_IMM));
-        const found = enter(target);
-        if (found == 0) { leave(op + OP_SIZE, end); return; }
+        const slot = returnSlot(esp);
+        let found: u32;
+        if (load<u32>(slot) == target && load<u32>(slot, 4) == load<u32>(CODE_STAMP)) {
+          // The op behind a call may lie in the next page.
+          found = load<u32>(slot, 8);
+          store<u32>(PAGE_INDEX, load<u32>(slot, 12));
+          store<u32>(PAGE_EIP, target - <u32>load<u16>(found, OP_OFFSET));
+        } else {
+          found = enter(target);
+          if (found == 0) { leave(op + OP_SIZE, end); return; }
+        }
         end += found - op - OP_SIZE;
         op = found;
-        if ((end - op) >>> 5 < <u32>load<u16>(op, OP_RUN)) { leave(op, end); return; }
+        if ((end - op) >>> 5 < <u32>load<u16>(op, OP_RUN)) { leaveAt(op, end); return; }
         continue;
       }
       case H_JMP_R: case H_JMP_M: case H_CALL_R: case H_CALL_M: {
@@ -503,9 +534,15 @@ export function interpret(op: u32, end: u32): void {
     }
     // The branch in `op` is taken.
     let target = load<u32>(op, OP_TARGET);
-    if (target == 0) {
-      target = resolve(op, end);
-      if (target == 0) { leave(op + OP_SIZE, end); return; }
+    if (<i32>target <= 0) {
+      if (target != 0 && load<u32>(op, OP_LINK_STAMP) == load<u32>(CODE_STAMP) && load<u32>(op, OP_LINK_FROM) == load<u32>(PAGE_EIP)) {
+        store<u32>(PAGE_INDEX, load<u32>(op, OP_LINK_INDEX));
+        store<u32>(PAGE_EIP, load<u32>(PAGE_EIP) + (load<u32>(op, OP_IMM) & ~0xfff));
+        target &= ~LINKED;
+      } else {
+        target = resolve(op, end);
+        if (target == 0) { leave(op + OP_SIZE, end); return; }
+      }
     }
     end += target - op - OP_SIZE;
     op = target;

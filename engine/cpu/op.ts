@@ -27,8 +27,14 @@ export const OP_OFFSET = 14;
 export const OP_DISP = 16;
 /** u32: immediate; of a direct branch its target relative to the page's first byte. */
 export const OP_IMM = 20;
-/** u32: cached op of a branch target in the same page, 0 = not yet known; else a second immediate. */
+/**
+ * u32: cached op of a direct branch's target, 0 = not yet known; else a second immediate. A target in another page has bit 31 set and holds only
+ * while CODE_STAMP is OP_LINK_STAMP and the branch executes in the page at PAGE_EIP = OP_LINK_FROM; OP_LINK_INDEX becomes PAGE_INDEX then.
+ */
 export const OP_TARGET = 24;
+export const OP_LINK_FROM = 4;
+export const OP_LINK_INDEX = 8;
+export const OP_LINK_STAMP = 16;
 export const OP_LENGTH = 28;
 /** u8: FLAG_*. */
 export const OP_FLAGS = 29;

@@ -3,6 +3,9 @@
  * fault or call out, so that RIP and COUNT can be worked out there.
  */
 import { OP_BASE, OP_DISP, OP_EA, OP_FLAGS, OP_INDEX, OP_LENGTH, OP_OFFSET, OP_REG, OP_RM, OP_SCALE, FLAG_ADDR16, FLAG_SIZE, FLAG_MEMORY } from './op';
+import { CPU_BLOCK } from '../memory/layout';
+import { SEGS, SEG_ATTR, SEG_BASE, SEG_LIMIT, SEG_STRIDE } from './block';
+import { ATTR_CODE, ATTR_EC, ATTR_NULL, ATTR_RW } from './bits';
 import { CUR_END, CUR_OP, PAGE_EIP, READ_TLB, WRITE_TLB } from './scratch';
 import { probeWrite, read16, read32, read8, slowRead, slowWrite, write16, write32, write8 } from './access.as';
 import { decrement, increment, operate } from '../isa/alu.as';
@@ -32,6 +35,10 @@ export function effectiveOffset(op: u32): u32 {
 
 /** Linear address of a memory operand of `size` bytes in a segment that has to be looked at. */
 export function checkedLinear(op: u32, size: u32, write: bool): u32 {
+  // Most often FS or GS over all 4 GiB: per-CPU and thread-local data.
+  const segment = CPU_BLOCK + SEGS - SEG_STRIDE + <u32>load<u8>(op, OP_EA) * SEG_STRIDE;
+  if (load<u32>(segment, SEG_LIMIT) == 0xffffffff && (load<u32>(segment, SEG_ATTR) & (ATTR_NULL | ATTR_CODE | ATTR_EC | ATTR_RW)) == ATTR_RW
+    && !(load<u8>(op, OP_FLAGS) & FLAG_ADDR16)) return load<u32>(segment, SEG_BASE) + offsetOf(op);
   return segLinear(<u32>load<u8>(op, OP_EA) - 1, effectiveOffset(op), size, write);
 }
 

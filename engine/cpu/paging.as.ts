@@ -2,7 +2,7 @@
 import { CPU_BLOCK } from '../memory/layout';
 import { physRead32, physRead64, physWrite32 } from './access.as';
 import {
-  CR0_PG, CR0_WP, CR4_PAE, CR4_PSE, EFER_NXE, PF_FETCH, PF_PRESENT, PF_RESERVED, PF_USER, PF_WRITE, PHYSICAL_BITS, VEC_GP,
+  CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, EFER_NXE, PF_FETCH, PF_PRESENT, PF_RESERVED, PF_USER, PF_WRITE, PHYSICAL_BITS, VEC_GP,
 } from './bits';
 import { cr0, cr3, cr4, efer } from './block.as';
 import { A20_MASK, PDPTE } from './block';
@@ -16,6 +16,7 @@ const US: u32 = 0x004;
 const A: u32 = 0x020;
 const D: u32 = 0x040;
 const PS: u32 = 0x080;
+const G: u32 = 0x100;
 
 /** Physical-address bits of a PAE entry that this CPU does not have. */
 const RESERVED_HIGH: u64 = 0x7fff_ffff_ffff_ffff & ~(((1 as u64) << PHYSICAL_BITS) - 1);
@@ -23,6 +24,8 @@ const NX: u64 = 0x8000_0000_0000_0000;
 
 /** A walk's result with bit 63 set is a page fault; its low bits are the error code. */
 const FAULT: u64 = 0x8000_0000_0000_0000;
+/** The last walk's page is global (SDM 3A 4.10.2.4): a CR3 load need not drop what is made of it. */
+export let walkedGlobal: bool = false;
 /** Access kind besides PF_WRITE, PF_USER and PF_FETCH: look only, with no check of rights and no A or D bit set. */
 const PEEK: u32 = 0x100;
 
@@ -52,6 +55,7 @@ function walkOrFault(lin: u32, access: u32): u64 {
 }
 
 function walk(lin: u32, access: u32): u64 {
+  walkedGlobal = false;
   if (!(cr0() & CR0_PG)) return (lin & a20()) as u64;
   return cr4() & CR4_PAE ? walkPae(lin, access) : walk32(lin, access);
 }
@@ -81,6 +85,7 @@ function walk32(lin: u32, access: u32): u64 {
     if (pde & 0x003f_e000) return fault(access, PF_PRESENT | PF_RESERVED); // no PSE-36
     if (!allowed(access, pde)) return fault(access, PF_PRESENT);
     mark(pdeAt, pde, access, true);
+    noteGlobal(pde);
     noteLargePage(lin);
     return (((pde & 0xffc0_0000) | (lin & 0x003f_ffff)) & mask) as u64;
   }
@@ -90,6 +95,7 @@ function walk32(lin: u32, access: u32): u64 {
   if (!allowed(access, pde & pte)) return fault(access, PF_PRESENT);
   mark(pdeAt, pde, access, false);
   mark(pteAt, pte, access, true);
+  noteGlobal(pte);
   return (((pte & 0xffff_f000) | (lin & 0xfff)) & mask) as u64;
 }
 
@@ -107,6 +113,7 @@ function walkPae(lin: u32, access: u32): u64 {
     if (pde & 0x001f_e000) return fault(access, PF_PRESENT | PF_RESERVED);
     if (!allowed(access, pde as u32) || ((access & PF_FETCH) && noExecute && (pde & NX))) return fault(access, PF_PRESENT);
     mark(pdeAt, pde as u32, access, true);
+    noteGlobal(pde as u32);
     noteLargePage(lin);
     return (((pde as u32 & 0xffe0_0000) | (lin & 0x001f_ffff)) & mask) as u64;
   }
@@ -117,8 +124,12 @@ function walkPae(lin: u32, access: u32): u64 {
   if (!allowed(access, (pde & pte) as u32) || ((access & PF_FETCH) && noExecute && ((pde | pte) & NX))) return fault(access, PF_PRESENT);
   mark(pdeAt, pde as u32, access, false);
   mark(pteAt, pte as u32, access, true);
+  noteGlobal(pte as u32);
   return (((pte as u32 & 0xffff_f000) | (lin & 0xfff)) & mask) as u64;
 }
+
+// @ts-ignore: decorator
+@inline function noteGlobal(leaf: u32): void { walkedGlobal = (leaf & G) != 0 && (cr4() & CR4_PGE) != 0; }
 
 /** Sets the accessed bit, and in the entry that maps the page the dirty bit (SDM 3A 4.8). */
 // @ts-ignore: decorator

@@ -36,6 +36,10 @@ export const TLB_USED = 0x2048;
 export const ARENA_TOP = 0x204c;
 /** u32: number of whole-arena flushes and code drops, for tests and tools. */
 export const CODE_DROPS = 0x2050;
+/** u32: generation of the code TLB << 3 | decode key: what was found by way of it holds while this is the same. Never 0. */
+export const CODE_STAMP = 0x2054;
+/** u32: how many TLB slots the log of entries that are not global holds; past its end the log is not used. */
+export const LOCAL_ENTRIES = 0x2058;
 /** Bytes of an instruction that crosses a page or lies outside RAM. */
 export const FETCH_BUFFER = 0x2060; // 16 bytes
 /** Ops outside the arena: one instruction executed alone, and what follows it. */

@@ -14,7 +14,7 @@ import { systemType } from './descriptor.as';
 import { instructionsExecuted, raise, raiseError } from './fault.as';
 import { materialize } from './flags.as';
 import { loadPdptes } from './paging.as';
-import { flushTlb, invalidatePage, modeChanged } from './tlb.as';
+import { flushTlb, flushTlbNonGlobal, invalidatePage, modeChanged } from './tlb.as';
 
 const CR0_BITS: u32 = CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG;
 /** What CPUID offers; a set bit elsewhere is #GP(0). */
@@ -70,7 +70,7 @@ function setCr0(value: u32): void {
 function setCr3(value: u32): void {
   if ((cr0() & CR0_PG) && (cr4() & CR4_PAE)) loadPdptes(value);
   store<u64>(CPU_BLOCK + CR3, value as u64);
-  flushTlb();
+  flushTlbNonGlobal();
 }
 
 function setCr4(value: u32): void {

@@ -7,10 +7,10 @@ import { CODE_PAGES, CPU_BLOCK, POOL_BASE, TLB_ALIASES, TLB_BASE } from '../memo
 import { CPL, CR0, FLAGS, SEG_ATTR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_LIMIT, SEG_SS } from './block';
 import { ATTR_CODE, ATTR_DB, ATTR_EC, ATTR_NULL, ATTR_RW, CR0_AM, FLAG_AC } from './bits';
 import { KEY_32, KEY_FLAT, KEY_USER } from './op';
-import { LARGE_REGIONS, MODE_KEY, READ_TLB, TLB_GENERATION, TLB_USED, WRITE_TLB } from './scratch';
+import { CODE_STAMP, LARGE_REGIONS, LOCAL_ENTRIES, MODE_KEY, READ_TLB, TLB_GENERATION, TLB_USED, WRITE_TLB } from './scratch';
 import { pageForRead, writablePage, poolPages } from '../memory/mmm.as';
-import { translate } from './paging.as';
-import { dropCode, flushCodeTlb } from './decode-cache.as';
+import { translate, walkedGlobal } from './paging.as';
+import { dropCode, flushCodeTlb, flushLocalCode } from './decode-cache.as';
 import { watched } from './debug.as';
 
 const TABLE_BYTES: u32 = 0x8000;
@@ -20,6 +20,9 @@ export const SYSTEM_READ: u32 = TLB_BASE + 0x10000;
 export const SYSTEM_WRITE: u32 = TLB_BASE + 0x18000;
 /** Always empty: the user's tables while alignment is checked, so that every access goes the slow way, which looks at it. */
 export const ALIGNED_ONLY: u32 = TLB_BASE + 0x28000;
+/** Slots of entries that are not global, made since the last CR3 load: 1,024 × u32. */
+const LOCAL_LOG: u32 = TLB_BASE + 0x27000;
+const LOG_LENGTH: u32 = 1024;
 /** A byte that makes no tag match: tags are page-aligned. */
 const EMPTY: u8 = 1;
 
@@ -53,6 +56,7 @@ export function flushTlb(): void {
     if (used & (1 << i)) memory.fill(TLB_BASE + i * TABLE_BYTES, EMPTY, TABLE_BYTES);
   }
   store<u32>(TLB_USED, 0);
+  store<u32>(LOCAL_ENTRIES, 0);
   memory.fill(LARGE_REGIONS, 0, 128);
   flushCodeTlb();
   let generation = load<u32>(TLB_GENERATION) + 1;
@@ -63,15 +67,32 @@ export function flushTlb(): void {
   store<u32>(TLB_GENERATION, generation);
 }
 
-/** A CR3 load. Global pages go too: nothing but time depends on them. */
+/** A CR3 load. The log is short between two of them, the tables are long. */
 export function flushTlbNonGlobal(): void {
-  flushTlb();
+  const count = load<u32>(LOCAL_ENTRIES);
+  if (count > LOG_LENGTH) {
+    flushTlb();
+    return;
+  }
+  // TLB_GENERATION stays: the hints for what stays must hold. Those for what goes only cost a look.
+  for (let i: u32 = 0; i < count; i++) store<u64>(load<u32>(LOCAL_LOG + (i << 2)), 0x0101010101010101);
+  store<u32>(LOCAL_ENTRIES, 0);
+  flushLocalCode();
+}
+
+/** Notes that the entry in `slot` goes with the next CR3 load. */
+function logLocal(slot: u32): void {
+  const count = load<u32>(LOCAL_ENTRIES);
+  if (count < LOG_LENGTH) store<u32>(LOCAL_LOG + (count << 2), slot);
+  store<u32>(LOCAL_ENTRIES, count < LOG_LENGTH ? count + 1 : LOG_LENGTH + 1);
 }
 
 /** CPL, CR0.PE, EFLAGS.VM or a segment may have changed: chooses TLB tables and decode key anew. */
 export function modeChanged(): void {
   privilegeChanged();
-  store<u32>(MODE_KEY, modeKey());
+  const key = modeKey();
+  store<u32>(MODE_KEY, key);
+  store<u32>(CODE_STAMP, (load<u32>(CODE_STAMP) & ~7) | key);
 }
 
 /** Data segment: present, writable, not expand-down, base 0, limit 4 GiB. */
@@ -164,7 +185,9 @@ function enter(table: u32, lin: u32, host: u32): void {
   if (watched(lin)) return;
   const page = lin & ~0xfff;
   const ppn = (host - POOL_BASE) >>> 12;
-  store<u64>(tlbSlot(table, lin), (<u64>page << 32) | <u64>(host - page));
+  const slot = tlbSlot(table, lin);
+  store<u64>(slot, (<u64>page << 32) | <u64>(host - page));
+  if (!walkedGlobal) logLocal(slot);
   store<u32>(TLB_USED, load<u32>(TLB_USED) | (1 << ((table - TLB_BASE) >>> 15)));
   const alias = TLB_ALIASES + (ppn << 2);
   const hint = load<u32>(alias);

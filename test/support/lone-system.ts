@@ -31,6 +31,7 @@ export function setUp(poolPages: u32): void { initMemory(poolPages); resetCpuBlo
 const NO_CODE = `
 export function dropCode(ppn: u32): void {}
 export function flushCodeTlb(): void {}
+export function flushLocalCode(): void {}
 export function noteCodeWrite(ppn: u32, offset: u32, size: u32): void {}
 `;
 
