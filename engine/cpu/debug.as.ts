@@ -4,7 +4,7 @@ import { CR4_DE, FLAG_RF, VEC_DB, VEC_UD } from './bits';
 import { controlFlags, cr4 } from './block.as';
 import { DR } from './block';
 import { raise } from './fault.as';
-import { KIND_EXCEPTION, interrupt } from './interrupt.as';
+import { KIND_EXCEPTION, deliverBetween } from './interrupt.as';
 import { requireRing0 } from './system.as';
 import { flushTlb } from './tlb.as';
 
@@ -115,8 +115,8 @@ export function takeDebugTrap(): void {
   const found = pendingDebug;
   if (!found) return;
   store<u64>(DR6, ((load<u32>(DR6) & ~0xf) | found) as u64);
-  interrupt(VEC_DB, KIND_EXCEPTION, false, 0);
   pendingDebug = 0;
+  deliverBetween(VEC_DB, KIND_EXCEPTION);
 }
 
 /** The handler may use the debug registers. */

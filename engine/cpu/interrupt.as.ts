@@ -36,13 +36,18 @@ export const KIND_INT1: u32 = 4;
 let delivering: i32 = -1;
 /** FAULT_VECTOR while it is being delivered: when the pool runs dry in the middle, the delivery starts again and is no double fault. */
 const UNDER_WAY: u32 = 0x8000_0000;
-/** Likewise for an interrupt: its vector was acknowledged and must not be lost. */
-const UNDER_WAY_EXTERNAL: u32 = 0xc000_0000;
+/** Likewise between instructions, with the KIND in bits 8-15: an acknowledged vector or a debug trap must not be lost. */
+const UNDER_WAY_BETWEEN: u32 = 0xc000_0000;
 
 /** INTR with the acknowledged vector, or NMI. */
 export function deliverExternal(vector: u32): void {
-  store<u32>(CPU_BLOCK + FAULT_VECTOR, vector | UNDER_WAY_EXTERNAL);
-  interrupt(vector, KIND_EXTERNAL, false, 0);
+  deliverBetween(vector, KIND_EXTERNAL);
+}
+
+/** An interrupt or trap between instructions. */
+export function deliverBetween(vector: u32, kind: u32): void {
+  store<u32>(CPU_BLOCK + FAULT_VECTOR, vector | (kind << 8) | UNDER_WAY_BETWEEN);
+  interrupt(vector, kind, false, 0);
   clearFault();
 }
 
@@ -52,8 +57,8 @@ export function deliverExternal(vector: u32): void {
  */
 export function deliverFault(): void {
   let vector = load<u32>(CPU_BLOCK + FAULT_VECTOR);
-  if ((vector & UNDER_WAY_EXTERNAL) == UNDER_WAY_EXTERNAL) {
-    deliverExternal(vector & 0xff);
+  if ((vector & UNDER_WAY_BETWEEN) == UNDER_WAY_BETWEEN) {
+    deliverBetween(vector & 0xff, (vector >> 8) & 0xff);
     return;
   }
   if (!(vector & UNDER_WAY)) {

@@ -2,7 +2,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { coreModule } from '#test/support/core-module.ts';
 import { CPU_BLOCK, PAGE_SIZE, POOL_BASE } from '../memory/layout.ts';
-import { VEC_DE, VEC_DF, VEC_NP } from './bits.ts';
+import { FLAG_TF, VEC_DB, VEC_DE, VEC_DF, VEC_NP } from './bits.ts';
 import * as B from './block.ts';
 import { STOP_HALT } from './core-exports.ts';
 import { Cpu, STOP_POOL_EXHAUSTED } from './cpu.ts';
@@ -87,4 +87,17 @@ test('in a machine that its state is loaded into, a fault in the delivery still 
   other.exports.clearPage((SPENT >>> 12) + 1);
   expect(other.run(100)).toBe(STOP_HALT);
   expect(get(B.RIP)).toBe(HANDLERS + VEC_DF + 1);
+});
+
+test('a debug trap waits too, also in a machine that its state is loaded into', () => {
+  set(B.FLAGS, FLAG_TF | 2);
+  poke(CODE, 0x40, HLT); // inc ax
+  expect(cpu.run(100)).toBe(STOP_POOL_EXHAUSTED);
+  const saved = cpu.save();
+  const other = otherCpu();
+  other.load(saved);
+  other.exports.clearPage(SPENT >>> 12);
+  expect(other.run(100)).toBe(STOP_HALT);
+  const pushed = view.getUint16(other.exports.pageForRead(STACK >>> 12) + 0x100 - 6, true);
+  expect([get(B.RIP), pushed]).toEqual([HANDLERS + VEC_DB + 1, CODE + 1]);
 });
