@@ -15,6 +15,9 @@ header:
 
 start:
   cld
+  mov al, 0xff             ; no interrupt of the PC's devices
+  out 0x21, al
+  out 0xa1, al
   lgdt [gdtr]
   jmp 0x08:.flat
 .flat:
