@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -78,4 +78,30 @@ test('what the system says of a full disk is said in words', () => {
     code: 'DISK_FULL',
     message: '/a/b cannot be written: the disk is full: make room and try again.',
   });
+});
+
+test('an existing file is changed where it is, cut, and made longer with room and without', () => {
+  const path = join(folder, 'file');
+  nodeFiles.createExclusive(path)[Symbol.dispose]();
+  using file = nodeFiles.openWrite(path);
+  file.write(new Uint8Array(10).fill(1), 0);
+  file.allocate(3_000_000);
+  expect(file.size()).toBe(3_000_000);
+  file.allocate(100); // it has room for that
+  expect(file.size()).toBe(3_000_000);
+  file.truncate(5);
+  file.truncate(20);
+  file.dataSync();
+  const bytes = new Uint8Array(30);
+  expect(file.read(bytes, 0)).toBe(20);
+  expect([...bytes.subarray(0, 20)]).toEqual([...Array.from({ length: 5 }, () => 1), ...Array.from({ length: 15 }, () => 0)]);
+});
+
+test('a symbolic link has the path of what it leads to', () => {
+  const path = join(folder, 'file');
+  nodeFiles.createExclusive(path)[Symbol.dispose]();
+  symlinkSync('file', join(folder, 'link'));
+  expect(nodeFiles.realPath(join(folder, 'link'))).toBe(nodeFiles.realPath(path));
+  expect(() => nodeFiles.realPath(join(folder, 'none'))).toThrow('it does not exist');
+  expect(() => nodeFiles.openWrite(join(folder, 'none'))).toThrow('it does not exist');
 });

@@ -17,6 +17,8 @@ const REASONS: Readonly<Record<string, readonly [code: string, words: string]>> 
   EMFILE: ['TOO_MANY_FILES', 'too many files are open'],
 };
 
+const ALLOCATE_AT_ONCE = 1 << 20;
+
 /** Turns what node:fs throws into a StorageError. */
 export function storageError(cause: unknown, path: string, doing: string): StorageError {
   const system = (cause as NodeJS.ErrnoException).code ?? '';
@@ -63,8 +65,22 @@ class NodeFile implements HostFile {
     return attempt(this.path, 'read', () => fs.fstatSync(this.fd).size);
   }
 
+  truncate(sizeBytes: number): void {
+    attempt(this.path, 'resized', () => fs.ftruncateSync(this.fd, sizeBytes));
+  }
+
+  /** Node has no fallocate: zeroes are written. */
+  allocate(sizeBytes: number): void {
+    const zeroes = new Uint8Array(Math.min(Math.max(0, sizeBytes - this.size()), ALLOCATE_AT_ONCE));
+    for (let at = this.size(); at < sizeBytes; at += zeroes.length) this.write(zeroes.subarray(0, sizeBytes - at), at);
+  }
+
   sync(): void {
     attempt(this.path, 'written', () => fs.fsyncSync(this.fd));
+  }
+
+  dataSync(): void {
+    attempt(this.path, 'written', () => fs.fdatasyncSync(this.fd));
   }
 
   [Symbol.dispose](): void {
@@ -79,14 +95,17 @@ class NodeFile implements HostFile {
   }
 }
 
+function openExisting(path: string, flags: 'r' | 'r+'): HostFile {
+  const fd = attempt(path, 'opened', () => fs.openSync(path, flags));
+  const file = new NodeFile(path, fd);
+  if (fs.fstatSync(fd).isFile()) return file;
+  file[Symbol.dispose]();
+  throw new StorageError('NOT_A_FILE', `${path} cannot be opened: it is not a file.`);
+}
+
 export const nodeFiles: HostFiles = {
-  openRead(path) {
-    const fd = attempt(path, 'opened', () => fs.openSync(path, 'r'));
-    const file = new NodeFile(path, fd);
-    if (fs.fstatSync(fd).isFile()) return file;
-    file[Symbol.dispose]();
-    throw new StorageError('NOT_A_FILE', `${path} cannot be opened: it is not a file.`);
-  },
+  openRead: path => openExisting(path, 'r'),
+  openWrite: path => openExisting(path, 'r+'),
   createExclusive: path =>
     new NodeFile(
       path,
@@ -107,6 +126,7 @@ export const nodeFiles: HostFiles = {
   },
   remove: path => attempt(path, 'removed', () => fs.rmSync(path, { force: true })),
   exists: path => fs.existsSync(path),
+  realPath: path => attempt(path, 'opened', () => fs.realpathSync(path)),
   list: folder => attempt(folder, 'listed', () => fs.readdirSync(folder)),
   freeBytes: folder =>
     attempt(folder, 'looked at', () => {

@@ -9,6 +9,7 @@ import { ensureCore, ensurePackages, ensureWindow } from './lib/install.mjs';
 await main(() => {
   ensurePrograms([
     ['qemu-system-i386', 'qemu-system-x86'],
+    ['qemu-img', 'qemu-utils'],
     ['iasl', 'acpica-tools'],
     ['nasm', 'nasm'],
     ['chromium', 'chromium'],

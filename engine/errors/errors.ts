@@ -19,6 +19,18 @@ export class StateError extends CairnError {
 /** The host's storage failed (EIO, ENOSPC…): the VM pauses, it never dies. */
 export class StorageError extends CairnError {}
 
+/** A disk image is damaged, hostile, or of a kind that cannot be read. */
+export class DiskFormatError extends CairnError {
+  readonly path: string;
+  /** Where in the file, in bytes; undefined when it is about the file as a whole. */
+  readonly offset: number | undefined;
+  constructor(code: string, path: string, problem: string, offset?: number) {
+    super(code, `${path}${offset === undefined ? '' : ` (at byte ${offset})`}: ${problem}`);
+    this.path = path;
+    this.offset = offset;
+  }
+}
+
 /** A checkpoint could not be taken, or its file is damaged. */
 export class CheckpointError extends CairnError {
   /** The step of METHOD.md that failed; undefined when reading a file. */

@@ -9,14 +9,22 @@ export interface HostFile extends Disposable {
   /** Writes all of `bytes`, which may be a view of shared memory. */
   write(bytes: Uint8Array, position: number): void;
   size(): number;
+  /** Cuts the file, or makes it longer with zeroes that take no room. */
+  truncate(sizeBytes: number): void;
+  /** Makes the file at least this long, with room on the disk for what it is longer by, which reads as zeroes. */
+  allocate(sizeBytes: number): void;
   /** Returns when everything written so far would survive a power failure. */
   sync(): void;
+  /** As sync(), but for what only describes the file (its times): the contents and the size are safe. */
+  dataSync(): void;
   /** Closes it; a second time does nothing. */
   [Symbol.dispose](): void;
 }
 
 export interface HostFiles {
   openRead(path: string): HostFile;
+  /** An existing file, to read and to write. */
+  openWrite(path: string): HostFile;
   /** A new file; fails when there is one of this name. */
   createExclusive(path: string): HostFile;
   /** Replaces `to` if it exists, at once for everybody who looks. Durable after syncFolder(). */
@@ -26,6 +34,8 @@ export interface HostFiles {
   /** No file of this name is no failure. */
   remove(path: string): void;
   exists(path: string): boolean;
+  /** The one path of an existing file, with no symbolic link and no `..` in it. */
+  realPath(path: string): string;
   /** Names of the files in a folder. */
   list(folder: string): string[];
   freeBytes(folder: string): number;

@@ -16,8 +16,13 @@ export class HostCrash extends Error {}
 /** A `lasting` error: every operation from then on. */
 export type Fault = { readonly kind: 'error'; readonly code: string; readonly lasting: boolean } | { readonly kind: 'crash' };
 
-/** What the disk has after a crash: `lost`: only what was synced; `kept`: all; `torn`: all names, and of unsynced bytes every other 512. */
-export type AfterCrash = 'lost' | 'kept' | 'torn';
+/**
+ * What the disk has after a crash: `lost`: only what was synced; `kept`: all; `torn`: all names, and of unsynced bytes every other 512;
+ * `seed`: all names, and of unsynced sectors those that chance chose to write first.
+ */
+export type AfterCrash = 'lost' | 'kept' | 'torn' | { readonly seed: number };
+
+const SECTOR = 512;
 
 export class MemoryFiles implements HostFiles {
   /** Operations that could fail so far. */
@@ -59,10 +64,23 @@ export class MemoryFiles implements HostFiles {
   }
 
   openRead(path: string): HostFile {
+    const file = this.openWrite(path);
+    const refused = (): never => {
+      throw new StorageError('STORAGE', `${path} cannot be written: it is open for reading only.`);
+    };
+    return { ...file, write: refused, truncate: refused, allocate: refused };
+  }
+
+  openWrite(path: string): HostFile {
     this.operation(path);
     const inode = this.names.get(path);
     if (!inode) throw new StorageError('NO_SUCH_FILE', `${path} cannot be opened: it does not exist.`);
     return this.handle(path, inode);
+  }
+
+  realPath(path: string): string {
+    if (!this.names.has(path)) throw new StorageError('NO_SUCH_FILE', `${path} cannot be opened: it does not exist.`);
+    return path;
   }
 
   createExclusive(path: string): HostFile {
@@ -118,6 +136,10 @@ export class MemoryFiles implements HostFiles {
   private handle(path: string, inode: Inode): HostFile {
     let closed = false;
     this.open++;
+    const sync = () => {
+      this.operation(path);
+      inode.synced = inode.bytes.slice(0, inode.length);
+    };
     return {
       path,
       read: (into, position) => {
@@ -127,18 +149,26 @@ export class MemoryFiles implements HostFiles {
         return bytes.length;
       },
       write: (bytes, position) => {
-        // What a failing write leaves is anything: here its first half.
-        this.operation(path, () => write(inode, bytes.subarray(0, bytes.length >> 1), position));
+        // What a failing write leaves is anything: here its first half. A sector, if it is written whole, is never torn.
+        const half = bytes.length >> 1;
+        const sectors = bytes.length % SECTOR === 0 && position % SECTOR === 0;
+        this.operation(path, () => write(inode, bytes.subarray(0, sectors ? half - (half % SECTOR) : half), position));
         write(inode, bytes, position);
+      },
+      truncate: sizeBytes => {
+        this.operation(path);
+        resize(inode, sizeBytes);
+      },
+      allocate: sizeBytes => {
+        this.operation(path);
+        if (sizeBytes > inode.length) resize(inode, sizeBytes);
       },
       size: () => {
         this.operation(path);
         return inode.length;
       },
-      sync: () => {
-        this.operation(path);
-        inode.synced = inode.bytes.slice(0, inode.length);
-      },
+      sync: () => sync(),
+      dataSync: () => sync(),
       [Symbol.dispose]: () => {
         if (!closed) this.open--;
         closed = true;
@@ -169,13 +199,21 @@ function write(inode: Inode, bytes: Uint8Array, position: number): void {
   inode.length = Math.max(inode.length, end);
 }
 
+function resize(inode: Inode, sizeBytes: number): void {
+  if (sizeBytes > inode.length) write(inode, new Uint8Array(sizeBytes - inode.length), inode.length);
+  inode.bytes.fill(0, sizeBytes);
+  inode.length = sizeBytes;
+}
+
 function contentsAfter({ bytes, length, synced }: Inode, how: AfterCrash): Uint8Array {
   if (how === 'lost') return synced;
   const contents = bytes.slice(0, length);
-  if (how === 'torn') {
-    for (let at = 0; at < length; at += 1024) {
-      for (let i = at; i < Math.min(at + 512, length); i++) contents[i] = synced[i] ?? 0;
-    }
+  if (how === 'kept') return contents;
+  let random = how === 'torn' ? 0 : how.seed;
+  for (let at = 0; at < length; at += SECTOR) {
+    random = how === 'torn' ? ~random : (Math.imul(random ^ (random >>> 15), 0x2c1b3c6d) + 0x9e3779b9) | 0;
+    if (random >= 0) continue;
+    for (let i = at; i < Math.min(at + SECTOR, length); i++) contents[i] = synced[i] ?? 0;
   }
   return contents;
 }

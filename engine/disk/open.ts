@@ -1,0 +1,81 @@
+/** Opens an image with the chain below it. Formats are told, never guessed; backing files are followed only where the user allows. */
+import { ConfigError } from '../errors/errors.ts';
+import type { Decompressor } from '../ports/decompressor.ts';
+import type { HostFiles } from '../ports/host-files.ts';
+import type { DiskFormat, Layer } from './block.ts';
+import { allowedPath, backingPath, type BackingPolicy } from './paths.ts';
+import { MAGIC, MAX_CHAIN, viewOf } from './qcow2/format.ts';
+import { Qcow2Image } from './qcow2/image.ts';
+import { RawImage } from './raw.ts';
+
+export interface OpenOptions {
+  readonly format: DiskFormat;
+  /** The top only: parents are opened for reading. */
+  readonly writable: boolean;
+  /** Which backing files may be followed; without it, none. */
+  readonly allow?: BackingPolicy;
+  /** Format of a backing file (by its real path) where the image does not say: the user's word. */
+  readonly formatOf?: (path: string) => DiskFormat | undefined;
+  /** Opens the top alone: where it has holes it reads as zeroes. */
+  readonly alone?: boolean;
+  /** Bound on the tables of each file that are kept in memory. */
+  readonly metadataBytes?: number;
+}
+
+export interface DiskHost {
+  readonly files: HostFiles;
+  readonly codec: Decompressor;
+}
+
+export function openDisk(host: DiskHost, path: string, options: OpenOptions): Layer {
+  return openLayer(host, path, options, options.format, options.writable, []);
+}
+
+function openLayer(
+  host: DiskHost,
+  path: string,
+  options: OpenOptions,
+  format: DiskFormat,
+  writable: boolean,
+  above: readonly string[],
+): Layer {
+  const real = host.files.realPath(path);
+  if (above.includes(real)) throw new ConfigError('DISK_CHAIN', `${path} is its own backing file, through ${above.length} others.`);
+  if (above.length >= MAX_CHAIN) throw new ConfigError('DISK_CHAIN', `${above[0]} has more than ${MAX_CHAIN} backing files.`);
+  if (format === 'raw') return new RawImage(host.files, path, writable);
+  const image = new Qcow2Image(host.files, host.codec, path, {
+    writable,
+    ...(options.metadataBytes === undefined ? {} : { metadataBytes: options.metadataBytes }),
+  });
+  try {
+    if (image.header.backing !== undefined && !options.alone) image.attachParent(openParent(host, image, options, [...above, real]));
+    return image;
+  } catch (error) {
+    image[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function openParent(host: DiskHost, image: Qcow2Image, options: OpenOptions, above: readonly string[]): Layer {
+  const path = allowedPath(host.files, backingPath(image.path, image.header.backing!), options.allow ?? {}, image.path);
+  const said = options.formatOf?.(path) ?? image.header.backingFormat;
+  if (said === undefined)
+    throw new ConfigError(
+      'DISK_BACKING_FORMAT',
+      `${image.path} does not say which format its backing file ${path} has, and guessing is not safe: name it.`,
+    );
+  if (said !== 'raw' && said !== 'qcow2')
+    throw new ConfigError(
+      'DISK_BACKING_FORMAT',
+      `${image.path} has a backing file of the format “${said.slice(0, 20)}”; only raw and qcow2 can be backing files.`,
+    );
+  return openLayer(host, path, options, said, false, above);
+}
+
+/** What the file looks like, for an image that the user names and that no guest has written: a raw disk can look like anything. */
+export function probeFormat(files: HostFiles, path: string): DiskFormat {
+  using file = files.openRead(path);
+  const start = new Uint8Array(4);
+  file.read(start, 0);
+  return viewOf(start).getUint32(0) === MAGIC ? 'qcow2' : 'raw';
+}

@@ -1,0 +1,446 @@
+/**
+ * An open qcow2 image. Data goes to the file at once; tables change in memory and go to the file at flush(), in this order, a sync between any two:
+ *
+ *   data and higher reference counts → (refcount table → header) → L2 tables → L1 table → the end of flush(); lower counts with the next flush
+ *
+ * So whatever write a crash stops at, the file's tables refer only to clusters that are counted and whole: at most leaks are left, and no flushed
+ * byte is lost. A cluster in use is written in place only if this image alone refers to it; any other is copied (COW).
+ */
+import { ConfigError, DiskFormatError, StorageError } from '../../errors/errors.ts';
+import type { Decompressor } from '../../ports/decompressor.ts';
+import type { HostFile, HostFiles } from '../../ports/host-files.ts';
+import { checkRange, checkWritable, readPadded, type Extent, type ExtentKind, type Layer } from '../block.ts';
+import { CompressedClusters } from './compressed.ts';
+import { INCOMPATIBLE, MAX_L1_BYTES, MAX_METADATA_BYTES, divideUp, roundUp, type Geometry } from './format.ts';
+import { hasFeature, readHeader, writeBacking, writeFields, type Header } from './header.ts';
+import type { Cluster } from './l2.ts';
+import { Mapping } from './mapping.ts';
+import { rebuildRefcounts } from './rebuild.ts';
+import { Refcounts, type Allocation } from './refcount.ts';
+import { MetadataBudget, Table } from './table.ts';
+
+/** Bytes that lie in a row in the file, or are of one kind. */
+interface Run {
+  readonly kind: 'hole' | 'zero' | 'data' | 'compressed';
+  /** Of the first byte; of the cluster's start when compressed. */
+  readonly host: number;
+  readonly length: number;
+  readonly cluster: Cluster;
+}
+
+export interface Qcow2Options {
+  readonly writable: boolean;
+  readonly metadataBytes?: number;
+}
+
+export class Qcow2Image implements Layer {
+  readonly format = 'qcow2';
+  readonly path: string;
+  readonly header: Header;
+  readonly geometry: Geometry;
+  file: HostFile;
+  mapping!: Mapping;
+  /** Only while the image can be written. */
+  refcounts: Refcounts | undefined;
+  private readonly files: HostFiles;
+  private readonly metadataBytes: number;
+  private readonly compressed: CompressedClusters;
+  private below: Layer | undefined;
+  private unsynced = false;
+  /** The header in memory is ahead of the file's. */
+  private headerAhead = false;
+  /** After a sync failed nobody knows what the disk has: no later one may say that all is well. */
+  private broken: StorageError | undefined;
+
+  constructor(files: HostFiles, codec: Decompressor, path: string, { writable, metadataBytes = MAX_METADATA_BYTES }: Qcow2Options) {
+    this.files = files;
+    this.path = path;
+    this.metadataBytes = metadataBytes;
+    this.file = writable ? files.openWrite(path) : files.openRead(path);
+    try {
+      this.header = readHeader(this.file);
+      this.geometry = this.header.geometry;
+      this.compressed = new CompressedClusters(codec, this.header.compression, this.geometry.clusterBytes);
+      this.load(writable);
+    } catch (error) {
+      this.file[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  get sizeBytes(): number {
+    return this.header.sizeBytes;
+  }
+
+  get clusterBytes(): number {
+    return this.geometry.clusterBytes;
+  }
+
+  get writable(): boolean {
+    return this.refcounts !== undefined;
+  }
+
+  get parent(): Layer | undefined {
+    return this.below;
+  }
+
+  /** Only says where holes are read; reparent() changes the file, too. */
+  attachParent(parent: Layer | undefined): void {
+    this.below = parent;
+  }
+
+  budget(): MetadataBudget {
+    return new MetadataBudget(this.metadataBytes, () => {
+      const limit = `${Math.floor(this.metadataBytes / 2 ** 20)} MiB`;
+      throw new DiskFormatError(
+        'DISK_TOO_LARGE',
+        this.path,
+        `its tables take more than ${limit}: convert it to an image with larger clusters.`,
+      );
+    });
+  }
+
+  private load(writable: boolean): void {
+    const budget = this.budget();
+    this.mapping = new Mapping(this.file, this.header, budget);
+    if (!writable) return;
+    if (hasFeature(this.header, INCOMPATIBLE.corrupt))
+      throw new DiskFormatError(
+        'DISK_CORRUPT',
+        this.path,
+        'the image is marked as damaged: it can be read, and must be repaired before it is written.',
+      );
+    this.refcounts = new Refcounts(this.file, this.header, budget);
+    // What Cairn does not keep up to date (dirty bitmaps, say) must say so before the first write.
+    if (this.header.autoclear !== 0n) {
+      this.header.autoclear = 0n;
+      writeFields(this.file, this.header);
+      this.file.dataSync();
+    }
+    if (hasFeature(this.header, INCOMPATIBLE.dirty)) this.cleanUp();
+  }
+
+  /** The image was not closed, and kept no counts (“lazy refcounts”): they are made anew before anything is written. */
+  private cleanUp(): void {
+    rebuildRefcounts(this);
+    this.refcounts!.writeCounts(this.sync, this.nameTable);
+    this.header.incompatible &= ~INCOMPATIBLE.dirty;
+    writeFields(this.file, this.header);
+    this.file.dataSync();
+  }
+
+  read(offset: number, into: Uint8Array): void {
+    checkRange(this, offset, into.length);
+    for (let done = 0; done < into.length;) {
+      const run = this.run(offset + done, into.length - done);
+      const part = into.subarray(done, done + run.length);
+      if (run.kind === 'data') part.fill(0, this.file.read(part, run.host));
+      else if (run.kind === 'zero') part.fill(0);
+      else if (run.kind === 'hole') readPadded(this.below, offset + done, part);
+      else {
+        const start = (offset + done) % this.clusterBytes;
+        part.set(this.compressed.read(this.file, run.cluster).subarray(start, start + run.length));
+      }
+      done += run.length;
+    }
+  }
+
+  write(offset: number, bytes: Uint8Array): void {
+    checkRange(this, offset, bytes.length);
+    checkWritable(this);
+    const { clusterBytes } = this.geometry;
+    for (let done = 0; done < bytes.length;) {
+      const at = offset + done;
+      const inPlace = this.runInPlace(at, bytes.length - done);
+      if (inPlace !== undefined) {
+        this.unsynced = true;
+        this.file.write(bytes.subarray(done, done + inPlace.length), inPlace.host);
+        done += inPlace.length;
+        continue;
+      }
+      const inCluster = at % clusterBytes;
+      const rest = bytes.length - done;
+      if (inCluster === 0 && rest >= clusterBytes) done += this.writeWhole(at, bytes.subarray(done));
+      else {
+        const length = Math.min(rest, clusterBytes - inCluster);
+        this.writePart(at, bytes.subarray(done, done + length));
+        done += length;
+      }
+    }
+  }
+
+  writeZeroes(offset: number, length: number, unmap: boolean): void {
+    checkRange(this, offset, length);
+    checkWritable(this);
+    this.eachCluster(offset, length, (at, part, whole) => {
+      if (this.readsZero(at, part)) return;
+      if (whole && this.header.version === 3) this.mapping.setZero(at / this.clusterBytes, this.refcounts!);
+      else if (whole && unmap && this.below === undefined) this.mapping.setHole(at / this.clusterBytes, this.refcounts!);
+      else this.write(at, new Uint8Array(part));
+    });
+  }
+
+  discard(offset: number, length: number): void {
+    checkRange(this, offset, length);
+    checkWritable(this);
+    this.eachCluster(offset, length, (at, _part, whole) => {
+      if (!whole) return;
+      const index = at / this.clusterBytes;
+      const { kind, hostOffset } = this.mapping.get(index);
+      if (hostOffset === 0 && (kind === 'zero' || this.below === undefined)) return;
+      if (this.header.version === 3) this.mapping.setZero(index, this.refcounts!);
+      else if (this.below === undefined) this.mapping.setHole(index, this.refcounts!);
+    });
+  }
+
+  flush(): void {
+    if (this.broken) throw this.broken;
+    const { refcounts, mapping } = this;
+    if (refcounts === undefined) return;
+    if (this.headerAhead) this.saveHeader();
+    if (refcounts.dirty) refcounts.writeCounts(this.sync, this.nameTable);
+    else if (this.unsynced) this.sync();
+    if (mapping.dirty) mapping.write(this.sync);
+    refcounts.applyFrees();
+  }
+
+  status(offset: number, length: number): Extent {
+    checkRange(this, offset, length);
+    let end = offset;
+    let kind: ExtentKind | undefined;
+    while (end < offset + length) {
+      const run = this.run(end, offset + length - end);
+      const runKind = run.kind === 'compressed' ? 'data' : run.kind;
+      if (kind !== undefined && runKind !== kind) break;
+      kind = runKind;
+      end += run.length;
+    }
+    return { offset, length: end - offset, kind: kind ?? 'hole' };
+  }
+
+  resize(sizeBytes: number): void {
+    checkWritable(this);
+    if (!Number.isSafeInteger(sizeBytes) || sizeBytes % 512 !== 0)
+      throw new ConfigError('DISK_SIZE', `A disk's size is a multiple of 512 bytes, not ${sizeBytes}.`);
+    if (sizeBytes < this.sizeBytes) throw new ConfigError('DISK_SHRINK', `${this.path} can only be made larger: its end may be in use.`);
+    if (sizeBytes === this.sizeBytes) return;
+    const old = this.sizeBytes;
+    const entries = divideUp(sizeBytes, this.geometry.l2Bytes);
+    if (entries * 8 > MAX_L1_BYTES)
+      throw new ConfigError('DISK_SIZE', `${this.path} cannot be that large: convert it to an image with larger clusters.`);
+    this.flush();
+    this.growL1(entries);
+    this.header.sizeBytes = sizeBytes;
+    this.headerAhead = true;
+    this.saveHeader();
+    // A parent that is larger must not show through.
+    if (this.below !== undefined && this.below.sizeBytes > old)
+      this.writeZeroes(old, Math.min(sizeBytes, this.below.sizeBytes) - old, true);
+    this.flush();
+  }
+
+  private saveHeader(): void {
+    writeFields(this.file, this.header);
+    this.sync();
+    this.headerAhead = false;
+  }
+
+  /** A larger table, always in a new place: the header that is in force until the next sync knows only the old one. */
+  private growL1(entries: number): void {
+    const { header, geometry, mapping } = this;
+    const old = { offset: header.l1Offset, clusters: divideUp(header.l1Entries * 8, geometry.clusterBytes) };
+    if (entries <= header.l1Entries) return;
+    const row = this.refcounts!.allocateRow(divideUp(entries * 8, geometry.clusterBytes));
+    const l1 = new Table(row.cluster * geometry.clusterBytes, roundUp(entries * 8, geometry.clusterBytes));
+    l1.bytes.set(mapping.l1.bytes.subarray(0, header.l1Entries * 8));
+    l1.touchAll();
+    this.refcounts!.writeCounts(this.sync, this.nameTable);
+    l1.writeTo(this.file);
+    this.sync();
+    l1.clean();
+    header.l1Offset = l1.offset;
+    header.l1Entries = entries;
+    mapping.l1 = l1;
+    for (let i = 0; i < old.clusters; i++) this.refcounts!.freeLater(old.offset / geometry.clusterBytes + i);
+  }
+
+  setWritable(writable: boolean): void {
+    if (writable === this.writable) return;
+    if (this.refcounts !== undefined) this.settle();
+    const file = writable ? this.files.openWrite(this.path) : this.files.openRead(this.path);
+    this.file[Symbol.dispose]();
+    this.file = file;
+    this.refcounts = undefined;
+    this.compressed.forget();
+    this.load(writable);
+  }
+
+  /** Changes the parent, here and in the file. The guest reads the same only if the new parent reads as the old one did where this file has holes. */
+  reparent(parent: Layer | undefined, name: string | undefined): void {
+    checkWritable(this);
+    this.flush();
+    writeBacking(this.file, this.header, name, parent?.format);
+    this.below = parent;
+  }
+
+  /** flush(), and what was freed is free in the file, too: as it should be left when it is closed. */
+  settle(): void {
+    this.flush();
+    this.flush();
+  }
+
+  [Symbol.dispose](): void {
+    this.file[Symbol.dispose]();
+    this.below?.[Symbol.dispose]();
+  }
+
+  /** Room for every cluster, in order. */
+  preallocate(): void {
+    const { clusterBytes } = this.geometry;
+    const clusters = divideUp(this.sizeBytes, clusterBytes);
+    let end = 0;
+    for (let at = 0; at < clusters; at++) {
+      this.mapping.prepare(at, this.refcounts!);
+      const host = this.refcounts!.allocate(1).cluster * clusterBytes;
+      this.mapping.setData(at, host, this.refcounts!);
+      end = host + clusterBytes;
+    }
+    if (end > this.file.size()) this.file.truncate(end);
+    this.unsynced = true;
+    this.flush();
+  }
+
+  /** The bytes at `offset` that are of one kind, and in a row in the file. */
+  private run(offset: number, most: number): Run {
+    const first = this.unit(offset);
+    let { length } = first;
+    while (length < most && first.kind !== 'compressed') {
+      const next = this.unit(offset + length);
+      if (next.kind !== first.kind || (first.kind === 'data' && next.host !== first.host + length)) break;
+      length += next.length;
+    }
+    return { ...first, length: Math.min(length, most) };
+  }
+
+  /** The rest of the cluster (or subcluster) that `offset` is in. */
+  private unit(offset: number): Run {
+    const { clusterBytes, subclusterBytes } = this.geometry;
+    const inCluster = offset % clusterBytes;
+    const cluster = this.mapping.get((offset - inCluster) / clusterBytes);
+    if (cluster.kind !== 'mixed') {
+      const host = cluster.kind === 'compressed' ? cluster.hostOffset : cluster.hostOffset + inCluster;
+      return { kind: cluster.kind, host, length: clusterBytes - inCluster, cluster };
+    }
+    const sub = Math.floor(inCluster / subclusterBytes);
+    const kind = (cluster.allocated >>> sub) & 1 ? 'data' : (cluster.zeroes >>> sub) & 1 ? 'zero' : 'hole';
+    return { kind, host: cluster.hostOffset + inCluster, length: (sub + 1) * subclusterBytes - inCluster, cluster };
+  }
+
+  /** What may be overwritten where it is. */
+  private runInPlace(offset: number, most: number): Run | undefined {
+    const { clusterBytes } = this.geometry;
+    let length = 0;
+    let first: Run | undefined;
+    while (length < most) {
+      const next = this.unit(offset + length);
+      if (next.cluster.kind !== 'data' || !next.cluster.copied) break;
+      if (first !== undefined && next.host !== first.host + length) break;
+      this.checkOwn(next.host - (next.host % clusterBytes));
+      first ??= next;
+      length += next.length;
+    }
+    return first && { ...first, length: Math.min(length, most) };
+  }
+
+  /** Says an entry that this cluster is its own, then the counts must say so too: a damaged image must not damage itself further. */
+  private checkOwn(host: number): void {
+    const refcounts = this.refcounts!;
+    if (
+      refcounts.get(host / this.clusterBytes) === 1 &&
+      host !== 0 &&
+      !this.mapping.isTable(host) &&
+      !refcounts.holds(host / this.clusterBytes)
+    )
+      return;
+    throw new DiskFormatError(
+      'DISK_FORMAT',
+      this.path,
+      'a cluster is said to be used once, and is not. The image is damaged: repair it.',
+      host,
+    );
+  }
+
+  /** Whole clusters from a cluster's start on; as many as find room in a row. Answers how many bytes. */
+  private writeWhole(offset: number, bytes: Uint8Array): number {
+    const { clusterBytes } = this.geometry;
+    const first = offset / clusterBytes;
+    let most = 1;
+    while ((most + 1) * clusterBytes <= bytes.length && this.runInPlace(offset + most * clusterBytes, 1) === undefined) most++;
+    for (let i = 0; i < most; i++) this.mapping.prepare(first + i, this.refcounts!);
+    const room = this.refcounts!.allocate(most);
+    this.fill(room, () => this.file.write(bytes.subarray(0, room.count * clusterBytes), room.cluster * clusterBytes));
+    for (let i = 0; i < room.count; i++) this.mapping.setData(first + i, (room.cluster + i) * clusterBytes, this.refcounts!);
+    return room.count * clusterBytes;
+  }
+
+  /** Part of a cluster: the rest is copied from what a guest reads there now. */
+  private writePart(offset: number, bytes: Uint8Array): void {
+    const { clusterBytes } = this.geometry;
+    const inCluster = offset % clusterBytes;
+    const start = offset - inCluster;
+    this.mapping.prepare(start / clusterBytes, this.refcounts!);
+    const whole = new Uint8Array(clusterBytes);
+    const known = Math.min(clusterBytes, this.sizeBytes - start);
+    const zero = this.readsZero(start, known);
+    if (!zero) this.read(start, whole.subarray(0, known));
+    const room = this.refcounts!.allocate(1);
+    const host = room.cluster * clusterBytes;
+    const fresh = room.fresh && zero;
+    whole.set(bytes, inCluster);
+    this.fill(room, () => (fresh ? this.file.write(bytes, host + inCluster) : this.file.write(whole, host)));
+    this.mapping.setData(start / clusterBytes, host, this.refcounts!);
+  }
+
+  private fill(room: Allocation, write: () => void): void {
+    this.unsynced = true;
+    try {
+      write();
+    } catch (error) {
+      this.refcounts!.freeNow(room);
+      throw error;
+    }
+  }
+
+  /** Known without reading data. */
+  private readsZero(offset: number, length: number): boolean {
+    const { kind, length: known } = this.run(offset, length);
+    if (known < length) return false;
+    return kind === 'zero' || (kind === 'hole' && (this.below === undefined || offset >= this.below.sizeBytes));
+  }
+
+  /** The parts of a range by cluster. The disk's last cluster is whole where the disk ends. */
+  private eachCluster(offset: number, length: number, each: (at: number, part: number, whole: boolean) => void): void {
+    for (let at = offset; at < offset + length;) {
+      const inCluster = at % this.clusterBytes;
+      const part = Math.min(this.clusterBytes - inCluster, offset + length - at);
+      each(at, part, inCluster === 0 && (part === this.clusterBytes || at + part === this.sizeBytes));
+      at += part;
+    }
+  }
+
+  private readonly nameTable = (offset: number, clusters: number): void => {
+    this.header.refcountTableOffset = offset;
+    this.header.refcountTableClusters = clusters;
+    writeFields(this.file, this.header);
+  };
+
+  private readonly sync = (): void => {
+    try {
+      this.file.dataSync();
+    } catch (error) {
+      if (error instanceof StorageError && error.code !== 'DISK_FULL') this.broken = error;
+      throw error;
+    }
+    this.unsynced = false;
+  };
+}

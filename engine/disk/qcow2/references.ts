@@ -1,0 +1,245 @@
+/** Who refers to which host cluster: every table of an image walked once. What check() compares the counts with, and a rebuild makes them from. */
+import { DiskFormatError } from '../../errors/errors.ts';
+import {
+  AUTOCLEAR,
+  COPIED,
+  EXTENSION,
+  L1_RESERVED_HIGH,
+  L1_RESERVED_LOW,
+  MAX_L1_BYTES,
+  MAX_SNAPSHOT_TABLE_BYTES,
+  OFFSET_HIGH,
+  divideUp,
+  getU64,
+  roundUp,
+  viewOf,
+} from './format.ts';
+import type { Qcow2Image } from './image.ts';
+import { decodeEntry, hostClusters } from './l2.ts';
+import { Table, type MetadataBudget } from './table.ts';
+
+const CHUNK = 4096;
+
+/** A number for each cluster; memory only where there are some. */
+export class ClusterCounts {
+  private readonly chunks = new Map<number, Uint32Array>();
+  private readonly budget: MetadataBudget;
+  end = 0;
+
+  constructor(budget: MetadataBudget) {
+    this.budget = budget;
+  }
+
+  add(cluster: number, count: number): void {
+    const index = Math.floor(cluster / CHUNK);
+    let chunk = this.chunks.get(index);
+    if (chunk === undefined) {
+      this.budget.take(CHUNK * 4);
+      this.chunks.set(index, (chunk = new Uint32Array(CHUNK)));
+    }
+    chunk[cluster % CHUNK]! += count;
+    this.end = Math.max(this.end, cluster + 1);
+  }
+
+  get(cluster: number): number {
+    return this.chunks.get(Math.floor(cluster / CHUNK))?.[cluster % CHUNK] ?? 0;
+  }
+
+  /** Every cluster that has a number, in no order. */
+  *clusters(): Generator<number> {
+    for (const [index, chunk] of this.chunks) for (let i = 0; i < CHUNK; i++) if (chunk[i] !== 0) yield index * CHUNK + i;
+  }
+}
+
+export interface Problem {
+  readonly offset: number;
+  readonly problem: string;
+}
+
+export interface References {
+  readonly counts: ClusterCounts;
+  /** Entries that no image can have. */
+  readonly problems: Problem[];
+  /** Entries of the active tables: where each is, and twice its cluster, plus 1 with a COPIED mark. */
+  readonly marksAt: number[];
+  readonly marks: number[];
+  allocated: number;
+  compressed: number;
+  fragmented: number;
+}
+
+export function findReferences(image: Qcow2Image): References {
+  const walk = new Walk(image);
+  walk.range(0, image.clusterBytes);
+  walk.refcounts();
+  walk.l1(image.header.l1Offset, image.header.l1Entries, true);
+  walk.snapshots();
+  walk.bitmaps();
+  walk.l2Tables();
+  return walk.found;
+}
+
+class Walk {
+  readonly found: References;
+  private readonly budget: MetadataBudget;
+  private readonly image: Qcow2Image;
+  private readonly clusterBytes: number;
+  private readonly fileBytes: number;
+  /** L2 tables, how many L1 entries refer to each, and whether the active L1 does: each is read once, whatever a hostile image says. */
+  private readonly tables = new Map<number, { times: number; active: boolean }>();
+
+  constructor(image: Qcow2Image) {
+    this.image = image;
+    this.budget = image.budget();
+    this.found = {
+      counts: new ClusterCounts(this.budget),
+      problems: [],
+      marksAt: [],
+      marks: [],
+      allocated: 0,
+      compressed: 0,
+      fragmented: 0,
+    };
+    this.clusterBytes = image.clusterBytes;
+    this.fileBytes = roundUp(image.file.size(), this.clusterBytes);
+  }
+
+  range(offset: number, length: number): void {
+    const first = Math.floor(offset / this.clusterBytes);
+    for (let i = 0; i < divideUp(length, this.clusterBytes); i++) this.found.counts.add(first + i, 1);
+  }
+
+  refcounts(): void {
+    const { header, geometry, file } = this.image;
+    const bytes = header.refcountTableClusters * geometry.clusterBytes;
+    this.range(header.refcountTableOffset, bytes);
+    const table = Table.read(file, header.refcountTableOffset, bytes);
+    for (let at = 0; at < bytes; at += 8) {
+      const offset = getU64(table.view, at);
+      if (offset === 0) continue;
+      if (this.isPossible(offset)) this.range(offset, this.clusterBytes);
+      else this.problem(table.offset + at, 'a block of reference counts is not where it can be');
+    }
+  }
+
+  l1(offset: number, entries: number, active: boolean): void {
+    this.budget.take(entries * 8);
+    this.range(offset, entries * 8);
+    const table = Table.read(this.image.file, offset, entries * 8);
+    for (let at = 0; at < entries * 8; at += 8) {
+      const high = table.view.getUint32(at);
+      const low = table.view.getUint32(at + 4);
+      const l2 = (high & OFFSET_HIGH) * 2 ** 32 + ((low & ~L1_RESERVED_LOW) >>> 0);
+      if (l2 === 0) continue;
+      if (high & L1_RESERVED_HIGH || low & L1_RESERVED_LOW || !this.isPossible(l2)) {
+        this.problem(offset + at, 'a level 2 table is not where it can be');
+        continue;
+      }
+      if (active) this.mark(offset + at, l2 / this.clusterBytes, (high & COPIED) !== 0);
+      const seen = this.tables.get(l2);
+      if (seen === undefined) this.tables.set(l2, { times: 1, active });
+      else seen.times++;
+    }
+  }
+
+  /** Table of internal snapshots: each has an L1 table of its own. */
+  snapshots(): void {
+    const { header, file } = this.image;
+    const fixed = viewOf(new Uint8Array(40));
+    let at = header.snapshotsOffset;
+    for (let i = 0; i < header.snapshots; i++) {
+      fixed.setUint32(36, 0);
+      if (file.read(new Uint8Array(fixed.buffer), at) < 40) return this.problem(at, 'the snapshot table ends too early');
+      const entries = fixed.getUint32(8);
+      const offset = getU64(fixed, 0);
+      if (entries * 8 > MAX_L1_BYTES || (entries > 0 && !this.isPossible(offset)))
+        this.problem(at, 'the level 1 table of a snapshot is not where it can be');
+      else if (entries > 0) this.l1(offset, entries, false);
+      at += roundUp(40 + fixed.getUint32(36) + fixed.getUint16(12) + fixed.getUint16(14), 8);
+      if (at - header.snapshotsOffset > MAX_SNAPSHOT_TABLE_BYTES) return this.problem(at, 'the snapshot table is too large');
+    }
+    if (header.snapshots > 0) this.range(header.snapshotsOffset, at - header.snapshotsOffset);
+  }
+
+  /** Dirty bitmaps that QEMU keeps in the image. */
+  bitmaps(): void {
+    const { header, file } = this.image;
+    const data = header.extensions.find(({ type }) => type === EXTENSION.bitmaps)?.data;
+    if (data === undefined || data.length < 24 || (header.autoclear & AUTOCLEAR.bitmaps) === 0n) return;
+    const directoryBytes = getU64(viewOf(data), 8);
+    const directoryOffset = getU64(viewOf(data), 16);
+    if (directoryBytes > MAX_SNAPSHOT_TABLE_BYTES || !this.isPossible(directoryOffset))
+      return this.problem(0, 'the bitmap directory is not where it can be');
+    this.range(directoryOffset, directoryBytes);
+    const directory = Table.read(file, directoryOffset, directoryBytes);
+    for (let at = 0; at + 24 <= directoryBytes;) {
+      const offset = getU64(directory.view, at);
+      const entries = directory.view.getUint32(at + 8);
+      if (entries * 8 > MAX_L1_BYTES || !this.isPossible(offset))
+        return this.problem(directoryOffset + at, 'a bitmap table is not where it can be');
+      this.budget.take(entries * 8);
+      this.range(offset, entries * 8);
+      const table = Table.read(file, offset, entries * 8);
+      for (let entry = 0; entry < entries * 8; entry += 8) {
+        const low = table.view.getUint32(entry + 4);
+        const cluster = (table.view.getUint32(entry) & OFFSET_HIGH) * 2 ** 32 + ((low & ~L1_RESERVED_LOW) >>> 0);
+        if (cluster !== 0 && this.isPossible(cluster)) this.range(cluster, this.clusterBytes);
+        else if (cluster !== 0) this.problem(offset + entry, 'a part of a bitmap is not where it can be');
+      }
+      at += roundUp(24 + directory.view.getUint16(at + 18) + directory.view.getUint32(at + 20), 8);
+    }
+  }
+
+  l2Tables(): void {
+    for (const [offset, { times, active }] of this.tables) {
+      this.budget.take(this.clusterBytes * 2); // the marks
+      this.found.counts.add(offset / this.clusterBytes, times);
+      this.l2Table(Table.read(this.image.file, offset, this.clusterBytes), times, active);
+    }
+  }
+
+  private l2Table(table: Table, times: number, active: boolean): void {
+    const { geometry, header } = this.image;
+    let previous = 0;
+    for (let i = 0; i < geometry.l2Entries; i++) {
+      const at = table.offset + i * geometry.l2EntryBytes;
+      const cluster = decodeEntry(table, i, geometry, header.version);
+      if (cluster === undefined) {
+        this.problem(at, 'a level 2 entry is not possible');
+        continue;
+      }
+      const { first, count } = hostClusters(cluster, geometry);
+      if (count === 0) continue;
+      if (cluster.hostOffset > Number.MAX_SAFE_INTEGER / 2) {
+        this.problem(at, 'a cluster is not where it can be');
+        continue;
+      }
+      for (let n = 0; n < count; n++) this.found.counts.add(first + n, times);
+      if (!active) continue;
+      this.found.allocated++;
+      if (cluster.kind === 'compressed') this.found.compressed++;
+      else this.mark(at, first, cluster.copied);
+      if (cluster.kind === 'compressed' || (previous !== 0 && first !== previous + 1)) this.found.fragmented++;
+      previous = first;
+    }
+  }
+
+  private mark(at: number, cluster: number, copied: boolean): void {
+    this.found.marksAt.push(at);
+    this.found.marks.push(cluster * 2 + Number(copied));
+  }
+
+  private isPossible(offset: number): boolean {
+    return offset % this.clusterBytes === 0 && offset > 0 && offset < this.fileBytes;
+  }
+
+  private problem(offset: number, problem: string): void {
+    if (this.found.problems.length < 1000) this.found.problems.push({ offset, problem });
+  }
+}
+
+/** For who cannot go on with any. */
+export function refuseProblems(path: string, { problems }: References): void {
+  const first = problems[0];
+  if (first !== undefined) throw new DiskFormatError('DISK_FORMAT', path, `${first.problem}. The image is damaged.`, first.offset);
+}
