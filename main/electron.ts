@@ -58,7 +58,9 @@ async function run(): Promise<void> {
   app.on('window-all-closed', () => app.quit());
   endWithService(service);
   await open();
-  await openDemo(service.connect(), process.env);
+  await openDemo(service.connect(), process.env).catch((error: unknown) => {
+    dialog.showErrorBox('The demo machine cannot start', error instanceof Error ? error.message : String(error));
+  });
 }
 
 /** Quitting stops the machines that run here: the user is asked, and the service is closed before the process ends. */

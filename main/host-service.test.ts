@@ -165,20 +165,32 @@ describe('a host service', () => {
     expect(received).toBe(300 * 20_006);
   });
 
-  test.each([
-    ['a kernel that is not there', { kernel: '/no/such/kernel' }, 'the kernel /no/such/kernel does not exist'],
-    ['more memory than the host has', { memoryMiB: 3072 }, ''],
-  ])('%s is told in one sentence and leaves the VM off', async (_, change, sentence) => {
+  test('a kernel that is not there is told in one sentence: of a new VM, of a changed one, and when it has gone since', async () => {
+    const kernel = '/no/such/kernel';
+    const sentence = `the kernel ${kernel} does not exist`;
     await vm('x', [{ end: { kind: 'power-off' } }]);
     const { config } = await client.request('vm.show', { name: 'x' });
-    await client.request('vm.configure', { name: 'x', config: { ...config, ...change } });
-    const outcome = await client.request('vm.start', { name: 'x' }).then(
-      () => '',
-      (error: Error) => error.message,
-    );
-    expect(outcome).toContain(sentence);
-    expect(['off', 'running']).toContain((await client.request('vm.show', { name: 'x' })).state);
+    await expect(client.request('vm.create', { name: 'y', config: { ...config, kernel } })).rejects.toThrow(sentence);
+    await expect(client.request('vm.configure', { name: 'x', config: { ...config, kernel } })).rejects.toThrow(sentence);
+    rmSync(config.kernel!);
+    await expect(client.request('vm.start', { name: 'x' })).rejects.toThrow(`the kernel ${config.kernel} does not exist`);
+    expect(await client.request('vm.list', {})).toMatchObject([{ name: 'x', state: 'off' }]);
   });
+
+  test.each([['more memory than the host has', { memoryMiB: 3072 }, '']])(
+    '%s is told in one sentence and leaves the VM off',
+    async (_, change, sentence) => {
+      await vm('x', [{ end: { kind: 'power-off' } }]);
+      const { config } = await client.request('vm.show', { name: 'x' });
+      await client.request('vm.configure', { name: 'x', config: { ...config, ...change } });
+      const outcome = await client.request('vm.start', { name: 'x' }).then(
+        () => '',
+        (error: Error) => error.message,
+      );
+      expect(outcome).toContain(sentence);
+      expect(['off', 'running']).toContain((await client.request('vm.show', { name: 'x' })).state);
+    },
+  );
 });
 
 describe('two host services on one library', () => {

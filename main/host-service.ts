@@ -7,6 +7,7 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, IpcError } from '#engine/errors/errors.ts';
 import type { WorldEnd } from '#worker/protocol.ts';
+import { readBootFiles } from './boot-files.ts';
 import { Bundle, inUse } from './bundle.ts';
 import { Catalog } from './catalog.ts';
 import { neededCheckpoints, readCheckpointInfo } from './checkpoint-files.ts';
@@ -124,12 +125,15 @@ export class HostService {
     'vm.list': () => Promise.all(this.library.names().map(name => this.summary(name))),
     'vm.show': ({ name }) => this.detail(name),
     'vm.create': async ({ name, config }) => {
+      await readBootFiles(config); // refused before anything is made
       Bundle.create(this.library.bundlePath(name), config);
       await this.announce(name);
       return this.detail(name);
     },
     'vm.configure': ({ name, config }) =>
-      this.command('vm.configure', { name, config }, vm => {
+      this.command('vm.configure', { name, config }, async vm => {
+        const { kernel, initrd } = vm.bundle.config;
+        if (config.kernel !== kernel || config.initrd !== initrd) await readBootFiles(config);
         vm.configure(config);
         return vm.detail();
       }),

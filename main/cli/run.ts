@@ -4,7 +4,6 @@ import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { ConfigError } from '#engine/errors/errors.ts';
 import { Bundle, nameOf } from '../bundle.ts';
-import { readBootFiles } from '../boot-files.ts';
 import type { HostService } from '../host-service.ts';
 import { vmConfig, type HostClient, type VmConfig } from '../ipc/contract.ts';
 import { parseMemory, readArguments, type Arguments, type Options } from './args.ts';
@@ -75,7 +74,6 @@ async function prepare(service: HostService, client: HostClient, name: string, a
     throw new ConfigError('NO_SUCH_VM', `there is no VM ${name}: give --kernel to make one, or --from to start one from a checkpoint.`);
   }
   const config = configFrom(args, exists ? Bundle.readConfig(path) : undefined);
-  if (args.text('kernel') !== undefined) await readBootFiles(config); // refused before anything is made or changed
   await client.request(exists ? 'vm.configure' : 'vm.create', { name, config });
   return args.text('kernel') !== undefined;
 }

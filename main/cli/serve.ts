@@ -4,7 +4,7 @@ import { demoOffer, openDemo } from '../demo.ts';
 import { startWebShell } from '../web/web-shell.ts';
 import { readArguments } from './args.ts';
 import { EXIT_OK, UsageError } from './exit-codes.ts';
-import { printJson, printLine } from './output.ts';
+import { printError, printJson, printLine } from './output.ts';
 import { openInBrowser } from './open-browser.ts';
 import { endingSignal } from './signals.ts';
 import { openService } from './with-service.ts';
@@ -23,7 +23,7 @@ export async function serveVerb(argv: readonly string[]): Promise<number> {
     });
     if (args.flag('json')) printJson({ url: shell.url });
     else printLine(`Cairn is at ${shell.url}`);
-    await openDemo(service.connect(), process.env);
+    await openDemo(service.connect(), process.env).catch((error: unknown) => printError(error, false)); // the window can do without
     if (args.flag('open')) openInBrowser(shell.url);
     await ended;
     await shell.close();
