@@ -8,15 +8,16 @@ const at = (address: number) => address - RSDP_ADDRESS;
 const sum = (offset: number, length: number) => area.subarray(offset, offset + length).reduce((total, byte) => (total + byte) & 0xff, 0);
 const signature = (offset: number) => String.fromCharCode(...area.subarray(offset, offset + 4));
 
-test('RSDP leads to RSDT, FADT, FACS and DSDT, and every checksum holds', () => {
+test('RSDP leads to RSDT, FADT, HPET, FACS and DSDT, and every checksum holds', () => {
   expect(String.fromCharCode(...area.subarray(0, 8))).toBe('RSD PTR ');
   expect(sum(0, 20)).toBe(0);
   const rsdt = at(view.getUint32(16, true));
   const fadt = at(view.getUint32(rsdt + 36, true));
+  const hpet = at(view.getUint32(rsdt + 40, true));
   const facs = at(view.getUint32(fadt + 36, true));
   const dsdt = at(view.getUint32(fadt + 40, true));
-  expect([rsdt, fadt, facs, dsdt].map(signature)).toEqual(['RSDT', 'FACP', 'FACS', 'DSDT']);
-  for (const table of [rsdt, fadt, dsdt]) expect(sum(table, view.getUint32(table + 4, true))).toBe(0);
+  expect([rsdt, fadt, hpet, facs, dsdt].map(signature)).toEqual(['RSDT', 'FACP', 'HPET', 'FACS', 'DSDT']);
+  for (const table of [rsdt, fadt, hpet, dsdt]) expect(sum(table, view.getUint32(table + 4, true))).toBe(0);
   expect((RSDP_ADDRESS + facs) % 64).toBe(0);
 });
 

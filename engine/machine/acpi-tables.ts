@@ -1,10 +1,11 @@
 /**
- * The ACPI tables of the machine (ACPI Specification 6.4 § 5.2): RSDP → RSDT → FADT → FACS, DSDT. No MADT: interrupts go through
+ * The ACPI tables of the machine (ACPI Specification 6.4 § 5.2): RSDP → RSDT → FADT → FACS, DSDT; HPET. No MADT: interrupts go through
  * the PICs. Power button and PM timer are fixed hardware (devices/acpi-pm.ts); reset is CF9h.
  */
 import { ACPI_DISABLE, ACPI_ENABLE, S5_SLEEP_TYPE, SMI_COMMAND_PORT } from '../devices/acpi-pm.ts';
+import { HPET_BASE, HPET_BYTES, HPET_ID, HPET_MINIMUM_TICK } from '../devices/hpet.ts';
 import { PM_BASE } from '../devices/pci.ts';
-import { busNumbers, device, eisaId, integer, io, ioWindow, irq, memoryWindow, name, pack, resources, scope } from './aml.ts';
+import { busNumbers, device, eisaId, fixedMemory, integer, io, ioWindow, irq, memoryWindow, name, pack, resources, scope } from './aml.ts';
 import { FIRMWARE_AREA, LOW_RAM_END, PCI_HOLE, PCI_HOLE_END, TEXT_PAGE, TEXT_PAGE_BYTES } from './memory-map.ts';
 
 /** Inside the area that operating systems search for it. */
@@ -14,6 +15,7 @@ const DSDT_ADDRESS = FIRMWARE_AREA + 0x100;
 const HEADER_BYTES = 36;
 const FADT_BYTES = 244;
 const FACS_BYTES = 64;
+const HPET_TABLE_BYTES = 56;
 const SCI = 9;
 
 /** IAPC_BOOT_ARCH: ISA devices, 8042. */
@@ -36,14 +38,16 @@ const CENTURY = 0x32;
 export function acpiTables(): Uint8Array {
   const dsdt = table('DSDT', 1, Uint8Array.from(dsdtBody()));
   const fadtAddress = align16(DSDT_ADDRESS + dsdt.length);
-  const rsdtAddress = align16(fadtAddress + FADT_BYTES);
-  const rsdt = table('RSDT', 1, new Uint8Array(new Uint32Array([fadtAddress]).buffer));
+  const hpetAddress = align16(fadtAddress + FADT_BYTES);
+  const rsdtAddress = align16(hpetAddress + HPET_TABLE_BYTES);
+  const rsdt = table('RSDT', 1, new Uint8Array(new Uint32Array([fadtAddress, hpetAddress]).buffer));
   const area = new Uint8Array(rsdtAddress + rsdt.length - FIRMWARE_AREA);
   const place = (address: number, bytes: Uint8Array) => area.set(bytes, address - FIRMWARE_AREA);
   place(RSDP_ADDRESS, rsdp(rsdtAddress));
   place(FACS_ADDRESS, facs());
   place(DSDT_ADDRESS, dsdt);
   place(fadtAddress, fadt());
+  place(hpetAddress, hpet());
   place(rsdtAddress, rsdt);
   return area;
 }
@@ -128,6 +132,16 @@ function fadt(): Uint8Array {
   return table('FACP', 3, body);
 }
 
+/** IA-PC HPET Specification 1.0a § 3.2.4. */
+function hpet(): Uint8Array {
+  const body = new Uint8Array(HPET_TABLE_BYTES - HEADER_BYTES);
+  const view = new DataView(body.buffer);
+  view.setUint32(0, HPET_ID, true);
+  view.setUint32(8, HPET_BASE, true); // the address space before it is 0: memory
+  view.setUint16(17, HPET_MINIMUM_TICK, true);
+  return table('HPET', 1, body);
+}
+
 function dsdtBody() {
   const isa = (path: string, id: string, ...descriptors: (readonly number[])[]) =>
     device(path, name('_HID', eisaId(id)), name('_CRS', resources(...descriptors)));
@@ -137,6 +151,7 @@ function dsdtBody() {
     ...name('\\_S5', pack(integer(S5_SLEEP_TYPE), integer(S5_SLEEP_TYPE), integer(0), integer(0))),
     ...scope(
       '\\_SB',
+      device('HPET', name('_HID', eisaId('PNP0103')), name('_CRS', resources(fixedMemory(HPET_BASE, HPET_BYTES)))),
       device(
         'PCI0',
         name('_HID', eisaId('PNP0A03')),

@@ -49,6 +49,7 @@ export function eisaId(id: string): Aml {
 const END_TAG = [0x79, 0x00];
 export const resources = (...descriptors: Aml[]): Aml => buffer([...descriptors.flat(), ...END_TAG]);
 export const io = (port: number, length: number): Aml => [0x47, 0x01, ...le16(port), ...le16(port), 0x01, length];
+export const fixedMemory = (base: number, length: number): Aml => [0x86, ...le16(9), 1, ...le32(base), ...le32(length)];
 export const irq = (line: number): Aml => [0x22, ...le16(1 << line)];
 
 /** Producer, fixed minimum and maximum. */

@@ -8,6 +8,7 @@
  *   000E_0000  firmware area: RAM that holds the ACPI tables
  *   0010_0000  extended RAM up to the configured size
  *   C000_0000  PCI hole: MMIO
+ *   FED0_0000  event timers: MMIO (devices/hpet.ts)
  */
 import { ConfigError } from '../errors/errors.ts';
 import { PAGE_SHIFT, PAGE_SIZE } from '../memory/layout.ts';

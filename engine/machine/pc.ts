@@ -17,6 +17,9 @@
  *   3F8-3FF                   serial port 1                   4
  *   600-60B                   ACPI power management           9
  *   CF8-CFF                   PCI configuration; CF9 reset    –
+ *
+ *   memory                    device                          IRQ
+ *   FED0_0000-FED0_03FF       event timers                    0, 8 in place of their owners; 5, 10, 11
  */
 import * as block from '../cpu/block.ts';
 import { STOP_HALT, STOP_SHUTDOWN, type CoreExports } from '../cpu/core-exports.ts';
@@ -26,12 +29,14 @@ import { CoprocessorError, CoprocessorErrorState } from '../devices/coprocessor-
 import { connectDebugExit } from '../devices/debug-exit.ts';
 import type { AccessSize, Device, GuestMemory } from '../devices/device.ts';
 import { Dma, DmaState } from '../devices/dma.ts';
+import { Hpet, HPET_BASE, HPET_BYTES, HpetState } from '../devices/hpet.ts';
 import { KeyboardController, KeyboardControllerState } from '../devices/keyboard-controller.ts';
 import { Pci, PciState, PM_BASE } from '../devices/pci.ts';
 import { PicPair, PicState } from '../devices/pic.ts';
 import { Pit, PitState } from '../devices/pit.ts';
 import { Port61, Port61State } from '../devices/port-61.ts';
 import { Port92, Port92State } from '../devices/port-92.ts';
+import { ReplacedLine } from '../devices/replaced-line.ts';
 import { Rtc, RtcState } from '../devices/rtc.ts';
 import { Uart, UartState } from '../devices/uart.ts';
 import { Vga, VgaState } from '../devices/vga.ts';
@@ -104,9 +109,18 @@ export class Pc implements Machine {
       irq13: pic.line(13),
       ignoreErrors: () => this.ignoreFpuErrors(),
     }));
-    const pit = new Pit(ports, time, pic.line(0));
+    const irq0 = new ReplacedLine(pic.line(0));
+    const irq8 = new ReplacedLine(pic.line(8));
+    const hpet = new Hpet(time, { irq0, irq8, line: irq => pic.line(irq) });
+    this.mmio.add({
+      first: HPET_BASE,
+      last: HPET_BASE + HPET_BYTES - 1,
+      read: (gpa, size) => hpet.read(gpa, size),
+      write: (gpa, size, value) => hpet.write(gpa, size, value),
+    });
+    const pit = new Pit(ports, time, irq0.original);
     const port61 = new Port61(ports, time, pit);
-    const rtc = (this.rtc = new Rtc(ports, time, pic.line(8), config.rtcStartSeconds));
+    const rtc = (this.rtc = new Rtc(ports, time, irq8.original, config.rtcStartSeconds));
     const port92 = new Port92(ports, { onA20: on => this.setA20(on), requestReset: () => reset('port 92h') });
     const keyboard = (this.keyboard = new KeyboardController(ports, {
       irq1: pic.line(1),
@@ -130,6 +144,7 @@ export class Pc implements Machine {
       stateful('cpu', CpuState, this.cpuDevice()),
       stateful('port-92', Port92State, port92),
       stateful('coprocessor-error', CoprocessorErrorState, coprocessor),
+      stateful('hpet', HpetState, hpet),
       stateful('pit', PitState, pit),
       stateful('port-61', Port61State, port61),
       stateful('rtc', RtcState, rtc),

@@ -16,6 +16,7 @@ function tables(): [name: string, bytes: Uint8Array][] {
   return [
     ['rsdt', cut(rsdt)],
     ['facp', cut(fadt)],
+    ['hpet', cut(at(rsdt + 40))],
     ['facs', cut(at(fadt + 36))],
     ['dsdt', cut(at(fadt + 40))],
   ];
