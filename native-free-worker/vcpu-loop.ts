@@ -9,6 +9,7 @@ import { Outbox } from './outbox.ts';
 import { Pacer } from './pacer.ts';
 import * as protocol from './protocol.ts';
 import type { RunOptions, TimedInput, WorldEnd } from './protocol.ts';
+import { Quiet } from './quiet.ts';
 import type { Message, RingReader } from './ring.ts';
 import { ScreenDiff } from './screen-diff.ts';
 import { SerialInput } from './serial-input.ts';
@@ -50,6 +51,7 @@ export class VcpuLoop {
   private readonly machine: Machine;
   private readonly budget: SliceBudget;
   private readonly pacer = new Pacer();
+  private readonly quiet = new Quiet();
   private readonly screen = new ScreenDiff();
   private readonly serialInput: SerialInput;
   private readonly inputs: TimedInput[];
@@ -133,12 +135,16 @@ export class VcpuLoop {
 
   private halted(seen: number, moreWork: boolean): void {
     const { options, hostNowNs } = this.parts;
-    const deadlineNs = this.machine.nextDeadlineNs();
     if (options.pacing === 'host') {
-      const waitNs = deadlineNs === undefined ? undefined : this.pacer.untilNs(hostNowNs(), deadlineNs);
-      this.idle(seen, moreWork, waitNs);
+      const hostNs = hostNowNs();
+      this.quiet.halted(hostNs, this.machine.instructionCount());
+      const wakeNs = this.machine.nextDeadlineWithin(this.quiet.patienceNs(hostNs));
+      this.idle(seen, moreWork, wakeNs === undefined ? undefined : this.pacer.untilNs(hostNs, wakeNs));
       this.keepPace(true);
-    } else if (deadlineNs !== undefined) {
+      return;
+    }
+    const deadlineNs = this.machine.nextDeadlineNs();
+    if (deadlineNs !== undefined) {
       this.machine.advanceTimeNs(Math.max(0, deadlineNs - this.machine.nowNs()));
     } else if (this.inputs.length > 0) {
       // The count that the input waits for can't be reached: it is what wakes the guest.
@@ -184,6 +190,7 @@ export class VcpuLoop {
     for (;;) {
       const action = actions.read();
       if (action === undefined) break;
+      if (action.kind !== protocol.ACTION_SCREEN_CREDIT) this.quiet.disturb(this.parts.hostNowNs());
       this.apply({ action: action.kind, payload: action.payload });
     }
     if (actions.takeSpaceWanted()) kernelBell.ring();

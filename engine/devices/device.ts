@@ -21,8 +21,11 @@ export interface Clock {
 
 /** A one-shot deadline in virtual time; fires between instructions at an exact, repeatable count. */
 export interface Timer {
-  /** Arms (or re-arms) the timer for the absolute virtual time `deadlineNs`. A deadline in the past fires at the next boundary. */
-  arm(deadlineNs: number): void;
+  /**
+   * Arms (or re-arms) the timer for the absolute virtual time `deadlineNs`. A deadline in the past fires at the next boundary.
+   * `patient`: what it fires is one-shot, so that a guest told late loses nothing that it counts.
+   */
+  arm(deadlineNs: number, patient?: boolean): void;
   disarm(): void;
   /** Undefined when not armed. Part of the owner's saved state, which re-arms it on load. */
   readonly deadlineNs: number | undefined;

@@ -269,16 +269,18 @@ export class Hpet implements Device<StateOf<typeof HpetState>> {
     for (const line of this.legacy) line.connectReplacement((this.config & LEG_RT_CNF) !== 0);
     const raised = new Set<IrqLine>();
     let next = FARTHEST_TICKS;
+    let patient = true;
     for (const [i, timer] of this.timers.entries()) {
       const line = this.lineOf(i, timer);
       if (!this.running || (timer.config & INT_ENB) === 0 || !line) continue;
       if ((timer.config & INT_TYPE) !== 0 && (this.status & (1 << i)) !== 0) raised.add(line);
+      if ((timer.config & TYPE) !== 0) patient = false;
       const until = this.untilMatch(timer);
       if (until < next) next = until;
     }
     for (const line of this.outputs) line.set(raised.has(line));
     if (next === FARTHEST_TICKS) this.timer.disarm();
-    else this.timer.arm((this.seenTick + Number(next)) * TICK_NS);
+    else this.timer.arm((this.seenTick + Number(next)) * TICK_NS, patient);
   }
 
   // --- state --------------------------------------------------------------------------------------------------------

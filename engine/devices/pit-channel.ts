@@ -165,6 +165,10 @@ export class PitChannel {
     }
   }
 
+  get periodic() {
+    return this.s.mode === 2 || this.s.mode === 3;
+  }
+
   /** The next tick after `tick` at which OUT changes; undefined when it stays. */
   nextEdge(tick: number): number | undefined {
     this.settle(tick);

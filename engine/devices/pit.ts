@@ -84,7 +84,7 @@ export class Pit implements Device<StateOf<typeof PitState>> {
       return;
     }
     this.edgeTick = edge;
-    this.timer.arm(nsOfTick(edge, PIT_HZ));
+    this.timer.arm(nsOfTick(edge, PIT_HZ), !channel.periodic);
   }
 
   private nowTick() {

@@ -34,6 +34,8 @@ export interface Machine {
   nowNs(): number;
   /** The earliest armed virtual timer, if any. */
   nextDeadlineNs(): number | undefined;
+  /** The same when interrupts that may come late (Timer.arm, `patient`) come up to `patienceNs` late. */
+  nextDeadlineWithin(patienceNs: number): number | undefined;
   /** The clock-adjustment event: moves virtual time forward by `deltaNs` ≥ 0 (host pacing, skipped idle time). TSC moves along. */
   advanceTimeNs(deltaNs: number): void;
   /** Cold reset as by RESET#, then the boot loader again. */

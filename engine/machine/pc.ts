@@ -232,6 +232,9 @@ export class Pc implements Machine {
   nextDeadlineNs() {
     return this.time.nextDeadlineNs();
   }
+  nextDeadlineWithin(patienceNs: number) {
+    return this.time.nextDeadlineWithin(patienceNs);
+  }
   advanceTimeNs(deltaNs: number) {
     const delta = Math.max(0, Math.round(deltaNs));
     this.time.advance(delta);

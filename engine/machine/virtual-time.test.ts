@@ -29,6 +29,19 @@ test('timers fire in deadline order, ties in order of creation', () => {
   expect(time.nextDeadlineNs()).toBeUndefined();
 });
 
+test('patience puts off what is patient, and nothing else', () => {
+  const { time } = setUp();
+  const [patient, punctual] = [time.create(() => {}), time.create(() => {})];
+  expect(time.nextDeadlineWithin(50)).toBeUndefined();
+  patient!.arm(10, true);
+  expect(time.nextDeadlineWithin(50)).toBe(60);
+  expect(time.nextDeadlineNs()).toBe(10);
+  punctual!.arm(30);
+  expect(time.nextDeadlineWithin(50)).toBe(30);
+  patient!.arm(10);
+  expect(time.nextDeadlineWithin(50)).toBe(10);
+});
+
 test('a deadline inside the running slice ends it; a later one does not', () => {
   const { cpu, time } = setUp();
   const timer = time.create(() => {});

@@ -9,6 +9,7 @@ export const ClockState = defineState('clock', 1, { skewNs: u53 });
 
 class VirtualTimer implements Timer {
   deadlineNs: number | undefined;
+  patient = false;
   private readonly time: VirtualTime;
   readonly onExpire: (nowNs: number) => void;
 
@@ -17,8 +18,9 @@ class VirtualTimer implements Timer {
     this.onExpire = onExpire;
   }
 
-  arm(deadlineNs: number) {
+  arm(deadlineNs: number, patient = false) {
     this.deadlineNs = Math.ceil(deadlineNs);
+    this.patient = patient;
     this.time.armed(this.deadlineNs);
   }
 
@@ -60,6 +62,16 @@ export class VirtualTime implements Timers {
 
   nextDeadlineNs(): number | undefined {
     return this.earliest()?.deadlineNs;
+  }
+
+  /** The next deadline when patient timers may be `patienceNs` late. */
+  nextDeadlineWithin(patienceNs: number): number | undefined {
+    let next: number | undefined;
+    for (const { deadlineNs, patient } of this.timers) {
+      if (deadlineNs === undefined) continue;
+      next = Math.min(next ?? Infinity, patient ? deadlineNs + patienceNs : deadlineNs);
+    }
+    return next;
   }
 
   /** Fires what is due; a handler may arm its timer again. Ties go to the timer created first. */

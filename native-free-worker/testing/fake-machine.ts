@@ -87,6 +87,9 @@ export class FakeMachine implements Machine {
   nextDeadlineNs() {
     return this.deadlineNs;
   }
+  nextDeadlineWithin() {
+    return this.deadlineNs;
+  }
   advanceTimeNs(deltaNs: number) {
     this.advances.push(deltaNs);
     this.skewNs += deltaNs;

@@ -75,7 +75,9 @@ for (const name of names.length > 0 ? names : ['cairn', 'qemu']) {
   const total = rows.reduce((sum, row) => sum + row.share, 0);
   console.log(`${name}: ${(100 * total).toFixed(2)} % of a core over ${elapsed.toFixed(0)} s`);
   for (const row of rows.toSorted((a, b) => b.wakeups - a.wakeups))
-    console.log(`  thread ${row.name.padEnd(16)} ${(100 * row.share).toFixed(2).padStart(6)} %  ${row.wakeups.toFixed(1).padStart(7)} wakeups/s`);
+    console.log(
+      `  thread ${row.name.padEnd(16)} ${(100 * row.share).toFixed(2).padStart(6)} %  ${row.wakeups.toFixed(1).padStart(7)} wakeups/s`,
+    );
   for (const [line, count] of interruptsAfter) {
     const rate = (count - (interruptsBefore.get(line) ?? 0)) / (elapsed + 1);
     if (rate > 0) console.log(`  guest interrupt ${line}: ${rate.toFixed(1)}/s`);
