@@ -1,5 +1,4 @@
 /** Compares the counts of host clusters with the references to them: fewer than references is damage, more is lost room. */
-import { DiskFormatError } from '../../errors/errors.ts';
 import type { Qcow2Image } from './image.ts';
 import { findReferences } from './references.ts';
 import { Refcounts } from './refcount.ts';
@@ -26,43 +25,33 @@ export function checkQcow2(image: Qcow2Image): CheckReport {
   const { clusterBytes, header, file, path } = image;
   const references = findReferences(image);
   const { counts, marks, marksAt } = references;
-  const refcounts = new Refcounts(file, header, image.budget());
+  const refcounts = new Refcounts(file, header, image.budget(), 'lenient');
   const problems: string[] = [];
-  const tell = (words: string) => void (problems.length < TOLD && problems.push(words));
-  for (const { offset, problem } of references.problems) tell(`byte ${offset}: ${problem}`);
+  const tell = (words: () => string) => void (problems.length < TOLD && problems.push(words()));
+  for (const { offset, problem } of references.problems) tell(() => `byte ${offset}: ${problem}`);
   let corruptions = references.problems.length;
   let leaks = 0;
   let imageEnd = 0;
-  const count = (cluster: number): number => {
-    try {
-      return refcounts.get(cluster);
-    } catch (error) {
-      if (error instanceof DiskFormatError && error.code === 'DISK_FORMAT') return 0; // told already: the block is not where it can be
-      throw error;
-    }
-  };
   const compare = (cluster: number): void => {
-    const has = count(cluster);
+    const has = refcounts.get(cluster);
     const should = counts.get(cluster);
     if (has > 0 || should > 0) imageEnd = Math.max(imageEnd, cluster + 1);
     if (has === should) return;
     if (has < should) corruptions++;
     else leaks++;
-    tell(`cluster ${cluster}: ${should} references, ${has} counted${has > should ? ' (leaked)' : ''}`);
+    tell(() => `cluster ${cluster}: ${should} references, ${has} counted${has > should ? ' (leaked)' : ''}`);
   };
-  const { refcountsPerBlock } = image.geometry;
-  for (let index = 0; index * refcountsPerBlock < refcounts.covered; index++) {
-    if (refcounts.blockOffset(index) === 0) continue;
-    for (let i = 0; i < refcountsPerBlock; i++) compare(index * refcountsPerBlock + i);
+  for (let index = 0; index * image.geometry.refcountsPerBlock < refcounts.covered; index++) {
+    for (const cluster of refcounts.counted(index)) compare(cluster);
   }
-  for (const cluster of counts.clusters()) if (refcounts.blockOffset(Math.floor(cluster / refcountsPerBlock)) === 0) compare(cluster);
+  for (const cluster of counts.clusters()) if (refcounts.get(cluster) === 0) compare(cluster);
   for (const [index, mark] of marks.entries()) {
     const at = marksAt[index]!;
     const cluster = Math.floor(mark / 2);
     const copied = mark % 2 === 1;
-    if (copied === (count(cluster) === 1)) continue;
+    if (copied === (refcounts.get(cluster) === 1)) continue;
     corruptions++;
-    tell(`byte ${at}: cluster ${cluster} is ${copied ? '' : 'not '}said to be used once, and ${copied ? 'is not' : 'is'}`);
+    tell(() => `byte ${at}: cluster ${cluster} is ${copied ? '' : 'not '}said to be used once, and ${copied ? 'is not' : 'is'}`);
   }
   return {
     path,

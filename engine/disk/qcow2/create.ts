@@ -19,13 +19,14 @@ import {
 } from './format.ts';
 import { encodeHeader, type Header } from './header.ts';
 import { Qcow2Image } from './image.ts';
-
-const REFCOUNT_ORDER = 4;
+import { setCount } from './refcount.ts';
 
 export interface Qcow2CreateOptions {
   readonly sizeBytes: number;
   /** A power of two, 512 B to 2 MiB; 64 KiB when not given. */
   readonly clusterBytes?: number;
+  /** Width of a reference count, a power of two to 64; 16 when not given. */
+  readonly refcountBits?: number;
   /** `name` as it is to stand in the image: relative to its folder, or absolute. */
   readonly backing?: { readonly name: string; readonly format: 'raw' | 'qcow2' };
   /** The layer's own identity and its parent's, 16 bytes each. */
@@ -66,13 +67,19 @@ function preallocate(files: HostFiles, codec: Decompressor, path: string, how: '
 }
 
 /** | header | refcount table | refcount blocks | L1 table | */
-function layOut({ sizeBytes, clusterBytes = 65536, backing, identity }: Qcow2CreateOptions) {
+function layOut({ sizeBytes, clusterBytes = 65536, refcountBits = 16, backing, identity }: Qcow2CreateOptions) {
   const clusterBits = Math.log2(clusterBytes);
   if (!Number.isInteger(clusterBits) || clusterBits < MIN_CLUSTER_BITS || clusterBits > MAX_CLUSTER_BITS)
     throw new ConfigError('DISK_CLUSTER', `A cluster of ${clusterBytes} bytes is not possible: choose a power of two from 512 to 2097152.`);
   if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0 || sizeBytes % SECTOR !== 0)
     throw new ConfigError('DISK_SIZE', `A disk's size is a multiple of 512 bytes, not ${sizeBytes}.`);
-  const geometry = geometryOf(clusterBits, REFCOUNT_ORDER, false);
+  const refcountOrder = Math.log2(refcountBits);
+  if (!Number.isInteger(refcountOrder) || refcountOrder < 0 || refcountOrder > 6)
+    throw new ConfigError(
+      'DISK_REFCOUNT',
+      `Reference counts of ${refcountBits} bits are not possible: choose a power of two from 1 to 64.`,
+    );
+  const geometry = geometryOf(clusterBits, refcountOrder, false);
   const l1Entries = divideUp(sizeBytes, geometry.l2Bytes);
   if (l1Entries * 8 > MAX_L1_BYTES || l1Entries * clusterBytes > MAX_METADATA_BYTES / 2)
     throw new ConfigError(
@@ -94,7 +101,7 @@ function layOut({ sizeBytes, clusterBytes = 65536, backing, identity }: Qcow2Cre
   const counts = new Uint8Array(blocks * clusterBytes);
   const firstBlock = (1 + tableClusters) * clusterBytes;
   for (let i = 0; i < blocks; i++) setU64(viewOf(table), i * 8, firstBlock + i * clusterBytes);
-  for (let i = 0; i < used; i++) viewOf(counts).setUint16(i * 2, 1);
+  for (let i = 0; i < used; i++) setCount({ bytes: counts, view: viewOf(counts) }, i, refcountBits, 1);
   const ids = new Uint8Array(32);
   if (identity) {
     ids.set(identity.id);
@@ -113,7 +120,7 @@ function layOut({ sizeBytes, clusterBytes = 65536, backing, identity }: Qcow2Cre
     incompatible: 0n,
     compatible: 0n,
     autoclear: 0n,
-    refcountOrder: REFCOUNT_ORDER,
+    refcountOrder,
     compression: 'zlib',
     backing: backing?.name,
     backingOffset: 0,

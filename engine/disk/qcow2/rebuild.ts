@@ -10,25 +10,18 @@ export function rebuildRefcounts(image: Qcow2Image): void {
   const refcounts = image.refcounts!;
   const { refcountsPerBlock } = image.geometry;
   const { counts } = references;
-  const blocks = Math.ceil(Math.max(counts.end, image.file.size() / image.clusterBytes) / refcountsPerBlock);
-  if (blocks * refcountsPerBlock > refcounts.covered)
+  if (counts.end > refcounts.covered)
     throw new DiskFormatError('DISK_FORMAT', image.path, 'its tables refer past the end of its reference counts. The image is damaged.');
-  for (let index = 0; index < blocks; index++) {
-    const from = index * refcountsPerBlock;
-    if (refcounts.blockOffset(index) === 0) {
-      if (!isUsed(counts, from, refcountsPerBlock)) continue;
-      refcounts.addBlock(index, from + freePlace(image.path, counts, from, refcountsPerBlock));
-      for (let i = 0; i < refcountsPerBlock; i++) if (counts.get(from + i) > 0) refcounts.set(from + i, counts.get(from + i));
-      continue;
-    }
-    for (let i = 0; i < refcountsPerBlock; i++)
-      if (refcounts.get(from + i) !== counts.get(from + i)) refcounts.set(from + i, counts.get(from + i));
+  for (let index = 0; index * refcountsPerBlock < refcounts.covered; index++) {
+    for (const cluster of refcounts.counted(index))
+      if (refcounts.get(cluster) !== counts.get(cluster)) refcounts.set(cluster, counts.get(cluster));
   }
-}
-
-function isUsed(counts: ClusterCounts, from: number, length: number): boolean {
-  for (let i = 0; i < length; i++) if (counts.get(from + i) !== 0) return true;
-  return false;
+  for (const cluster of counts.clusters()) {
+    const index = Math.floor(cluster / refcountsPerBlock);
+    const from = index * refcountsPerBlock;
+    if (refcounts.blockOffset(index) === 0) refcounts.addBlock(index, from + freePlace(image.path, counts, from, refcountsPerBlock));
+    if (refcounts.get(cluster) !== counts.get(cluster)) refcounts.set(cluster, counts.get(cluster));
+  }
 }
 
 /** A missing block goes to the first free cluster of those that it covers. */

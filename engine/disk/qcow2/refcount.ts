@@ -20,6 +20,7 @@ export class Refcounts {
   private readonly file: HostFile;
   private readonly geometry: Geometry;
   private readonly budget: MetadataBudget;
+  private readonly lenient: boolean;
   /** The refcount table; replaced by a larger one when it is full. */
   private table: Table;
   private tableAt: { offset: number; clusters: number };
@@ -33,7 +34,9 @@ export class Refcounts {
   /** End of what the file ever had, in bytes. */
   private highWater: number;
 
-  constructor(file: HostFile, header: Header, budget: MetadataBudget) {
+  /** `lenient`: a block that is not where it can be counts nothing, instead of ending all. */
+  constructor(file: HostFile, header: Header, budget: MetadataBudget, lenient?: 'lenient') {
+    this.lenient = lenient !== undefined;
     this.file = file;
     this.geometry = header.geometry;
     this.budget = budget;
@@ -72,6 +75,20 @@ export class Refcounts {
   get(cluster: number): number {
     const block = this.block(Math.floor(cluster / this.geometry.refcountsPerBlock));
     return block === undefined ? 0 : getCount(block, cluster % this.geometry.refcountsPerBlock, this.geometry.refcountBits);
+  }
+
+  /** Clusters of one block that have a count, by way of the bytes that are not zero. */
+  *counted(index: number): Generator<number> {
+    const block = this.block(index);
+    if (block === undefined) return;
+    const { refcountsPerBlock, refcountBits } = this.geometry;
+    for (let at = 0; at < block.bytes.length; at++) {
+      if (block.bytes[at] === 0) continue;
+      const first = Math.floor((at * 8) / refcountBits);
+      const end = Math.max(first + 1, Math.floor((at * 8 + 8) / refcountBits));
+      for (let i = first; i < end; i++) if (getCount(block, i, refcountBits) !== 0) yield index * refcountsPerBlock + i;
+      at = Math.max(at, Math.floor((end * refcountBits) / 8) - 1); // the rest of a wide count
+    }
   }
 
   /** The block must be there, but for a count of 0. */
@@ -224,13 +241,15 @@ export class Refcounts {
     const offset = getU64(this.table.view, at);
     if (offset === 0) return undefined;
     const { clusterBytes } = this.geometry;
-    if (offset % clusterBytes !== 0 || offset >= this.highWater)
+    if (offset % clusterBytes !== 0 || offset >= this.highWater) {
+      if (this.lenient) return undefined;
       throw new DiskFormatError(
         'DISK_FORMAT',
         this.file.path,
         'a block of reference counts is not where it can be. The image is damaged.',
         this.table.offset + at,
       );
+    }
     this.budget.take(clusterBytes);
     return (this.blocks[index] = Table.read(this.file, offset, clusterBytes));
   }
@@ -253,7 +272,8 @@ function getCount({ bytes, view }: Table, index: number, bits: number): number {
   }
 }
 
-function setCount({ bytes, view }: Table, index: number, bits: number, count: number): void {
+/** Also for tables that are being made. */
+export function setCount({ bytes, view }: Pick<Table, 'bytes' | 'view'>, index: number, bits: number, count: number): void {
   switch (bits) {
     case 64:
       return setU64(view, index * 8, count);
