@@ -258,13 +258,10 @@ function setFields(view: DataView, header: Header): void {
 export function writeBacking(file: HostFile, header: Header, backing: string | undefined, format: string | undefined): void {
   const { clusterBytes } = header.geometry;
   const used = header.backingOffset;
-  // Either slot may hold the old name, never both.
-  const slot = used >= 2 * SECTOR && used < 6 * SECTOR ? 6 * SECTOR : 2 * SECTOR;
+  // The old name stays untouched until the sector that names the new one is written.
+  const slot = used > 0 && used < 4 * SECTOR ? 6 * SECTOR : 2 * SECTOR;
   const changed: Header = { ...header, backing, backingFormat: format };
-  const { sector, name } = encodeHeader(
-    changed,
-    slot + MAX_BACKING_NAME <= clusterBytes && used + MAX_BACKING_NAME > SECTOR ? slot : undefined,
-  );
+  const { sector, name } = encodeHeader(changed, clusterBytes >= 8 * SECTOR ? slot : undefined);
   if (name !== undefined) {
     file.write(name, slot);
     file.dataSync();

@@ -31,6 +31,8 @@ interface Run {
 export interface Qcow2Options {
   readonly writable: boolean;
   readonly metadataBytes?: number;
+  /** Also opens for writing what is marked as damaged: repair.ts knows what it does. */
+  readonly repair?: boolean;
 }
 
 export class Qcow2Image implements Layer {
@@ -44,6 +46,7 @@ export class Qcow2Image implements Layer {
   refcounts: Refcounts | undefined;
   private readonly files: HostFiles;
   private readonly metadataBytes: number;
+  private readonly repairing: boolean;
   private readonly compressed: CompressedClusters;
   private below: Layer | undefined;
   private unsynced = false;
@@ -52,10 +55,16 @@ export class Qcow2Image implements Layer {
   /** After a sync failed nobody knows what the disk has: no later one may say that all is well. */
   private broken: StorageError | undefined;
 
-  constructor(files: HostFiles, codec: Decompressor, path: string, { writable, metadataBytes = MAX_METADATA_BYTES }: Qcow2Options) {
+  constructor(
+    files: HostFiles,
+    codec: Decompressor,
+    path: string,
+    { writable, metadataBytes = MAX_METADATA_BYTES, repair = false }: Qcow2Options,
+  ) {
     this.files = files;
     this.path = path;
     this.metadataBytes = metadataBytes;
+    this.repairing = repair;
     this.file = writable ? files.openWrite(path) : files.openRead(path);
     try {
       this.header = readHeader(this.file);
@@ -104,7 +113,7 @@ export class Qcow2Image implements Layer {
     const budget = this.budget();
     this.mapping = new Mapping(this.file, this.header, budget);
     if (!writable) return;
-    if (hasFeature(this.header, INCOMPATIBLE.corrupt))
+    if (hasFeature(this.header, INCOMPATIBLE.corrupt) && !this.repairing)
       throw new DiskFormatError(
         'DISK_CORRUPT',
         this.path,
