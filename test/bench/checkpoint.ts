@@ -2,17 +2,14 @@
  * npm run bench checkpoint [MIB…]: a guest that keeps dirtying memory and prints a line for each pass; the longest gap between lines while a
  * checkpoint is taken, beside the longest gap before it, and the pause that the emulator itself reports. Cairn, QEMU's savevm and v86's save_state.
  */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
-import type { Checkpoint } from '#main/ipc/contract.ts';
+import { HostService } from '#main/host-service.ts';
 import type { ConsoleProcess } from '../support/console-process.ts';
 import { emulators, median, SHELL } from './guest.ts';
 
-const cairn = fileURLToPath(new URL('../../scripts/cairn.mjs', import.meta.url));
 const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [512, 2048];
 const HOT_MIB = 32;
 const TIMES = 5;
@@ -80,14 +77,16 @@ async function measure(
 
 async function measureCairn(memoryMiB: number, folder: string): Promise<Row> {
   const guest = emulators['cairn']!({ memoryMiB, home: folder, name: 'bench' });
-  return measure('cairn', memoryMiB, guest, async () => {
-    const env = { ...process.env, CAIRN_HOME: folder };
-    const { stdout } = await promisify(execFile)(process.execPath, [cairn, 'checkpoint', 'take', 'bench', '--title', 'bench', '--json'], {
-      env,
+  const service = new HostService({ libraryPath: folder, version: 'bench' }); // over the owner's socket, as the QEMU monitor is
+  const client = service.connect();
+  try {
+    return await measure('cairn', memoryMiB, guest, async () => {
+      const taken = await client.request('checkpoint.take', { name: 'bench', title: 'bench' });
+      return { ownPauseMs: taken.pauseMs, mib: taken.bytesWritten / 2 ** 20 };
     });
-    const taken = JSON.parse(stdout) as Checkpoint;
-    return { ownPauseMs: taken.pauseMs, mib: taken.bytesWritten / 2 ** 20 };
-  });
+  } finally {
+    await service.close();
+  }
 }
 
 async function measureQemu(memoryMiB: number, folder: string): Promise<Row> {
