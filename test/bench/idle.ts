@@ -13,6 +13,8 @@ import { emulators, SHELL } from './guest.ts';
 const TICKS_A_SECOND = 100;
 /** After the prompt the guest still has things to put in order, and the emulator to optimize. */
 const SETTLE_SECONDS = 15;
+/** Our own commands keep it awake for a while. */
+const QUIET_SECONDS = 5;
 
 const seconds = Number(process.argv[2] ?? 30);
 const names = process.argv.slice(3);
@@ -59,7 +61,7 @@ for (const name of names.length > 0 ? names : ['cairn', 'qemu']) {
   await guest.waitFor(SHELL);
   await sleep(SETTLE_SECONDS * 1000);
   const interruptsBefore = await interrupts(guest);
-  await sleep(1000);
+  await sleep(QUIET_SECONDS * 1000);
   const before = threads(guest.child.pid!);
   const begin = performance.now();
   await sleep(seconds * 1000);
@@ -79,7 +81,7 @@ for (const name of names.length > 0 ? names : ['cairn', 'qemu']) {
       `  thread ${row.name.padEnd(16)} ${(100 * row.share).toFixed(2).padStart(6)} %  ${row.wakeups.toFixed(1).padStart(7)} wakeups/s`,
     );
   for (const [line, count] of interruptsAfter) {
-    const rate = (count - (interruptsBefore.get(line) ?? 0)) / (elapsed + 1);
+    const rate = (count - (interruptsBefore.get(line) ?? 0)) / (elapsed + QUIET_SECONDS);
     if (rate > 0) console.log(`  guest interrupt ${line}: ${rate.toFixed(1)}/s`);
   }
   await guest.kill();
