@@ -97,6 +97,20 @@ describe('counter 0', () => {
     expect(bench.levels.get(0)).toBe(true);
   });
 
+  test.each([
+    ['0', 0x30],
+    ['4', 0x38],
+  ])('mode %s interrupts although the clock jumps by minutes, as it does when the host was suspended', (_, control) => {
+    const bench = new Bench();
+    makePit(bench);
+    bench.out(0x43, control);
+    bench.out(0x40, 0x10, 0x27);
+    const before = bench.edges.get(0) ?? 0;
+    bench.time.advance(300e9);
+    bench.time.fireDue();
+    expect(bench.edges.get(0)).toBe(before + 1);
+  });
+
   test('mode 3 spends half of an even period high', () => {
     const bench = new Bench();
     makePit(bench);
