@@ -67,8 +67,8 @@ export class Pit implements Device<StateOf<typeof PitState>> {
 
   private onEdge() {
     const now = this.nowTick();
-    // Edges that were skipped over show one by one, unless a whole second of them is due.
-    const edge = Math.max(this.edgeTick, now - PIT_HZ);
+    // Edges that were skipped over show one by one, unless a whole second of them is due. A one-shot has one pulse, and nobody starts it again if that is lost.
+    const edge = this.channels[0].periodic ? Math.max(this.edgeTick, now - PIT_HZ) : this.edgeTick;
     this.follow(edge);
   }
 
