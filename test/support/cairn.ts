@@ -68,6 +68,14 @@ export class CairnHome {
     return JSON.parse(stdout) as T;
   }
 
+  /** The same while this process goes on hearing what its other children print. */
+  async jsonMeanwhile<T>(...args: string[]): Promise<T> {
+    const verb = this.start(...args, '--json');
+    const status = await verb.ended;
+    if (status !== 0) throw new Error(`cairn ${args.join(' ')} ended with ${status}: ${verb.errors}${verb.text}`);
+    return JSON.parse(verb.text) as T;
+  }
+
   async dispose(): Promise<void> {
     for (const started of this.processes) await started.kill();
     rmSync(this.folder, { recursive: true, force: true });

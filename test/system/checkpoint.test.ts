@@ -22,7 +22,7 @@ test('a checkpoint of a busy guest is restored into another VM, in another proce
   vm.type('dirty 24\n');
   await vm.waitFor(PASS);
   const before = lastPass(vm);
-  const taken = home.json<Checkpoint>('checkpoint', 'take', 'first', '--title', 'busy');
+  const taken = await home.jsonMeanwhile<Checkpoint>('checkpoint', 'take', 'first', '--title', 'busy');
   expect(taken.title).toBe('busy');
   expect(taken.pages.stored).toBeGreaterThan((48 + 24) * 256);
   expect(taken.pages.zero).toBeGreaterThan(1000);
