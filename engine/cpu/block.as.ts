@@ -22,64 +22,40 @@ export const EDX: u32 = 2;
 export const EBX: u32 = 3;
 export const ESP: u32 = 4;
 
-// @ts-ignore: decorator
 @inline export function reg32(index: u32): u32 { return load<u32>(CPU_BLOCK + REGS + index * 8); }
 /** The high dword of the slot is zero in 32-bit modes. */
-// @ts-ignore: decorator
 @inline export function setReg32(index: u32, value: u32): void { store<u64>(CPU_BLOCK + REGS + index * 8, value as u64); }
 
-// @ts-ignore: decorator
 @inline export function eip(): u32 { return load<u32>(CPU_BLOCK + RIP); }
-// @ts-ignore: decorator
 @inline export function setEip(value: u32): void { store<u64>(CPU_BLOCK + RIP, value as u64); }
 
-// @ts-ignore: decorator
 @inline export function cr0(): u32 { return load<u32>(CPU_BLOCK + CR0); }
-// @ts-ignore: decorator
 @inline export function cr3(): u32 { return load<u32>(CPU_BLOCK + CR3); }
-// @ts-ignore: decorator
 @inline export function cr4(): u32 { return load<u32>(CPU_BLOCK + CR4); }
-// @ts-ignore: decorator
 @inline export function efer(): u32 { return load<u32>(CPU_BLOCK + EFER); }
-// @ts-ignore: decorator
 @inline export function cpl(): u32 { return load<u32>(CPU_BLOCK + CPL); }
 
 /** FLAGS without folding the lazy arithmetic flags in: right for VM, IOPL, IF, TF, NT, RF, DF. */
-// @ts-ignore: decorator
 @inline export function controlFlags(): u32 { return load<u32>(CPU_BLOCK + FLAGS); }
 /** All of EFLAGS; what the lazy form held is void. */
-// @ts-ignore: decorator
 @inline export function setFlags(value: u32): void {
   store<u32>(CPU_BLOCK + FLAGS, value | FLAG_ONE);
   store<u32>(CPU_BLOCK + LAZY_OP, 0);
 }
-// @ts-ignore: decorator
 @inline export function setCpl(value: u32): void { store<u32>(CPU_BLOCK + CPL, value); }
-// @ts-ignore: decorator
 @inline export function iopl(): u32 { return (controlFlags() & FLAG_IOPL) >> IOPL_SHIFT; }
-// @ts-ignore: decorator
 @inline export function virtual8086(): bool { return (controlFlags() & FLAG_VM) != 0; }
-// @ts-ignore: decorator
 @inline export function protectionEnabled(): bool { return (cr0() & CR0_PE) != 0; }
 /** Protected mode proper: selectors name descriptors. */
-// @ts-ignore: decorator
 @inline export function protectedMode(): bool { return protectionEnabled() && !virtual8086(); }
 
-// @ts-ignore: decorator
 @inline function seg(index: u32): usize { return CPU_BLOCK + SEGS + index * SEG_STRIDE; }
-// @ts-ignore: decorator
 @inline export function segSelector(index: u32): u32 { return load<u32>(seg(index), SEG_SELECTOR); }
-// @ts-ignore: decorator
 @inline export function segAttr(index: u32): u32 { return load<u32>(seg(index), SEG_ATTR); }
-// @ts-ignore: decorator
 @inline export function segBase(index: u32): u32 { return load<u32>(seg(index), SEG_BASE); }
-// @ts-ignore: decorator
 @inline export function segLimit(index: u32): u32 { return load<u32>(seg(index), SEG_LIMIT); }
-// @ts-ignore: decorator
 @inline export function segUsable(index: u32): bool { return (segAttr(index) & ATTR_PRESENT) != 0; }
-// @ts-ignore: decorator
 @inline export function setSelector(index: u32, selector: u32): void { store<u32>(seg(index), selector, SEG_SELECTOR); }
-// @ts-ignore: decorator
 @inline export function setSegAttr(index: u32, attr: u32): void { store<u32>(seg(index), attr, SEG_ATTR); }
 
 export function setSegment(index: u32, selector: u32, attr: u32, base: u32, limit: u32): void {

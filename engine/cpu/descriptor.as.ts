@@ -60,22 +60,14 @@ export function raiseSelector(vector: u32, selector: u32): void {
   raiseError(vector, (selector & 0xfffc) | ext);
 }
 
-// @ts-ignore: decorator
 @inline export function attrOf(high: u32): u32 { return high & 0x00f0_ff00; }
-// @ts-ignore: decorator
 @inline export function dplOf(high: u32): u32 { return (high >> ATTR_DPL_SHIFT) & 3; }
-// @ts-ignore: decorator
 @inline export function systemType(high: u32): u32 { return (high >> 8) & 0xf; }
-// @ts-ignore: decorator
 @inline export function isSystem(high: u32): bool { return (high & ATTR_S) == 0; }
-// @ts-ignore: decorator
 @inline export function isCode(high: u32): bool { return (high & (ATTR_S | ATTR_CODE)) == (ATTR_S | ATTR_CODE); }
-// @ts-ignore: decorator
 @inline export function isConforming(high: u32): bool { return (high & ATTR_EC) != 0; }
-// @ts-ignore: decorator
 @inline export function isWritableData(high: u32): bool { return (high & (ATTR_S | ATTR_CODE | ATTR_RW)) == (ATTR_S | ATTR_RW); }
 /** Data, or code that may be read. */
-// @ts-ignore: decorator
 @inline export function isReadable(high: u32): bool {
   return (high & ATTR_S) != 0 && (high & (ATTR_CODE | ATTR_RW)) != ATTR_CODE;
 }

@@ -43,7 +43,6 @@ function findTarget(selector: u32): void {
   fetchDescriptor(selector, VEC_GP);
 }
 
-// @ts-ignore: decorator
 @inline function isCallGate(high: u32): bool { return systemType(high) == TYPE_CALL16 || systemType(high) == TYPE_CALL32; }
 
 /** A code segment named directly: conforming ones of this or an inner ring, others of this ring. */

@@ -29,7 +29,6 @@ export let walkedGlobal: bool = false;
 /** Access kind besides PF_WRITE, PF_USER and PF_FETCH: look only, with no check of rights and no A or D bit set. */
 const PEEK: u32 = 0x100;
 
-// @ts-ignore: decorator
 @inline function a20(): u32 { return load<u32>(CPU_BLOCK + A20_MASK); }
 
 /** Physical address of a data access, or #PF. */
@@ -60,7 +59,6 @@ function walk(lin: u32, access: u32): u64 {
   return cr4() & CR4_PAE ? walkPae(lin, access) : walk32(lin, access);
 }
 
-// @ts-ignore: decorator
 @inline function fault(access: u32, code: u32): u64 {
   // I/D is defined only where execute-disable is (SDM 3A 4.7).
   const fetch: u32 = (access & PF_FETCH) != 0 && (cr4() & CR4_PAE) != 0 && (efer() & EFER_NXE) != 0 ? PF_FETCH : 0;
@@ -68,7 +66,6 @@ function walk(lin: u32, access: u32): u64 {
 }
 
 /** Access rights (SDM 3A 4.6): `rights` is the AND of the entries' R/W and U/S bits. */
-// @ts-ignore: decorator
 @inline function allowed(access: u32, rights: u32): bool {
   if (access & PEEK) return true;
   if ((access & PF_USER) && !(rights & US)) return false;
@@ -128,11 +125,9 @@ function walkPae(lin: u32, access: u32): u64 {
   return (((pte as u32 & 0xffff_f000) | (lin & 0xfff)) & mask) as u64;
 }
 
-// @ts-ignore: decorator
 @inline function noteGlobal(leaf: u32): void { walkedGlobal = (leaf & G) != 0 && (cr4() & CR4_PGE) != 0; }
 
 /** Sets the accessed bit, and in the entry that maps the page the dirty bit (SDM 3A 4.8). */
-// @ts-ignore: decorator
 @inline function mark(at: u32, entry: u32, access: u32, leaf: bool): void {
   if (access & PEEK) return;
   const wanted = entry | A | (leaf && (access & PF_WRITE) ? D : 0);

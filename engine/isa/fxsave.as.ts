@@ -60,7 +60,6 @@ function requireFxState(lin: u32): void {
   if ((lin & 15) != 0) raiseError(GP, 0);
 }
 
-// @ts-ignore: decorator
 @inline
 function savesXmm(): bool {
   return (load<u32>(CPU_BLOCK, CR4) & (1 << 9)) != 0; // OSFXSR

@@ -112,13 +112,11 @@ export function shuffleWords(words: u64, selector: u32): u64 {
     (((words >> (((selector >> 6) & 3) << 4)) & 0xffff) << 48);
 }
 
-// @ts-ignore: decorator
 @inline
 function joinLow(d: v128, s: v128): v128 {
   return v128.shuffle<i64>(d, s, 0, 2);
 }
 
-// @ts-ignore: decorator
 @inline
 function highWords(low: v128, high: v128): v128 {
   return v128.shuffle<i16>(low, high, 1, 3, 5, 7, 9, 11, 13, 15);

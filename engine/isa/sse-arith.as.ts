@@ -122,7 +122,6 @@ export function packed64(op: u32, a: v128, b: v128): v128 {
 }
 
 /** Lanes that are zero, normal or infinite. */
-// @ts-ignore: decorator
 @inline
 function plain32(v: v128): v128 {
   const abs = v128.and(v, i32x4.splat(0x7fff_ffff));
@@ -130,7 +129,6 @@ function plain32(v: v128): v128 {
 }
 
 /** Lanes that are finite and above the smallest normal number: neither overflow nor underflow, rounded or not. */
-// @ts-ignore: decorator
 @inline
 function normal32(r: v128): v128 {
   const abs = v128.and(r, i32x4.splat(0x7fff_ffff));
@@ -138,21 +136,18 @@ function normal32(r: v128): v128 {
 }
 
 /** A sum may also be zero: then it is exact. */
-// @ts-ignore: decorator
 @inline
 function ordinarySum32(r: v128): v128 {
   return v128.or(normal32(r), v128.eq<f32>(r, i32x4.splat(0)));
 }
 
 /** A product or quotient may be zero only if an operand (`a`, `b`) is. */
-// @ts-ignore: decorator
 @inline
 function ordinary32(r: v128, a: v128, b: v128): v128 {
   const zero = i32x4.splat(0);
   return v128.or(normal32(r), v128.and(v128.eq<f32>(r, zero), v128.or(v128.eq<f32>(a, zero), v128.eq<f32>(b, zero))));
 }
 
-// @ts-ignore: decorator
 @inline
 function plain64(v: v128): v128 {
   const abs = v128.and(v, i64x2.splat(0x7fff_ffff_ffff_ffff));
@@ -160,20 +155,17 @@ function plain64(v: v128): v128 {
   return v128.or(v128.eq<i64>(abs, i64x2.splat(0)), normalOrInfinite);
 }
 
-// @ts-ignore: decorator
 @inline
 function normal64(r: v128): v128 {
   const abs = v128.and(r, i64x2.splat(0x7fff_ffff_ffff_ffff));
   return v128.and(v128.gt<i64>(abs, i64x2.splat(0x10_0000_0000_0000)), v128.lt<i64>(abs, i64x2.splat(0x7ff0_0000_0000_0000)));
 }
 
-// @ts-ignore: decorator
 @inline
 function ordinarySum64(r: v128): v128 {
   return v128.or(normal64(r), v128.eq<f64>(r, i64x2.splat(0)));
 }
 
-// @ts-ignore: decorator
 @inline
 function ordinary64(r: v128, a: v128, b: v128): v128 {
   const zero = i64x2.splat(0);

@@ -13,7 +13,6 @@ const CR0_EM: u32 = 1 << 2;
 const CR0_TS: u32 = 1 << 3;
 const CR4_OSFXSR: u32 = 1 << 9;
 
-// @ts-ignore: decorator
 @inline
 export function isMemory(modrm: u32): bool {
   return modrm < 0xc0;
@@ -40,40 +39,34 @@ export function requireSseAndMmx(): void {
 }
 
 /** Every MMX instruction but EMMS leaves TOP = 0 and all registers valid (SDM vol. 1 9.5.1). */
-// @ts-ignore: decorator
 @inline
 export function enterMmx(): void {
   store<u32>(CPU_BLOCK, 0, FPU_TOP);
   store<u32>(CPU_BLOCK, 0, FPU_EMPTY);
 }
 
-// @ts-ignore: decorator
 @inline
 export function gpr(index: u32): u32 {
   return load<u32>(CPU_BLOCK + (index << 3), REGS);
 }
 
-// @ts-ignore: decorator
 @inline
 export function setGpr(index: u32, value: u32): void {
   store<u64>(CPU_BLOCK + (index << 3), <u64>value, REGS);
 }
 
 /** Address of XMM register `index`. */
-// @ts-ignore: decorator
 @inline
 export function xmm(index: u32): usize {
   return CPU_BLOCK + XMM + (index << 4);
 }
 
-// @ts-ignore: decorator
 @inline
 export function mm(index: u32): u64 {
   return load<u64>(CPU_BLOCK + (index << 4), FPU_REGS);
 }
 
 /** A write of MMi sets the aliased register's sign and exponent to all ones (SDM vol. 1 9.2.2). */
-// @ts-ignore: decorator
 @inline
 export function setMm(index: u32, value: u64): void {
   store<u64>(CPU_BLOCK + (index << 4), value, FPU_REGS);
@@ -81,7 +74,6 @@ export function setMm(index: u32, value: u64): void {
 }
 
 /** `value` in the low half, zero above. */
-// @ts-ignore: decorator
 @inline
 export function low64(value: u64): v128 {
   return i64x2.replace_lane(i64x2.splat(0), 0, value);

@@ -20,40 +20,34 @@ const XM: u32 = 19;
 let raised: u32 = 0;
 let control: u32 = 0;
 
-// @ts-ignore: decorator
 @inline
 export function begin(): void {
   raised = 0;
   control = load<u32>(CPU_BLOCK, MXCSR);
 }
 
-// @ts-ignore: decorator
 @inline
 export function flag(bits: u32): void {
   raised |= bits;
 }
 
-// @ts-ignore: decorator
 @inline
 export function rounding(): u32 {
   return (control >> 13) & 3;
 }
 
-// @ts-ignore: decorator
 @inline
 export function denormalsAreZero(): bool {
   return (control & DAZ) != 0;
 }
 
 /** Rounding to nearest, and PE sticky and masked: a normal result of normal operands changes nothing in MXCSR. */
-// @ts-ignore: decorator
 @inline
 export function nativeAllowed(): bool {
   return (control & 0x7020) == 0x1020;
 }
 
 /** Makes flags sticky and raises what is unmasked. Must come before the destination is written. */
-// @ts-ignore: decorator
 @inline
 export function settle(): void {
   if (raised != 0) settleFlags();
@@ -67,32 +61,26 @@ function settleFlags(): void {
   if ((raised & enabled) != 0) raise((load<u32>(CPU_BLOCK, CR4) & CR4_OSXMMEXCPT) != 0 ? XM : 6);
 }
 
-// @ts-ignore: decorator
 @inline
 export function isNan32(x: u32): bool {
   return (x & 0x7fff_ffff) > 0x7f80_0000;
 }
-// @ts-ignore: decorator
 @inline
 export function isSignaling32(x: u32): bool {
   return (x & 0x7fc0_0000) == 0x7f80_0000 && (x & 0x3f_ffff) != 0;
 }
-// @ts-ignore: decorator
 @inline
 export function isDenormal32(x: u32): bool {
   return (x & 0x7fff_ffff) - 1 < 0x7f_ffff;
 }
-// @ts-ignore: decorator
 @inline
 export function isNan64(x: u64): bool {
   return (x & 0x7fff_ffff_ffff_ffff) > 0x7ff0_0000_0000_0000;
 }
-// @ts-ignore: decorator
 @inline
 export function isSignaling64(x: u64): bool {
   return (x & 0x7ff8_0000_0000_0000) == 0x7ff0_0000_0000_0000 && (x & 0x7_ffff_ffff_ffff) != 0;
 }
-// @ts-ignore: decorator
 @inline
 export function isDenormal64(x: u64): bool {
   return (x & 0x7fff_ffff_ffff_ffff) - 1 < 0xf_ffff_ffff_ffff;

@@ -51,7 +51,6 @@ export function requireVector(prefix: u32, opcode: u32, modrm: u32): void {
   else requireSse();
 }
 
-// @ts-ignore: decorator
 @inline
 function reg(modrm: u32): u32 {
   return (modrm >> 3) & 7;

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { demo } from '../support/guests.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const run = promisify(execFile);
@@ -42,7 +43,7 @@ test('the window opens on the app’s own pages, locked down, and works through 
     windowOpen: 'deny',
     navigation: [true, true, false],
     permission: false,
-    kernel: '/boot/vmlinuz',
+    kernel: demo.kernel(),
     vm: 'From the shell',
   });
 });

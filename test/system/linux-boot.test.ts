@@ -42,7 +42,7 @@ test("the installer's kernel with 128 MiB ends as it does in QEMU", async () => 
   const [kernel, initrd] = [guestFile('installer', 'linux'), guestFile('installer', 'initrd.gz')];
   const options = '-accel tcg -m 128 -display none -serial stdio -monitor none -no-reboot'.split(' ');
   const qemu = new ConsoleProcess('qemu-system-i386', [...options, '-kernel', kernel, '-initrd', initrd, '-append', append]);
-  const mark = /Kernel panic[^\r\n]*|Insufficient memory|Entering low memory mode|Choose the language/;
+  const mark = /Kernel panic[^\r\n]*(?=\r?\n)|Insufficient memory|Entering low memory mode|Choose the language/;
   const [theirs] = await qemu.waitFor(mark);
   await qemu.kill();
   const vm = home.run('--name', 'small', '--memory', '128M', '--no-reboot', ...installer(), '--append', append);

@@ -1,6 +1,7 @@
 /** Runs in a process of its own: starts the unmodified main/electron.ts on the double and prints what it saw as one JSON line. */
 import { app, double, ipcMain, senderEvent } from './electron.ts';
 import { IPC_CONNECT, IPC_KEYBOARD, IPC_PICK_FILE } from '#main/ipc/bridge.ts';
+import { demo } from '#test/support/guests.ts';
 
 await import('#main/electron.ts');
 const report: Record<string, unknown> = {};
@@ -74,7 +75,7 @@ if (process.env['CAIRN_TEST_SECOND_INSTANCE'] === '1') {
   report['permission'] = await new Promise(resolve => double.permissionRequest?.(undefined, 'media', resolve));
 
   // The menu opens the dialog, the dialog makes a VM through the bridge, the list shows it.
-  double.pickedFile = '/boot/vmlinuz';
+  double.pickedFile = demo.kernel(); // a VM is only made of files that are there
   double.menu?.click('File', 'New Virtual Machine…');
   await page.getByLabel('Name').fill('From the shell');
   await page.getByRole('button', { name: 'Choose Kernel' }).click();
