@@ -13,8 +13,10 @@ export const vmName = z
   );
 export const checkpointId = z.string().regex(/^[0-9a-z]{8,32}$/, 'a checkpoint id is 8 to 32 lower-case letters and digits');
 
+const title = z.string().max(200, 'a title has at most 200 characters');
+
 export const vmConfig = z.object({
-  memoryMiB: z.int().min(4).max(3072),
+  memoryMiB: z.int('a whole number of MiB').min(4, 'a VM needs at least 4 MiB').max(3072, 'a VM can have at most 3072 MiB'),
   /** Path of a bzImage or a Multiboot 1 file; undefined for a VM that starts from a checkpoint only. */
   kernel: z.string().optional(),
   initrd: z.string().optional(),
@@ -85,9 +87,9 @@ export const requests = {
   /** Another VM from a checkpoint of this one; it is left off (start it, and it goes on from there). */
   'vm.clone': request(z.object({ name: vmName, checkpoint: checkpointId, as: vmName }), vmDetail),
   'checkpoint.list': request(named, z.array(checkpoint)),
-  'checkpoint.take': request(z.object({ name: vmName, title: z.string().max(200) }), checkpoint),
+  'checkpoint.take': request(z.object({ name: vmName, title: title }), checkpoint),
   'checkpoint.revert': request(z.object({ name: vmName, id: checkpointId }), vmSummary),
-  'checkpoint.rename': request(z.object({ name: vmName, id: checkpointId, title: z.string().max(200) }), checkpoint),
+  'checkpoint.rename': request(z.object({ name: vmName, id: checkpointId, title: title }), checkpoint),
   /** What the app can offer at first start. */
   'app.info': request(
     z.object({}),
