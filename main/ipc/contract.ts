@@ -87,9 +87,9 @@ export const requests = {
   /** Another VM from a checkpoint of this one; it is left off (start it, and it goes on from there). */
   'vm.clone': request(z.object({ name: vmName, checkpoint: checkpointId, as: vmName }), vmDetail),
   'checkpoint.list': request(named, z.array(checkpoint)),
-  'checkpoint.take': request(z.object({ name: vmName, title: title }), checkpoint),
+  'checkpoint.take': request(z.object({ name: vmName, title }), checkpoint),
   'checkpoint.revert': request(z.object({ name: vmName, id: checkpointId }), vmSummary),
-  'checkpoint.rename': request(z.object({ name: vmName, id: checkpointId, title: title }), checkpoint),
+  'checkpoint.rename': request(z.object({ name: vmName, id: checkpointId, title }), checkpoint),
   /** What the app can offer at first start. */
   'app.info': request(
     z.object({}),
