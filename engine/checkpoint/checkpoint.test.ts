@@ -233,6 +233,68 @@ describe('pointers to earlier checkpoints', () => {
   });
 });
 
+describe('disks', () => {
+  const disks = [{ disk: 'disk0', layer: 'ab'.repeat(16), sizeBytes: 4096 }];
+  const stopAndTake = async (parts: Partial<Parameters<typeof takeCheckpoint>[3]>) => {
+    const clock = testClock();
+    const stopped = whileStopped(vm, clock);
+    const request = { id: id(1), parent: null, vmName: 'Debian', title: '', takenAt: '', ramBytes: vm.ramBytes, running: true };
+    try {
+      const all = { store, codec: nodeCodec, clock, pace: fullSpeed(clock), base: undefined, startedMs: 0, ...parts };
+      return await takeCheckpoint(request, stopped, vm.frozen(stopped.slot), all);
+    } finally {
+      vm.thaw(stopped.slot);
+    }
+  };
+
+  test('pointers asked for at 832 are in the file', async () => {
+    let step = 0;
+    const askedAt: number[] = [];
+    const ask = async () => {
+      askedAt.push(step);
+      return disks;
+    };
+    const { info } = await stopAndTake({ disks: ask, step: number => (step = number) });
+    expect(askedAt).toEqual([832]);
+    expect(info.disks).toEqual(disks);
+    expect(readCheckpointInfo(files, store.pathOf(id(1)), nodeCodec).disks).toEqual(disks);
+    expect(inspectCheckpoint(files, store.pathOf(id(1)), nodeCodec).disks).toEqual(disks);
+    expect(restore(1).info.disks).toEqual(disks);
+  });
+
+  test('pointers that are none end the checkpoint and leave no file', async () => {
+    await expect(stopAndTake({ disks: async () => [{ ...disks[0]!, layer: 'top' }] })).rejects.toThrow('not valid');
+    await expect(stopAndTake({ disks: () => Promise.reject(new Error('the flush failed')) })).rejects.toThrow('the flush failed');
+    expect(files.paths()).toEqual([]);
+  });
+
+  test('a read that was pending at the stop ends in the checkpointed memory, too: no page is written before it (822)', async () => {
+    vm.write(5, 1);
+    const original = vm.page(5);
+    const beforePages = async () => {
+      await Promise.resolve();
+      original.fill(0x5a);
+    };
+    await stopAndTake({ beforePages });
+    restore(1);
+    expect(other.page(5).every(byte => byte === 0x5a)).toBe(true);
+  });
+
+  test('pages under pending operations are not given back before the map is thawed', async () => {
+    for (let index = 0; index < 20; index++) vm.write(index, index + 1);
+    const clock = testClock();
+    const stopped = whileStopped(vm, clock);
+    const frozen = vm.frozen(stopped.slot);
+    for (let index = 0; index < 20; index++) vm.write(index, 99);
+    const request = { id: id(1), parent: null, vmName: 'Debian', title: '', takenAt: '', ramBytes: vm.ramBytes, running: true };
+    const parts = { store, codec: nodeCodec, clock, pace: fullSpeed(clock), base: undefined, startedMs: 0 };
+    await takeCheckpoint(request, stopped, frozen, { ...parts, pinned: gppn => gppn === vm.gppn(7) });
+    expect(Array.from({ length: 20 }, (_, index) => index).filter(index => frozen.ppn(vm.gppn(index)) !== 0)).toEqual([7]);
+    vm.thaw(stopped.slot);
+    expectNoMarks();
+  });
+});
+
 describe('restoring', () => {
   test('refuses a machine of another size or memory map and leaves it alone', async () => {
     await take(1);

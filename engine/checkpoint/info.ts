@@ -2,7 +2,7 @@
 import type { HostFiles } from '../ports/host-files.ts';
 import type { PageCounts } from './format/page-index.ts';
 import { CheckpointReader } from './format/reader.ts';
-import type { CheckpointMeta } from './format/schemas.ts';
+import type { CheckpointMeta, DiskPointer } from './format/schemas.ts';
 import type { Codec } from './ports.ts';
 import type { CheckpointStore } from './store.ts';
 
@@ -16,17 +16,19 @@ export interface CheckpointInfo {
   readonly bytesWritten: number;
   readonly pages: PageCounts;
   readonly running: boolean;
+  /** The disk layers that go with it. */
+  readonly disks: readonly DiskPointer[];
 }
 
-export function infoOf(meta: CheckpointMeta, bytesWritten: number): CheckpointInfo {
+export function infoOf(meta: CheckpointMeta, disks: readonly DiskPointer[], bytesWritten: number): CheckpointInfo {
   const { id, title, parent = null, takenAt, pauseMs, totalMs, pages, running } = meta;
-  return { id, title, parent, takenAt, pauseMs, totalMs, bytesWritten, pages, running };
+  return { id, title, parent, takenAt, pauseMs, totalMs, bytesWritten, pages, running, disks };
 }
 
 /** From the file; checks its structure, not its pages. */
 export function readCheckpointInfo(files: HostFiles, path: string, codec: Codec): CheckpointInfo {
   using reader = CheckpointReader.open(files, path, codec);
-  return infoOf(reader.meta, reader.sizeBytes);
+  return infoOf(reader.meta, reader.disks, reader.sizeBytes);
 }
 
 /** The ids of all checkpoints in the store whose files restoring `id` takes, itself included. */

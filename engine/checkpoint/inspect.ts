@@ -27,7 +27,7 @@ export function inspectCheckpoint(files: HostFiles, path: string, codec: Codec, 
   return {
     format: VERSION,
     path,
-    ...infoOf(meta, reader.sizeBytes),
+    ...infoOf(meta, reader.disks, reader.sizeBytes),
     vmName: meta.vmName,
     ramBytes: meta.ramBytes,
     epoch: meta.epoch,

@@ -40,7 +40,7 @@ export function restoreCheckpoint(
   vm.clearRam();
   wanted.forEach((entries, file) => fill(readers[file]!, entries, vm));
   const epoch = vm.seal();
-  return { info: infoOf(reader.meta, reader.sizeBytes), epoch };
+  return { info: infoOf(reader.meta, reader.disks, reader.sizeBytes), epoch };
 }
 
 function openPointedFiles(reader: CheckpointReader, store: CheckpointStore, codec: Codec, opened: DisposableStack): CheckpointReader[] {

@@ -6,19 +6,19 @@
  *   802   with disks: before the stop  816   with disks: the disk worker
  *   804   stopped.ts                   818   memory/mmm.as.ts, copyForWrite
  *   806   stopped.ts                   820   here
- *   808   stopped.ts                   822   with disks: here, waiting for the disk worker
+ *   808   stopped.ts                   822   here, waiting for the disk worker (beforePages)
  *   810   with disks: stopped.ts       824   here
  *   812   with disks: stopped.ts       828   the vcpu thread, when this returns or throws
- *   814   stopped.ts                   832   here (the list of disk pointers is empty)
+ *   814   stopped.ts                   832   here, once the disk worker has them (disks)
  *                                      830, 834   with disks: policies after this
  *                                      836   here
  */
-import { CairnError, CheckpointError, StorageError } from '../errors/errors.ts';
+import { CairnError, CheckpointError, InvariantError, StorageError } from '../errors/errors.ts';
 import { NOT_RAM } from '../memory/mmm-block.ts';
 import { Pointers, type Base } from './base.ts';
 import { INDEX_ABSENT, INDEX_STORED, INDEX_ZERO } from './format/layout.ts';
 import { PageIndex } from './format/page-index.ts';
-import type { CheckpointMeta } from './format/schemas.ts';
+import { areDiskPointers, type CheckpointMeta, type DiskPointer } from './format/schemas.ts';
 import { CheckpointWriter } from './format/writer.ts';
 import { infoOf, type CheckpointInfo } from './info.ts';
 import type { Pace } from './pace.ts';
@@ -49,6 +49,12 @@ export interface TakeParts {
   /** Host time of step 800. */
   readonly startedMs: number;
   readonly step?: StepHook;
+  /** Step 822: settles once every read that was pending at the stop has ended. Before that no page is looked at. */
+  readonly beforePages?: () => Promise<void>;
+  /** Step 832: settles with the disk pointers once every write that was pending at the stop has ended and the layers pointed to are durable. */
+  readonly disks?: () => Promise<readonly DiskPointer[]>;
+  /** Pages that a pending operation reads or writes: they are not given back before the map is thawed. */
+  readonly pinned?: (gppn: number) => boolean;
 }
 
 /** Looked at between two yields when nothing needs to be written. */
@@ -73,11 +79,15 @@ export async function takeCheckpoint(
     const writer = new CheckpointWriter(unpublished.file, codec);
     writer.writeDevices(stopped.devices);
     step(822);
+    await parts.beforePages?.();
     step(824);
     const pointers = new Pointers(parts.base, store);
-    const index = await writePages(writer, pages, pointers, parts.pace, share => step(824, share));
+    const originals = parts.pinned ? pinning(pages, parts.pinned) : pages;
+    const index = await writePages(writer, originals, pointers, parts.pace, share => step(824, share));
     step(832, 1);
-    writer.writeDisks();
+    const disks = (await parts.disks?.()) ?? [];
+    if (!areDiskPointers(disks)) throw new InvariantError('the disk pointers of a checkpoint are not valid');
+    writer.writeDisks(disks);
     const meta: CheckpointMeta = {
       id: request.id,
       ...(request.parent === null ? {} : { parent: request.parent }),
@@ -96,12 +106,24 @@ export async function takeCheckpoint(
     unpublished.publish();
     const self = { id: request.id, sizeBytes: writer.sizeBytes, commitChecksum };
     return {
-      info: infoOf(meta, writer.sizeBytes),
+      info: infoOf(meta, disks, writer.sizeBytes),
       base: { self, files: pointers.files, index, epoch: stopped.epoch, folder: store.folder },
     };
   } catch (error) {
     throw failed(error, at, request);
   }
+}
+
+/** The same pages, of which the pinned ones are not given back early. */
+function pinning(pages: FrozenPages, pinned: (gppn: number) => boolean): FrozenPages {
+  return {
+    epoch: pages.epoch,
+    limit: pages.limit,
+    ppn: gppn => pages.ppn(gppn),
+    writtenEpoch: gppn => pages.writtenEpoch(gppn),
+    page: gppn => pages.page(gppn),
+    freeOriginal: gppn => !pinned(gppn) && pages.freeOriginal(gppn),
+  };
 }
 
 /** Step 824: unmodified (original) pages go to the file; copied originals are freed once written. */

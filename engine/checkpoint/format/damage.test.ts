@@ -15,7 +15,7 @@ import {
 } from './layout.ts';
 import { PageIndex } from './page-index.ts';
 import { CheckpointReader } from './reader.ts';
-import type { CheckpointMeta, PointedFile } from './schemas.ts';
+import type { CheckpointMeta, DiskPointer, PointedFile } from './schemas.ts';
 import { CheckpointWriter } from './writer.ts';
 
 const PATH = '/vm/checkpoints/checkpoint1.ckpt';
@@ -25,7 +25,10 @@ interface Parts {
   meta: Partial<CheckpointMeta>;
   files: PointedFile[];
   index: PageIndex;
+  disks: DiskPointer[];
 }
+
+const DISK: DiskPointer = { disk: 'disk0', layer: '0123456789abcdef'.repeat(2), sizeBytes: 1 << 20 };
 
 /** Two stored pages (one compresses), a zero page, one pointed to, one absent; `change` may say it wrongly, with right checksums. */
 function build(change: (parts: Parts) => void = () => {}): Uint8Array {
@@ -39,7 +42,7 @@ function build(change: (parts: Parts) => void = () => {}): Uint8Array {
   index.places[1] = writer.addPage(Uint8Array.from({ length: 4096 }, (_, i) => (i < 300 ? (i * i * 2654435761) >>> 13 : 0)));
   writer.flushGroup();
   index.places[3] = 65;
-  const parts: Parts = { meta: {}, files: [POINTED], index };
+  const parts: Parts = { meta: {}, files: [POINTED], index, disks: [DISK] };
   change(parts);
   const meta: CheckpointMeta = {
     id: 'checkpoint1',
@@ -54,7 +57,7 @@ function build(change: (parts: Parts) => void = () => {}): Uint8Array {
     pages: index.counts(),
     ...parts.meta,
   };
-  writer.writeDisks();
+  writer.writeDisks(parts.disks);
   writer.finish(meta, parts.files, index);
   return files.get(PATH);
 }
@@ -177,6 +180,24 @@ describe('a forged file, with right checksums, is refused:', () => {
       'a file that points to itself',
       ({ files }) => {
         files[0] = { ...POINTED, id: 'checkpoint1' };
+      },
+    ],
+    [
+      'a disk layer that leads out of the folder',
+      ({ disks }) => {
+        disks[0] = { ...DISK, layer: '../../etc' };
+      },
+    ],
+    [
+      'a disk that is there twice',
+      ({ disks }) => {
+        disks.push({ ...DISK, sizeBytes: 512 });
+      },
+    ],
+    [
+      'more disks than a machine may have',
+      ({ disks }) => {
+        for (let n = 1; n <= 64; n++) disks.push({ ...DISK, disk: `disk${n}` });
       },
     ],
     [

@@ -40,3 +40,4 @@ export const INDEX_STORED = 2;
 export const INDEX_POINTED = 3;
 export const MAX_GPPNS = 1 << 20;
 export const MAX_FILES = 16384;
+export const MAX_DISKS = 64;

@@ -11,7 +11,17 @@ import type { Codec } from '../ports.ts';
 import { decodeGroups, type Group } from './groups.ts';
 import { CODEC_RAW, COMMIT_SIZE, HEADER_SIZE, INDEX_POINTED, INDEX_STORED, SECTIONS, VERSION, type SectionName } from './layout.ts';
 import { groupOf, PageIndex, slotOf } from './page-index.ts';
-import { CheckpointMeta, damaged, DeviceStates, DiskPointers, FileTable, isCheckpointId, type PointedFile } from './schemas.ts';
+import {
+  areDiskPointers,
+  CheckpointMeta,
+  damaged,
+  DeviceStates,
+  DiskPointers,
+  FileTable,
+  isCheckpointId,
+  type DiskPointer,
+  type PointedFile,
+} from './schemas.ts';
 import { commitChecksum, decodeCommit, decodeHeader, type SectionRecords } from './sections.ts';
 
 export class CheckpointReader implements Disposable {
@@ -20,6 +30,8 @@ export class CheckpointReader implements Disposable {
   readonly commitChecksum: number;
   readonly meta: CheckpointMeta;
   readonly files: readonly PointedFile[];
+  /** What its disks are (step 832). */
+  readonly disks: readonly DiskPointer[];
   readonly groups: readonly Group[];
   readonly index: PageIndex;
   private readonly file: HostFile;
@@ -51,7 +63,8 @@ export class CheckpointReader implements Disposable {
     if (!isCheckpointId(this.meta.id)) this.refuse('its id is not valid');
     this.files = this.parse(FileTable, 'files').files;
     if (this.files.some(({ id }) => !isCheckpointId(id) || id === this.meta.id)) this.refuse('its table of files is not valid');
-    this.parse(DiskPointers, 'disks');
+    this.disks = this.parse(DiskPointers, 'disks').disks;
+    if (!areDiskPointers(this.disks)) this.refuse('its disk pointers are not valid');
     this.index = PageIndex.decode(this.section('index'), this.files.length) ?? this.refuse('its page index is not valid');
     this.checkIndex();
   }

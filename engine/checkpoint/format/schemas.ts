@@ -1,7 +1,7 @@
 /** The parts of a checkpoint file that are CBOR, as schemas. */
 import { CheckpointError } from '../../errors/errors.ts';
 import { anything, bool, defineState, f64, list, optional, struct, text, u32, u53, type StateOf } from '../../state/state.ts';
-import { MAX_FILES } from './layout.ts';
+import { MAX_DISKS, MAX_FILES } from './layout.ts';
 
 export const CheckpointMeta = defineState('metadata', 1, {
   id: text(32),
@@ -30,8 +30,24 @@ export type PointedFile = StateOf<typeof FileTable>['files'][number];
 
 export const DeviceStates = defineState('devices', 1, { devices: list(struct({ name: text(64), version: u32, state: anything }), 1024) });
 
-/** Disk pointers (step 832). A VM has no disks yet. */
-export const DiskPointers = defineState('disks', 1, { disks: list(anything, 0) });
+/**
+ * Disk pointers (step 832): for each virtual disk the layer that it stood on at step 810. A layer is named by its identity (docs/formats/disk-images.md), never by a path, so that
+ * a checkpoint file is never rewritten when layers move or merge.
+ */
+export const DiskPointers = defineState('disks', 1, {
+  disks: list(struct({ disk: text(64), layer: text(32), sizeBytes: u53 }), MAX_DISKS),
+});
+export type DiskPointer = StateOf<typeof DiskPointers>['disks'][number];
+
+/** Whether there are not too many, every layer is an identity, and no disk is there twice. */
+export function areDiskPointers(disks: readonly DiskPointer[]): boolean {
+  const names = new Set(disks.map(({ disk }) => disk));
+  return (
+    disks.length <= MAX_DISKS &&
+    names.size === disks.length &&
+    disks.every(({ disk, layer }) => disk !== '' && /^[0-9a-f]{32}$/.test(layer))
+  );
+}
 
 /** An id names a file: nothing else may. */
 export function isCheckpointId(id: string): boolean {

@@ -8,7 +8,7 @@ import type { Codec } from '../ports.ts';
 import { encodeGroups, type Group } from './groups.ts';
 import { CODEC_RAW, CODEC_ZSTD, COMMIT_SIZE, GROUP_PAGES, SECTION_LIMIT, SECTIONS, type SectionName } from './layout.ts';
 import type { PageIndex } from './page-index.ts';
-import type { CheckpointMeta, PointedFile } from './schemas.ts';
+import type { CheckpointMeta, DiskPointer, PointedFile } from './schemas.ts';
 import { commitChecksum, encodeCommit, encodeHeader, type SectionRecord, type SectionRecords } from './sections.ts';
 
 export class CheckpointWriter {
@@ -53,8 +53,9 @@ export class CheckpointWriter {
     this.groupFill = 0;
   }
 
-  writeDisks(): void {
-    this.section('disks', encodeState({ disks: [] }));
+  /** Step 832. */
+  writeDisks(disks: readonly DiskPointer[]): void {
+    this.section('disks', encodeState({ disks }));
   }
 
   /** Everything else, and the commit record, whose checksum it returns. */
