@@ -11,11 +11,11 @@ import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import { hostClock } from '#worker/host-clock.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import { nodeFiles } from '#worker/node-files.ts';
-import type { Checkpoint } from './ipc/contract.ts';
+import { checkpoint, type Checkpoint } from './ipc/contract.ts';
 
 /** What a checkpoint file says about itself. Throws CheckpointError when it is damaged. */
 export async function readCheckpointInfo(path: string): Promise<Checkpoint> {
-  return readInfo(nodeFiles, path, nodeCodec);
+  return checkpoint.parse(readInfo(nodeFiles, path, nodeCodec)); // the contract's part of it
 }
 
 /** The ids of the checkpoints in `folder` whose files restoring `id` takes, itself included. */
@@ -50,7 +50,7 @@ export async function takeWhenOff(order: CheckpointOrder, memoryMiB: number): Pr
       startedMs: hostClock.nowMs(),
     },
   );
-  return info;
+  return checkpoint.parse(info);
 }
 
 function absentPages(limit: number): FrozenPages {
