@@ -1,7 +1,13 @@
 /** What a virtual disk is: bytes in a file and, where that file says nothing, in its parent. DESIGN.md section 5. */
 import { InvariantError } from '../errors/errors.ts';
 
-export type DiskFormat = 'raw' | 'qcow2';
+/** By QEMU's names: `vpc` is VHD. */
+export type DiskFormat = 'raw' | 'qcow2' | 'vmdk' | 'vdi' | 'vpc' | 'vhdx';
+
+/** What a layer of a chain may be: the others are only read, to be imported. */
+export type ChainFormat = 'raw' | 'qcow2';
+
+export const isChainFormat = (format: string): format is ChainFormat => format === 'raw' || format === 'qcow2';
 
 /** `data` and `zero`: this file says so. `hole`: it says nothing; the parent does, and without a parent it reads as zeroes. */
 export type ExtentKind = 'data' | 'zero' | 'hole';

@@ -1,6 +1,6 @@
 /** A chain of layers: COW disks, each with its parent below, down to the base disk. */
 import { ConfigError, InvariantError } from '../errors/errors.ts';
-import type { Extent, Layer } from './block.ts';
+import { isChainFormat, type Extent, type Layer } from './block.ts';
 import type { DiskHost } from './open.ts';
 import { createQcow2, type Qcow2CreateOptions } from './qcow2/create.ts';
 import { Qcow2Image } from './qcow2/image.ts';
@@ -59,12 +59,18 @@ export function createCowDisk(
   parent: Layer,
   { parentName = parent.path, ...options }: CowOptions = {},
 ): Qcow2Image {
+  const { format } = parent;
+  if (!isChainFormat(format))
+    throw new ConfigError(
+      'DISK_BACKING_FORMAT',
+      `${parent.path} is a ${format} image, and only raw and qcow2 can be below a COW disk: convert it first (\`cairn disk convert\`).`,
+    );
   if (parent.sizeBytes % 512 !== 0)
     throw new ConfigError('DISK_SIZE', `${parent.path} has ${parent.sizeBytes} bytes, which is no whole number of 512-byte blocks.`);
   createQcow2(host.files, host.codec, path, {
     ...options,
     sizeBytes: parent.sizeBytes,
-    backing: { name: parentName, format: parent.format },
+    backing: { name: parentName, format },
   });
   const disk = new Qcow2Image(host.files, host.codec, path, { writable: true });
   disk.attachParent(parent);

@@ -6,7 +6,8 @@ import { MemoryFiles } from '#test/support/memory-files.ts';
 import type { Layer } from './block.ts';
 import { createCowDisk, layersOf, mapChain } from './chain.ts';
 import { diskInfo } from './info.ts';
-import { openDisk, probeFormat, type DiskHost } from './open.ts';
+import { openDisk, type DiskHost } from './open.ts';
+import { probeFormat } from './probe.ts';
 import { checkQcow2 } from './qcow2/check.ts';
 import { createQcow2 } from './qcow2/create.ts';
 import { MAX_CHAIN } from './qcow2/format.ts';
@@ -119,7 +120,7 @@ describe('what cannot be read is refused by name', () => {
     using disk = open('/vm/disk');
     expect(disk.writable).toBe(false);
     expect(() => disk.setWritable(true)).toThrow('marked as damaged');
-    expect(diskInfo(files, '/vm/disk', 'qcow2').qcow2?.corrupt).toBe(true);
+    expect(diskInfo(host, '/vm/disk', 'qcow2').qcow2?.corrupt).toBe(true);
   });
 
   test('tables that take more memory than is allowed', () => {

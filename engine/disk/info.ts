@@ -1,60 +1,66 @@
 /** What `cairn disk info` tells of an image, as plain JSON. */
-import type { HostFiles } from '../ports/host-files.ts';
 import type { DiskFormat } from './block.ts';
+import { openDisk, type DiskHost } from './open.ts';
 import { COMPATIBLE, EXTENSION, INCOMPATIBLE } from './qcow2/format.ts';
-import { hasFeature, readHeader } from './qcow2/header.ts';
+import { hasFeature, readHeader, type Header } from './qcow2/header.ts';
 
 export interface DiskInfo {
   readonly path: string;
   readonly format: DiskFormat;
   readonly sizeBytes: number;
   readonly fileBytes: number;
-  readonly qcow2?: {
-    readonly version: 2 | 3;
-    readonly clusterBytes: number;
-    readonly refcountBits: number;
-    readonly compression: 'zlib' | 'zstd';
-    readonly extendedL2: boolean;
-    readonly lazyRefcounts: boolean;
-    readonly dirty: boolean;
-    readonly corrupt: boolean;
-    readonly internalSnapshots: number;
-    readonly backing?: { readonly name: string; readonly format?: string };
-    /** Hexadecimal. */
-    readonly layerId?: string;
-    readonly parentLayerId?: string;
-  };
+  /** Of what is not raw: what has a place of its own in the file. */
+  readonly clusterBytes?: number;
+  readonly qcow2?: Qcow2Info;
 }
 
-/** Reads the header only: an image of any state, with its parents wherever they are. */
-export function diskInfo(files: HostFiles, path: string, format: DiskFormat): DiskInfo {
-  using file = files.openRead(path);
+export interface Qcow2Info {
+  readonly version: 2 | 3;
+  readonly clusterBytes: number;
+  readonly refcountBits: number;
+  readonly compression: 'zlib' | 'zstd';
+  readonly extendedL2: boolean;
+  readonly lazyRefcounts: boolean;
+  readonly dirty: boolean;
+  readonly corrupt: boolean;
+  readonly internalSnapshots: number;
+  readonly backing?: { readonly name: string; readonly format?: string };
+  /** Hexadecimal. */
+  readonly layerId?: string;
+  readonly parentLayerId?: string;
+}
+
+/** Reads headers and no data: an image of any state, with its parents wherever they are. */
+export function diskInfo(host: DiskHost, path: string, format: DiskFormat): DiskInfo {
+  using file = host.files.openRead(path);
   const fileBytes = file.size();
   if (format === 'raw') return { path, format, sizeBytes: fileBytes, fileBytes };
+  if (format !== 'qcow2') {
+    using disk = openDisk(host, path, { format, writable: false });
+    return { path, format, sizeBytes: disk.sizeBytes, fileBytes, clusterBytes: disk.clusterBytes };
+  }
   const header = readHeader(file);
+  return { path, format, sizeBytes: header.sizeBytes, fileBytes, clusterBytes: header.geometry.clusterBytes, qcow2: qcow2Info(header) };
+}
+
+function qcow2Info(header: Header): Qcow2Info {
   const identity = header.extensions.find(({ type, data }) => type === EXTENSION.identity && data.length === 32)?.data;
   const hex = (bytes: Uint8Array) => [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join('');
   const parentId = identity?.subarray(16);
   return {
-    path,
-    format,
-    sizeBytes: header.sizeBytes,
-    fileBytes,
-    qcow2: {
-      version: header.version,
-      clusterBytes: header.geometry.clusterBytes,
-      refcountBits: header.geometry.refcountBits,
-      compression: header.compression,
-      extendedL2: hasFeature(header, INCOMPATIBLE.extendedL2),
-      lazyRefcounts: (header.compatible & COMPATIBLE.lazyRefcounts) !== 0n,
-      dirty: hasFeature(header, INCOMPATIBLE.dirty),
-      corrupt: hasFeature(header, INCOMPATIBLE.corrupt),
-      internalSnapshots: header.snapshots,
-      ...(header.backing === undefined
-        ? {}
-        : { backing: { name: header.backing, ...(header.backingFormat === undefined ? {} : { format: header.backingFormat }) } }),
-      ...(identity ? { layerId: hex(identity.subarray(0, 16)) } : {}),
-      ...(parentId?.some(byte => byte !== 0) ? { parentLayerId: hex(parentId) } : {}),
-    },
+    version: header.version,
+    clusterBytes: header.geometry.clusterBytes,
+    refcountBits: header.geometry.refcountBits,
+    compression: header.compression,
+    extendedL2: hasFeature(header, INCOMPATIBLE.extendedL2),
+    lazyRefcounts: (header.compatible & COMPATIBLE.lazyRefcounts) !== 0n,
+    dirty: hasFeature(header, INCOMPATIBLE.dirty),
+    corrupt: hasFeature(header, INCOMPATIBLE.corrupt),
+    internalSnapshots: header.snapshots,
+    ...(header.backing === undefined
+      ? {}
+      : { backing: { name: header.backing, ...(header.backingFormat === undefined ? {} : { format: header.backingFormat }) } }),
+    ...(identity ? { layerId: hex(identity.subarray(0, 16)) } : {}),
+    ...(parentId?.some(byte => byte !== 0) ? { parentLayerId: hex(parentId) } : {}),
   };
 }

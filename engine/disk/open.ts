@@ -1,12 +1,18 @@
 /** Opens an image with the chain below it. Formats are told, never guessed; backing files are followed only where the user allows. */
-import { ConfigError } from '../errors/errors.ts';
+import { ConfigError, DiskFormatError } from '../errors/errors.ts';
 import type { Decompressor } from '../ports/decompressor.ts';
-import type { HostFiles } from '../ports/host-files.ts';
-import type { DiskFormat, Layer } from './block.ts';
+import type { HostFile, HostFiles } from '../ports/host-files.ts';
+import { isChainFormat, type DiskFormat, type Layer } from './block.ts';
+import { ForeignImage, readOnlyFormat, type BlockMap, type ForeignFormat } from './foreign.ts';
 import { allowedPath, backingPath, type BackingPolicy } from './paths.ts';
-import { MAGIC, MAX_CHAIN, viewOf } from './qcow2/format.ts';
+import { MAX_CHAIN, MAX_METADATA_BYTES } from './qcow2/format.ts';
 import { Qcow2Image } from './qcow2/image.ts';
+import { MetadataBudget } from './qcow2/table.ts';
 import { RawImage } from './raw.ts';
+import { VdiMap } from './vdi/image.ts';
+import { VhdxMap } from './vhdx/image.ts';
+import { openVmdk } from './vmdk/image.ts';
+import { openVpc } from './vpc/image.ts';
 
 export interface OpenOptions {
   readonly format: DiskFormat;
@@ -43,6 +49,7 @@ function openLayer(
   if (above.includes(real)) throw new ConfigError('DISK_CHAIN', `${path} is its own backing file, through ${above.length} others.`);
   if (above.length >= MAX_CHAIN) throw new ConfigError('DISK_CHAIN', `${above[0]} has more than ${MAX_CHAIN} backing files.`);
   if (format === 'raw') return new RawImage(host.files, path, writable);
+  if (format !== 'qcow2') return openForeign(host, path, format, options, writable);
   const image = new Qcow2Image(host.files, host.codec, path, {
     writable,
     ...(options.metadataBytes === undefined ? {} : { metadataBytes: options.metadataBytes }),
@@ -64,18 +71,31 @@ function openParent(host: DiskHost, image: Qcow2Image, options: OpenOptions, abo
       'DISK_BACKING_FORMAT',
       `${image.path} does not say which format its backing file ${path} has, and guessing is not safe: name it.`,
     );
-  if (said !== 'raw' && said !== 'qcow2')
+  if (!isChainFormat(said))
     throw new ConfigError(
       'DISK_BACKING_FORMAT',
-      `${image.path} has a backing file of the format “${said.slice(0, 20)}”; only raw and qcow2 can be backing files.`,
+      `${image.path} has a backing file of the format “${said.slice(0, 20)}”; only raw and qcow2 can be backing files: convert it.`,
     );
   return openLayer(host, path, options, said, false, above);
 }
 
-/** What the file looks like, for an image that the user names and that no guest has written: a raw disk can look like anything. */
-export function probeFormat(files: HostFiles, path: string): DiskFormat {
-  using file = files.openRead(path);
-  const start = new Uint8Array(4);
-  file.read(start, 0);
-  return viewOf(start).getUint32(0) === MAGIC ? 'qcow2' : 'raw';
+const FOREIGN: Readonly<Record<ForeignFormat, (host: DiskHost, file: HostFile, budget: MetadataBudget) => BlockMap>> = {
+  vmdk: openVmdk,
+  vdi: (_, file, budget) => new VdiMap(file, budget),
+  vpc: (_, file, budget) => openVpc(file, budget),
+  vhdx: (_, file, budget) => new VhdxMap(file, budget),
+};
+
+function openForeign(host: DiskHost, path: string, format: ForeignFormat, options: OpenOptions, writable: boolean): Layer {
+  if (writable) throw new ConfigError('DISK_READ_ONLY_FORMAT', readOnlyFormat(path, format));
+  const budget = new MetadataBudget(options.metadataBytes ?? MAX_METADATA_BYTES, () => {
+    throw new DiskFormatError('DISK_TOO_LARGE', path, 'its tables take more memory than an image may.');
+  });
+  const file = host.files.openRead(path);
+  try {
+    return new ForeignImage(path, format, FOREIGN[format](host, file, budget));
+  } catch (error) {
+    file[Symbol.dispose]();
+    throw error;
+  }
 }

@@ -3,6 +3,7 @@ import { copyFileSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path';
 import { DebianArchive } from '../lib/debian.mjs';
 import { busyboxInitramfs } from './busybox.mjs';
+import { DISK_SAMPLES, makeDiskSamples } from './disk-samples.mjs';
 import { dirtyProgram } from './dirty-program.mjs';
 import { makeSuite32 } from './suite-32.mjs';
 
@@ -57,5 +58,14 @@ export const recipes = {
       ['/usr/include/x86_64-linux-gnu/gnu/stubs-32.h', 'gcc-multilib'],
     ],
     make: makeSuite32,
+  },
+  /** No guest: disk images of other programs. */
+  'disk-samples': {
+    files: DISK_SAMPLES,
+    programs: [
+      ['dpkg-source', 'dpkg-dev'],
+      ['bunzip2', 'bzip2'],
+    ],
+    make: makeDiskSamples,
   },
 };

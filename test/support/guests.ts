@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
-export function guestFile(guest: 'demo' | 'installer' | 'suite-32', file: string): string {
+export function guestFile(guest: 'demo' | 'installer' | 'suite-32' | 'disk-samples', file: string): string {
   const cache = process.env['CAIRN_CACHE'] ?? path.join(process.env['XDG_CACHE_HOME'] ?? path.join(os.homedir(), '.cache'), 'cairn');
   const found = path.join(cache, 'guests', guest, file);
   if (!existsSync(found)) throw new Error(`${found} is missing: make it with "node scripts/guests.mjs ${guest}"`);

@@ -179,7 +179,7 @@ describe('images that qemu-img made', () => {
     const part = new Uint8Array(2 ** 20);
     disk.read(0, part);
     expect(part.every(byte => byte === 3)).toBe(true);
-    expect(diskInfo(nodeFiles, at('disk'), 'qcow2').qcow2).toMatchObject({ dirty: false, lazyRefcounts: true });
+    expect(diskInfo(host, at('disk'), 'qcow2').qcow2).toMatchObject({ dirty: false, lazyRefcounts: true });
   });
 
   test('encrypted, or with their data elsewhere, are refused by name', () => {
@@ -238,7 +238,7 @@ describe('images that we made', () => {
     });
     // QEMU rewrites the header and keeps what it does not know.
     qemuImg('rebase', '-u', '-f', 'qcow2', '-b', '', at('cow'));
-    expect(diskInfo(nodeFiles, at('cow'), 'qcow2').qcow2).toMatchObject({ layerId: '07'.repeat(16) });
+    expect(diskInfo(host, at('cow'), 'qcow2').qcow2).toMatchObject({ layerId: '07'.repeat(16) });
   });
 
   test('a chain: written at every level, committed, put on another parent, and grown', () => {

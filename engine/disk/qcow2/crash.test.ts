@@ -154,7 +154,7 @@ test('a crash anywhere in a commit and re-parenting loses nothing, and doing it 
       expectReads(after, model);
       expect(after.parent?.path).toBe('/vm/base');
       expect(checkFile(memoryHost(found), '/vm/upper')).toMatchObject({ corruptions: 0, leaks: 0 });
-      expect(diskInfo(found, '/vm/upper', 'qcow2').qcow2?.backing).toEqual({ name: 'base', format: 'raw' });
+      expect(diskInfo(memoryHost(found), '/vm/upper', 'qcow2').qcow2?.backing).toEqual({ name: 'base', format: 'raw' });
     },
   );
   expect(crashes).toBeGreaterThan(20);

@@ -26,7 +26,7 @@ test.each([
     },
     () => ({ now: names[0]!, next: names[0]! }),
     (found, { now, next }) => {
-      expect([now, next]).toContain(diskInfo(found, PATH, 'qcow2').qcow2?.backing?.name);
+      expect([now, next]).toContain(diskInfo(memoryHost(found), PATH, 'qcow2').qcow2?.backing?.name);
       expectClean(memoryHost(found), PATH);
     },
   );

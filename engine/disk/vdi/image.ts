@@ -1,0 +1,45 @@
+/** A VDI image, dynamic or fixed, for reading. */
+import type { HostFile } from '../../ports/host-files.ts';
+import { damaged, viewAt } from '../fields.ts';
+import type { BlockMap, Place } from '../foreign.ts';
+import type { MetadataBudget } from '../qcow2/table.ts';
+import { readVdiHeader, type VdiHeader } from './header.ts';
+
+const UNALLOCATED = 0xffff_ffff;
+/** Given up by the guest: zeroes. */
+const DISCARDED = 0xffff_fffe;
+
+export class VdiMap implements BlockMap {
+  readonly sizeBytes: number;
+  readonly blockBytes: number;
+  private readonly file: HostFile;
+  private readonly fileBytes: number;
+  private readonly header: VdiHeader;
+  private readonly entries: DataView;
+
+  constructor(file: HostFile, budget: MetadataBudget) {
+    this.file = file;
+    this.header = readVdiHeader(file);
+    this.fileBytes = file.size();
+    this.sizeBytes = this.header.sizeBytes;
+    this.blockBytes = this.header.blockBytes;
+    budget.take(this.header.blocks * 4);
+    this.entries = viewAt(file, this.header.mapOffset, this.header.blocks * 4);
+  }
+
+  locate(offset: number): Place {
+    const inBlock = offset % this.blockBytes;
+    const block = (offset - inBlock) / this.blockBytes;
+    const length = this.blockBytes - inBlock;
+    const entry = this.entries.getUint32(block * 4, true);
+    if (entry === UNALLOCATED) return { kind: 'hole', length };
+    if (entry === DISCARDED) return { kind: 'zero', length };
+    const host = this.header.dataOffset + entry * this.blockBytes;
+    if (host >= this.fileBytes) throw damaged(this.file, 'A block is past the end of the file', this.header.mapOffset + block * 4);
+    return { kind: 'data', length, read: into => void into.fill(0, this.file.read(into, host + inBlock)) };
+  }
+
+  [Symbol.dispose](): void {
+    this.file[Symbol.dispose]();
+  }
+}
