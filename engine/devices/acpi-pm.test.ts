@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Bench, deviceContract } from '#test/support/device-contract.ts';
 import { AcpiPm } from './acpi-pm.ts';
-import { PM_BASE } from './pci.ts';
+import { PM_BASE } from './pci-chipset.ts';
 
 const make = (bench: Bench, off = () => {}) => new AcpiPm(bench.ports, PM_BASE, bench.time, bench.irq(9), off);
 

@@ -3,10 +3,28 @@
 /** Sizes of an I/O access in bytes. */
 export type AccessSize = 1 | 2 | 4;
 
+/** What answers in a range of addresses that can move. `offset` counts from its base; an access lies inside it whole. */
+export interface WindowHandlers {
+  read(offset: number, size: AccessSize): number;
+  write(offset: number, size: AccessSize, value: number): void;
+}
+/** Placed nowhere at first; `undefined` takes it off the bus. */
+export interface BusWindow {
+  place(base: number | undefined): void;
+}
+
 /** The I/O address space. A handler sees accesses of exactly its size; the bus splits wider ones and joins narrower ones bytewise. */
 export interface PortBus {
   onRead(port: number, handler: () => number, size?: AccessSize): void;
   onWrite(port: number, handler: (value: number) => void, size?: AccessSize): void;
+  /** Fixed ports answer before windows, and of windows that overlap the one made first. */
+  window(bytes: number, handlers: WindowHandlers): BusWindow;
+}
+
+/** Guest physical addresses that are not RAM. */
+export interface MemoryBus {
+  /** RAM answers before windows, and of windows that overlap the one made first. */
+  window(bytes: number, handlers: WindowHandlers): BusWindow;
 }
 
 /** One interrupt request line; level-triggered devices hold it, edge-triggered ones pulse it. */
@@ -47,4 +65,6 @@ export interface Device<S = unknown> {
   reset(): void;
   saveState(): S;
   loadState(raw: unknown): void;
+  /** Steps 912 and 914, after every device is loaded: ends the requests that were pending when the state was saved, and raises their interrupts. */
+  restored?(): void;
 }

@@ -142,6 +142,7 @@ class Pic8259 {
     if ((value & ICW1) !== 0) {
       // ICW1 clears the mask, the edge latches and the modes; the initialization sequence follows on the data port.
       this.s = { ...zeroChip(), lines: s.lines, elcr: s.elcr, base: s.base, icw: 2, icw1: value };
+      this.requestLevels();
     } else if ((value & OCW3) !== 0) {
       if ((value & 0x40) !== 0) s.specialMask = (value & 0x20) !== 0;
       if ((value & 0x04) !== 0) s.poll = true;
@@ -219,7 +220,15 @@ class Pic8259 {
   }
   writeElcr(value: number) {
     this.s.elcr = value & this.elcrMask;
+    this.requestLevels();
     this.update();
+  }
+
+  /** A level-triggered line requests for as long as it is up. */
+  private requestLevels() {
+    const s = this.s;
+    const level = (s.icw1 & ICW1_LEVEL) !== 0 ? 0xff : s.elcr;
+    s.irr = (s.irr & ~level) | (s.lines & level);
   }
 
   private isLevel(bit: number) {
@@ -261,6 +270,8 @@ export class PicPair implements Device<StateOf<typeof PicState>> {
   private readonly master: Pic8259;
   private readonly slave: Pic8259;
   private intr = false;
+  /** How many drivers hold each line up. */
+  private readonly raised = new Uint8Array(16);
 
   constructor(ports: PortBus, onIntr: (level: boolean) => void) {
     this.master = new Pic8259(true, level => {
@@ -282,9 +293,18 @@ export class PicPair implements Device<StateOf<typeof PicState>> {
     }
   }
 
+  /** A new driver of the line, which is up while any of its drivers is. */
   line(irq: number): IrqLine {
     const chip = irq < 8 ? this.master : this.slave;
-    return { set: level => chip.setLine(irq & 7, level) };
+    let driven = false;
+    return {
+      set: level => {
+        if (level === driven) return;
+        driven = level;
+        const others = level ? this.raised[irq]!++ : --this.raised[irq]!;
+        if (others === 0) chip.setLine(irq & 7, level);
+      },
+    };
   }
 
   /** The two INTA cycles: the vector that the CPU gets. */

@@ -4,9 +4,11 @@
  */
 import { ACPI_DISABLE, ACPI_ENABLE, S5_SLEEP_TYPE, SMI_COMMAND_PORT } from '../devices/acpi-pm.ts';
 import { HPET_BASE, HPET_BYTES, HPET_ID, HPET_MINIMUM_TICK } from '../devices/hpet.ts';
-import { PM_BASE } from '../devices/pci.ts';
+import { PM_BASE, POWER_MANAGEMENT } from '../devices/pci-chipset.ts';
+import { pirqOf, PIRQS } from '../devices/pirq-router.ts';
 import { busNumbers, device, eisaId, fixedMemory, integer, io, ioWindow, irq, memoryWindow, name, pack, resources, scope } from './aml.ts';
 import { FIRMWARE_AREA, LOW_RAM_END, PCI_HOLE, PCI_HOLE_END, TEXT_PAGE, TEXT_PAGE_BYTES } from './memory-map.ts';
+import { PIRQ_IRQS } from './pci-firmware.ts';
 
 /** Inside the area that operating systems search for it. */
 export const RSDP_ADDRESS = FIRMWARE_AREA;
@@ -17,6 +19,7 @@ const FADT_BYTES = 244;
 const FACS_BYTES = 64;
 const HPET_TABLE_BYTES = 56;
 const SCI = 9;
+const PCI_SLOTS = 32;
 
 /** IAPC_BOOT_ARCH: ISA devices, 8042. */
 const LEGACY_DEVICES = 1 << 0;
@@ -167,6 +170,7 @@ function dsdtBody() {
             memoryWindow(PCI_HOLE, PCI_HOLE_END - 1),
           ),
         ),
+        name('_PRT', interruptRoutes()),
         device(
           'ISA',
           name('_ADR', integer(0x10000)),
@@ -178,4 +182,20 @@ function dsdtBody() {
       ),
     ),
   ];
+}
+
+/**
+ * _PRT (§ 6.2.13): for each slot and pin the interrupt that pci-firmware.ts has routed it to, as a global system interrupt: with PICs that
+ * is the IRQ. The power-management function's pin is the SCI.
+ */
+function interruptRoutes() {
+  const routes = [];
+  for (let slot = 1; slot < PCI_SLOTS; slot++) {
+    for (let pin = 0; pin < 4; pin++) {
+      const wired = slot === POWER_MANAGEMENT.device && pin === 0;
+      const irq = wired ? SCI : PIRQ_IRQS[(pirqOf(slot) + pin) % PIRQS]!;
+      routes.push(pack(integer((slot << 16) | 0xffff), integer(pin), integer(0), integer(irq)));
+    }
+  }
+  return pack(...routes);
 }

@@ -1,5 +1,6 @@
 /** Guest physical addresses that are not RAM: windows that devices decode; elsewhere reads give ones and writes are dropped. */
-import type { AccessSize } from '../devices/device.ts';
+import type { AccessSize, BusWindow, MemoryBus, WindowHandlers } from '../devices/device.ts';
+import { MovableWindows } from './movable-windows.ts';
 
 export interface MmioWindow {
   readonly first: number;
@@ -10,20 +11,33 @@ export interface MmioWindow {
 
 const ONES: Record<AccessSize, number> = { 1: 0xff, 2: 0xffff, 4: 0xffffffff };
 
-export class MmioBus {
+export class MmioBus implements MemoryBus {
   private readonly windows: MmioWindow[] = [];
+  private readonly movable = new MovableWindows();
 
   add(window: MmioWindow) {
     this.windows.push(window);
   }
 
+  window(bytes: number, handlers: WindowHandlers): BusWindow {
+    return this.movable.add(bytes, handlers);
+  }
+
   read(gpa: number, size: AccessSize): number {
     const window = this.find(gpa);
-    return window ? (window.read(gpa, size) & ONES[size]) >>> 0 : ONES[size];
+    if (window) return (window.read(gpa, size) & ONES[size]) >>> 0;
+    const moved = this.movable.find(gpa, size);
+    return moved ? (moved.handlers.read(gpa - moved.base, size) & ONES[size]) >>> 0 : ONES[size];
   }
 
   write(gpa: number, size: AccessSize, value: number) {
-    this.find(gpa)?.write(gpa, size, value);
+    const window = this.find(gpa);
+    if (window) {
+      window.write(gpa, size, value);
+      return;
+    }
+    const moved = this.movable.find(gpa, size);
+    moved?.handlers.write(gpa - moved.base, size, value);
   }
 
   private find(gpa: number) {

@@ -17,6 +17,11 @@
  *   3F8-3FF                   serial port 1                   4
  *   600-60B                   ACPI power management           9
  *   CF8-CFF                   PCI configuration; CF9 reset    –
+ *   C000-FFFF                 I/O BARs, as firmware places them (pci-firmware.ts)
+ *
+ *   PCI slot                  function                        IRQ (PIRQ)
+ *   00.0                      host bridge                     –
+ *   01.0 01.3                 ISA bridge, power management    –, 9
  *
  *   memory                    device                          IRQ
  *   FED0_0000-FED0_03FF       event timers                    0, 8 in place of their owners; 5, 10, 11
@@ -31,7 +36,8 @@ import type { AccessSize, Device, GuestMemory } from '../devices/device.ts';
 import { Dma, DmaState } from '../devices/dma.ts';
 import { Hpet, HPET_BASE, HPET_BYTES, HpetState } from '../devices/hpet.ts';
 import { KeyboardController, KeyboardControllerState } from '../devices/keyboard-controller.ts';
-import { Pci, PciState, PM_BASE } from '../devices/pci.ts';
+import { PM_BASE } from '../devices/pci-chipset.ts';
+import { Pci } from '../devices/pci.ts';
 import { PicPair, PicState } from '../devices/pic.ts';
 import { Pit, PitState } from '../devices/pit.ts';
 import { Port61, Port61State } from '../devices/port-61.ts';
@@ -45,6 +51,7 @@ import { bootMachine, cmosMemorySize } from './boot.ts';
 import type { Machine, MachineConfig, MachineOutputs, SavedDevice, SliceEnd, TextScreen } from './machine.ts';
 import { checkRamSize, ramRanges } from './memory-map.ts';
 import { MmioBus } from './mmio-bus.ts';
+import { assignPci } from './pci-firmware.ts';
 import { IoPorts } from './port-bus.ts';
 import { Ram } from './ram.ts';
 import { CpuState, hashMachine, loadAll, type StatefulDevice } from './saved-machine.ts';
@@ -72,6 +79,7 @@ export class Pc implements Machine {
   private readonly serial: readonly [Uart, Uart];
   private readonly rtc: Rtc;
   private readonly acpi: AcpiPm;
+  private readonly pci: Pci;
   private readonly vga: Vga;
   /** In the order in which they are loaded: the clock first, and the interrupt controllers last, after every line is up. */
   private readonly devices: readonly StatefulDevice[];
@@ -133,7 +141,7 @@ export class Pc implements Machine {
     const com2 = new Uart(ports, 0x2f8, time, pic.line(3), byte => outputs.serialOutput(1, byte));
     this.serial = [com1, com2];
     const vga = (this.vga = new Vga(ports, time));
-    const pci = new Pci(ports, () => reset('port CF9h'));
+    const pci = (this.pci = new Pci({ ports, memory: this.mmio, line: irq => pic.line(irq), requestReset: () => reset('port CF9h') }));
     const acpi = (this.acpi = new AcpiPm(ports, PM_BASE, time, pic.line(9), () => this.end({ kind: 'power-off' })));
     const dma = new Dma(ports);
     if (config.debugExit) connectDebugExit(ports, code => this.end({ kind: 'debug-exit', code }));
@@ -152,7 +160,7 @@ export class Pc implements Machine {
       stateful('com1', UartState, com1),
       stateful('com2', UartState, com2),
       stateful('vga', VgaState, vga),
-      stateful('pci', PciState, pci),
+      stateful('pci', pci.definition, pci),
       stateful('acpi-pm', AcpiPmState, acpi),
       stateful('dma', DmaState, dma),
       stateful('pic', PicState, pic),
@@ -246,6 +254,7 @@ export class Pc implements Machine {
     this.pendingEnd = undefined;
     this.cpu.exports.resetCpu();
     for (const { device } of this.devices) device.reset();
+    assignPci(this.pci, this.ports);
     this.block.setUint32(block.A20_MASK, A20_ON, true);
     bootMachine(this.wasmMemory, this.memory, this.ramBytes, this.config.boot);
     this.cpu.exports.resetDerived();
@@ -274,6 +283,7 @@ export class Pc implements Machine {
 
   loadDevices(saved: readonly SavedDevice[]) {
     loadAll(this.devices, saved);
+    for (const { device } of this.devices) device.restored?.();
     this.pendingEnd = undefined;
     this.cpu.exports.resetDerived();
   }

@@ -1,6 +1,7 @@
 /** The I/O address space: dispatches IN and OUT to device handlers; a port nobody decodes reads as ones, as on an ISA bus with pull-ups. */
-import type { AccessSize, PortBus } from '../devices/device.ts';
+import type { AccessSize, BusWindow, PortBus, WindowHandlers } from '../devices/device.ts';
 import { InvariantError } from '../errors/errors.ts';
+import { MovableWindows } from './movable-windows.ts';
 
 type Read = () => number;
 type Write = (value: number) => void;
@@ -13,6 +14,7 @@ const key = (port: number, size: AccessSize) => port * 8 + size;
 export class IoPorts implements PortBus {
   private readonly reads = new Map<number, Read>();
   private readonly writes = new Map<number, Write>();
+  private readonly movable = new MovableWindows();
 
   onRead(port: number, handler: Read, size: AccessSize = 1) {
     claim(this.reads, port, size, handler);
@@ -22,9 +24,15 @@ export class IoPorts implements PortBus {
     claim(this.writes, port, size, handler);
   }
 
+  window(bytes: number, handlers: WindowHandlers): BusWindow {
+    return this.movable.add(bytes, handlers);
+  }
+
   in(port: number, size: AccessSize): number {
     const exact = this.reads.get(key(port, size));
     if (exact) return (exact() & MASK[size]) >>> 0;
+    const window = this.movable.find(port, size);
+    if (window) return (window.handlers.read(port - window.base, size) & MASK[size]) >>> 0;
     const wider = this.widerRegister(this.reads, port, size);
     if (wider) return ((wider.handler() >>> wider.shift) & MASK[size]) >>> 0;
     if (size === 1) return 0xff;
@@ -36,6 +44,11 @@ export class IoPorts implements PortBus {
     const exact = this.writes.get(key(port, size));
     if (exact) {
       exact((value & MASK[size]) >>> 0);
+      return;
+    }
+    const window = this.movable.find(port, size);
+    if (window) {
+      window.handlers.write(port - window.base, size, (value & MASK[size]) >>> 0);
       return;
     }
     const wider = this.widerRegister(this.writes, port, size);

@@ -2,12 +2,14 @@
 import { describe, expect, test } from 'vitest';
 import type { Device, IrqLine } from '#engine/devices/device.ts';
 import { StateError } from '#engine/errors/errors.ts';
+import { MmioBus } from '#engine/machine/mmio-bus.ts';
 import { IoPorts } from '#engine/machine/port-bus.ts';
 import { VirtualTime } from '#engine/machine/virtual-time.ts';
 
 /** A board with one device on it. */
 export class Bench {
   readonly ports = new IoPorts();
+  readonly mmio = new MmioBus();
   count = 0;
   readonly time = new VirtualTime(
     () => this.count,
