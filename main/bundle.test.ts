@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Bundle } from './bundle.ts';
 import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
-import type { VmConfig } from './ipc/contract.ts';
+import type { CheckpointFacts, VmConfig } from './ipc/contract.ts';
 import { newCheckpointId } from './vm.ts';
 
 const config: VmConfig = { memoryMiB: 16, append: 'quiet', debugExit: false, noReboot: true };
@@ -42,6 +42,9 @@ async function take(parent: string | null, title: string) {
   };
   return takeWhenOff(order, config.memoryMiB);
 }
+
+/** As the catalogue lists one that the user has said nothing of. */
+const marked = (facts: CheckpointFacts) => ({ ...facts, mode: undefined, pinned: false, note: '' });
 
 function patch(file: string, offset: number, bytes: Buffer): void {
   const opened = openSync(file, 'r+');
@@ -72,17 +75,16 @@ describe('a bundle', () => {
   test('keeps its tree, and what a killed process left half-written goes at the next opening', async () => {
     let bundle = await open();
     const one = await take(null, 'one');
-    bundle.catalog.add(one);
-    bundle.catalog.rename(one.id, 'first');
-    bundle.catalog.setMeta('current', one.id);
+    bundle.add(one);
+    bundle.mark(one.id, { title: 'first' });
     bundle.close();
     writeFileSync(join(path, 'checkpoints', 'abcdefgh.ckpt.part'), 'half');
     writeFileSync(join(path, 'checkpoints', 'notes.txt'), 'the user put this here');
     mkdirSync(join(path, 'checkpoints', 'abcdefgh.ckpt'));
     bundle = await open();
     expect(readdirSync(join(path, 'checkpoints')).toSorted()).toEqual([`${one.id}.ckpt`, 'abcdefgh.ckpt', 'notes.txt']);
-    expect(bundle.catalog.list()).toEqual([{ ...one, title: 'first' }]);
-    expect(bundle.catalog.getMeta('current')).toBe(one.id);
+    expect(bundle.catalog.list()).toEqual([{ ...marked(one), title: 'first' }]);
+    expect(bundle.current).toBe(one.id);
     bundle.close();
   });
 
@@ -90,13 +92,14 @@ describe('a bundle', () => {
     const one = await take(null, 'one');
     const two = await take(one.id, 'two');
     let bundle = await open();
-    expect(bundle.catalog.list()).toEqual([one, two]);
-    bundle.catalog.setMeta('current', one.id);
+    expect(bundle.catalog.list()).toEqual([marked(one), marked(two)]);
+    bundle.stand(one.id, one.id);
     rmSync(bundle.checkpointPath(one.id));
     bundle.close();
     bundle = await open();
-    expect(bundle.catalog.list()).toEqual([{ ...two, parent: null }]);
-    expect(bundle.catalog.getMeta('current')).toBeUndefined();
+    expect(bundle.catalog.list()).toEqual([{ ...marked(two), parent: null }]);
+    expect(bundle.current).toBeUndefined();
+    expect(bundle.resume).toBeUndefined();
     expect(bundle.notices).toEqual([expect.stringContaining('“one” is gone')]);
     bundle.close();
   });
@@ -107,7 +110,7 @@ describe('a bundle', () => {
     writeFileSync(join(path, 'catalog.db'), 'this is no database, whatever it was before'.repeat(100));
     writeFileSync(join(path, 'checkpoints', 'damaged0.ckpt'), 'no checkpoint either');
     const bundle = await open();
-    expect(bundle.catalog.list()).toEqual([one]);
+    expect(bundle.catalog.list()).toEqual([marked(one)]);
     expect(bundle.notices).toHaveLength(2);
     expect(existsSync(join(path, 'checkpoints', 'damaged0.ckpt'))).toBe(true);
     bundle.close();
@@ -122,7 +125,7 @@ describe('a bundle', () => {
     (await open()).close();
     damage(join(path, 'catalog.db'));
     const bundle = await open();
-    expect(bundle.catalog.list()).toEqual([one]);
+    expect(bundle.catalog.list()).toEqual([marked(one)]);
     expect(bundle.notices).toEqual([expect.stringContaining('rebuilt from the checkpoint files')]);
     bundle.close();
   });

@@ -1,30 +1,30 @@
 /**
  * A VM on disk: the folder NAME.cairn (docs/formats/bundle.md). An open Bundle owns the VM; opening mends what a killed process left behind.
  *
- *   vm.json  configuration    catalog.db  checkpoint tree    checkpoints/ID.ckpt    logs/    owner.json  while somebody has it open
+ *   vm.json  configuration    state.json  what only the user can say, and where the machine stands    catalog.db  checkpoint tree, history
+ *   checkpoints/ID.ckpt    disks/    logs/    owner.json  while somebody has it open
  */
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { CairnError, ConfigError, StorageError } from '#engine/errors/errors.ts';
+import { ConfigError, StorageError } from '#engine/errors/errors.ts';
 import { Catalog } from './catalog.ts';
-import { checkpointId, vmConfig, type Checkpoint, type VmConfig } from './ipc/contract.ts';
+import { checkpointId, vmConfig, type Checkpoint, type CheckpointFacts, type VmConfig } from './ipc/contract.ts';
 import { readOwner, removeOwner, writeOwner } from './owner.ts';
+import { problem } from './problem.ts';
+import { reconcile, type ReadCheckpointInfo } from './reconcile.ts';
+import { goneParents, livingParent, NEW_STATE, writeVmState, type Marks, type StateOfVm } from './vm-state.ts';
 
 const CONFIG_FILE = 'vm.json';
 const CATALOG_FILE = 'catalog.db';
 const CHECKPOINTS = 'checkpoints';
 const CHECKPOINT_SUFFIX = '.ckpt';
-const UNFINISHED_SUFFIX = `${CHECKPOINT_SUFFIX}.part`;
 const CONFIG_VERSION = 1;
 /** How long a bundle that somebody holds without listening (a command that is about to end) is waited for. */
 const PATIENCE_MS = 4000;
 
 const vmFile = z.object({ version: z.literal(CONFIG_VERSION), config: vmConfig });
-
-/** Reads what a checkpoint file says about itself, or throws. */
-export type ReadCheckpointInfo = (path: string) => Promise<Checkpoint>;
 
 export class Bundle {
   readonly path: string;
@@ -32,6 +32,7 @@ export class Bundle {
   /** What was mended at opening, in words for the user. */
   readonly notices: string[] = [];
   private currentConfig: VmConfig;
+  private state: StateOfVm = NEW_STATE;
   private closed = false;
 
   private constructor(path: string, catalog: Catalog, config: VmConfig) {
@@ -70,7 +71,9 @@ export class Bundle {
           const bundle = new Bundle(path, catalog.opened, config);
           if (catalog.notice) bundle.notices.push(catalog.notice);
           writeOwner(path, { pid: process.pid });
-          await bundle.reconcile(readInfo);
+          const { state, notices } = await reconcile(path, nameOf(path), catalog.opened, readInfo);
+          bundle.state = state;
+          bundle.notices.push(...notices);
           return bundle;
         } catch (error) {
           catalog.opened.close();
@@ -140,6 +143,88 @@ export class Bundle {
     return found;
   }
 
+  /** The checkpoint that the machine's present state descends from ("you are here"). */
+  get current(): string | undefined {
+    return this.state.current;
+  }
+
+  /** The checkpoint that the next start goes on from. */
+  get resume(): string | undefined {
+    return this.state.resume;
+  }
+
+  get poweredOnMs(): number {
+    return this.state.poweredOnMs;
+  }
+
+  setPoweredOn(poweredOnMs: number): void {
+    this.change({ ...this.state, poweredOnMs }, () => {});
+  }
+
+  /** Where the machine stands from now on. */
+  stand(current: string | undefined, resume: string | undefined): void {
+    const { current: _current, resume: _resume, ...rest } = this.state;
+    this.change({ ...rest, ...(current === undefined ? {} : { current }), ...(resume === undefined ? {} : { resume }) }, () => {});
+  }
+
+  /** A checkpoint whose file has just been published; the machine descends from it now. */
+  add(facts: CheckpointFacts): Checkpoint {
+    const checkpoint = { ...facts, pinned: false, note: '' };
+    const { bytesWritten, pauseMs, totalMs, trigger, poweredOnMs } = facts;
+    this.change({ ...this.state, current: facts.id, poweredOnMs: Math.max(poweredOnMs, this.state.poweredOnMs) }, () => {
+      this.catalog.add(checkpoint);
+      this.catalog.record('taken', facts.id, { title: facts.title, trigger, pauseMs, totalMs, bytesWritten });
+    });
+    return checkpoint;
+  }
+
+  /** What the user says of a checkpoint. */
+  mark(id: string, said: Marks): Checkpoint {
+    const { title, note, pinned } = { ...this.checkpoint(id), ...said };
+    this.change({ ...this.state, marks: { ...this.state.marks, [id]: { ...this.state.marks[id], ...said } } }, () =>
+      this.catalog.mark(id, { title, note, pinned }),
+    );
+    return this.checkpoint(id);
+  }
+
+  /** To be called before the files of `ids` are removed: what would be forgotten with them is written down first. */
+  prepareToForget(ids: readonly string[]): void {
+    this.change({ ...this.state, gone: { ...this.state.gone, ...goneParents(this.catalog.parents(), new Set(ids)) } }, () => {});
+  }
+
+  /** To be called when the files of `ids` are gone. Their children are their parents' from now on, and the machine descends from the nearest that is left. */
+  forget(ids: readonly string[]): void {
+    const doomed = new Set(ids);
+    const parents = this.catalog.parents();
+    const living = new Set(parents.map(({ id }) => id).filter(id => !doomed.has(id)));
+    const old = Object.fromEntries(parents.map(({ id, parent }) => [id, parent]));
+    const { current, resume, marks, ...rest } = this.state;
+    const stands = livingParent(current ?? null, id => living.has(id), old);
+    this.change(
+      {
+        ...rest,
+        ...(stands === null ? {} : { current: stands }),
+        ...(resume === undefined || doomed.has(resume) ? {} : { resume }),
+        marks: Object.fromEntries(Object.entries(marks).filter(([id]) => living.has(id))),
+        gone: goneParents(parents, doomed),
+      },
+      () => {
+        for (const id of ids) this.catalog.forget(id);
+      },
+    );
+  }
+
+  /** state.json first: the catalogue mirrors it, and takes over what it says at the next opening if this ends between the two. */
+  private change(state: StateOfVm, inCatalog: () => void): void {
+    writeVmState(this.path, state);
+    this.state = state;
+    this.catalog.together(() => {
+      inCatalog();
+      this.catalog.setMeta('current', state.current);
+      this.catalog.setMeta('resume', state.resume);
+    });
+  }
+
   close(): void {
     if (this.closed) return; // the next owner's owner.json is not ours to remove
     this.closed = true;
@@ -153,38 +238,6 @@ export class Bundle {
     this.close();
     renameSync(this.path, doomed); // from here on it is in nobody's library
     rmSync(doomed, { recursive: true, force: true });
-  }
-
-  /** The files are the truth: half files go, the catalogue learns of whole files it does not know, and forgets those that have gone. */
-  private async reconcile(readInfo: ReadCheckpointInfo): Promise<void> {
-    mkdirSync(this.checkpointsPath, { recursive: true });
-    const known = new Set(this.catalog.list().map(({ id }) => id));
-    const found = new Set<string>();
-    const added: Checkpoint[] = [];
-    for (const entry of readdirSync(this.checkpointsPath, { withFileTypes: true })) {
-      const file = entry.name;
-      if (!entry.isFile()) continue;
-      if (file.endsWith(UNFINISHED_SUFFIX)) rmSync(join(this.checkpointsPath, file), { force: true }); // never published
-      const id = file.endsWith(CHECKPOINT_SUFFIX) ? file.slice(0, -CHECKPOINT_SUFFIX.length) : '';
-      if (!checkpointId.safeParse(id).success) continue; // the user's own
-      found.add(id);
-      if (known.has(id)) continue;
-      try {
-        added.push({ ...(await readInfo(this.checkpointPath(id))), id });
-      } catch (error) {
-        this.notices.push(`${this.name}: the checkpoint file ${file} is left out, for it cannot be read: ${problem(error)}`);
-      }
-    }
-    this.catalog.together(() => {
-      for (const checkpoint of added) this.catalog.add(checkpoint);
-    });
-    for (const id of known) {
-      if (found.has(id)) continue;
-      this.notices.push(
-        `${this.name}: the checkpoint “${this.catalog.get(id)?.title ?? id}” is gone, for its file ${id}${CHECKPOINT_SUFFIX} is.`,
-      );
-      this.catalog.forget(id);
-    }
   }
 }
 
@@ -217,9 +270,4 @@ function writeConfig(folder: string, config: VmConfig): void {
   const file = join(folder, CONFIG_FILE);
   writeFileSync(`${file}.tmp`, `${JSON.stringify(vmFile.parse({ version: CONFIG_VERSION, config }), undefined, 2)}\n`);
   renameSync(`${file}.tmp`, file);
-}
-
-function problem(error: unknown): string {
-  if (error instanceof z.ZodError) return error.issues.map(issue => `${issue.path.join('.')}: ${issue.message}`).join('; ');
-  return error instanceof CairnError || error instanceof Error ? error.message : String(error);
 }

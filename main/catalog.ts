@@ -1,21 +1,14 @@
 /**
- * catalog.db: the checkpoint tree of one VM and where its machine stands in it (docs/formats/bundle.md). Whoever has it open owns the VM: SQLite
- * holds an exclusive lock on the file, which the operating system lets go when the process dies, however it dies.
+ * catalog.db: the checkpoint tree of one VM, its disks' layers, what is under way and what has happened (docs/formats/bundle.md). It mirrors the files, for lists and history. Whoever
+ * has it open owns the VM: SQLite holds an exclusive lock on the file, which the operating system lets go when the process dies, however it dies.
  */
 import Database from 'better-sqlite3';
 import { StorageError } from '#engine/errors/errors.ts';
-import type { Checkpoint } from './ipc/contract.ts';
+import { migrate, SCHEMA_VERSION } from './catalog-schema.ts';
+import type { Checkpoint, CheckpointMode, CheckpointTrigger, HistoryEntry } from './ipc/contract.ts';
 
-const SCHEMA_VERSION = 1;
-const SCHEMA = `
-  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-  CREATE TABLE checkpoint (
-    id TEXT PRIMARY KEY, title TEXT NOT NULL, parent TEXT, taken_at TEXT NOT NULL,
-    pause_ms REAL NOT NULL, total_ms REAL NOT NULL, bytes_written INTEGER NOT NULL,
-    pages_stored INTEGER NOT NULL, pages_zero INTEGER NOT NULL, pages_pointed INTEGER NOT NULL, pages_absent INTEGER NOT NULL,
-    running INTEGER NOT NULL
-  ) STRICT;
-`;
+/** What happened longer ago is forgotten, so that periodic checkpoints do not fill the catalogue. */
+const HISTORY_LIMIT = 10_000;
 /** `current`: the checkpoint that the machine's state descends from. `resume`: the one that the next start goes on from. */
 export type MetaKey = 'current' | 'resume';
 
@@ -32,6 +25,38 @@ interface Row {
   pages_pointed: number;
   pages_absent: number;
   running: number;
+  file_parent: string | null;
+  trigger_kind: string;
+  mode: string | null;
+  powered_on_ms: number;
+  pinned: number;
+  note: string;
+}
+
+type DiskRow = Checkpoint['disks'][number] & { readonly checkpoint: string };
+
+export interface ParentRow {
+  readonly id: string;
+  readonly parent: string | null;
+  readonly fileParent: string | null;
+}
+
+/** A disk layer as the graph has it now. */
+export interface LayerRow {
+  readonly id: string;
+  readonly disk: string;
+  readonly parent: string | null;
+  readonly kind: 'base' | 'cow';
+  /** What its file takes on the host. */
+  readonly bytes: number;
+}
+
+/** What was under way. The files decide what becomes of it; this is for the user to know. */
+export interface Intent {
+  readonly id: number;
+  readonly operation: 'take' | 'revert' | 'eliminate' | 'convert';
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly startedAt: string;
 }
 
 export class Catalog {
@@ -49,15 +74,13 @@ export class Catalog {
       db.pragma('locking_mode = EXCLUSIVE');
       db.exec('BEGIN EXCLUSIVE');
       const version = db.pragma('user_version', { simple: true });
-      if (version === 0) {
-        db.exec(SCHEMA);
-        db.pragma(`user_version = ${SCHEMA_VERSION}`);
-      } else if (version !== SCHEMA_VERSION) {
+      if (typeof version !== 'number' || version > SCHEMA_VERSION) {
         throw new StorageError(
           'CATALOG_VERSION',
           `${path} was written by a newer Cairn (catalogue version ${String(version)}): open the VM with that one.`,
         );
       }
+      if (version < SCHEMA_VERSION) migrate(db, version);
       db.exec('COMMIT'); // in exclusive locking mode the lock stays
       const catalog = new Catalog(db);
       if (db.pragma('quick_check(1)', { simple: true }) !== 'ok' || !catalog.isReadable()) {
@@ -80,7 +103,8 @@ export class Catalog {
     try {
       db = new Database(path, { timeout: 0, readonly: true, fileMustExist: true });
       const catalog = new Catalog(db);
-      return { current: catalog.getMeta('current'), checkpoints: catalog.list().length };
+      const { count } = db.prepare('SELECT count(*) AS count FROM checkpoint').get() as { count: number };
+      return { current: catalog.getMeta('current'), checkpoints: count };
     } catch {
       return undefined;
     } finally {
@@ -97,6 +121,9 @@ export class Catalog {
     try {
       this.getMeta('current');
       this.list();
+      this.intents();
+      this.history(1);
+      this.layers();
       return true;
     } catch {
       return false;
@@ -105,18 +132,25 @@ export class Catalog {
 
   /** Oldest first. */
   list(): Checkpoint[] {
-    return (this.db.prepare('SELECT * FROM checkpoint ORDER BY taken_at, rowid').all() as Row[]).map(toCheckpoint);
+    const disks = this.db.prepare('SELECT checkpoint, disk, layer, size_bytes AS sizeBytes FROM checkpoint_disk ORDER BY disk').all();
+    const ofEach = Map.groupBy(disks as DiskRow[], ({ checkpoint }) => checkpoint);
+    const rows = this.db.prepare('SELECT * FROM checkpoint ORDER BY taken_at, rowid').all() as Row[];
+    return rows.map(row => toCheckpoint(row, ofEach.get(row.id) ?? []));
   }
 
   get(id: string): Checkpoint | undefined {
     const row = this.db.prepare('SELECT * FROM checkpoint WHERE id = ?').get(id) as Row | undefined;
-    return row && toCheckpoint(row);
+    const disks = this.db
+      .prepare('SELECT checkpoint, disk, layer, size_bytes AS sizeBytes FROM checkpoint_disk WHERE checkpoint = ? ORDER BY disk')
+      .all(id) as DiskRow[];
+    return row && toCheckpoint(row, disks);
   }
 
-  add(checkpoint: Checkpoint): void {
-    const { pages } = checkpoint;
+  /** `fileParent`: the parent that its file names, which may be gone. */
+  add(checkpoint: Checkpoint, fileParent: string | null = checkpoint.parent): void {
+    const { pages, id } = checkpoint;
     this.db
-      .prepare('INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
+      .prepare('INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
       .run(
         checkpoint.id,
         checkpoint.title,
@@ -130,20 +164,92 @@ export class Catalog {
         pages.pointed,
         pages.absent,
         checkpoint.running ? 1 : 0,
+        fileParent,
+        checkpoint.trigger,
+        checkpoint.mode ?? null,
+        checkpoint.poweredOnMs,
+        checkpoint.pinned ? 1 : 0,
+        checkpoint.note,
       );
+    this.db.prepare('DELETE FROM checkpoint_disk WHERE checkpoint = ?').run(id);
+    const addDisk = this.db.prepare('INSERT INTO checkpoint_disk VALUES (?, ?, ?, ?)');
+    for (const { disk, layer, sizeBytes } of checkpoint.disks) addDisk.run(id, disk, layer, sizeBytes);
   }
 
-  rename(id: string, title: string): void {
-    this.db.prepare('UPDATE checkpoint SET title = ? WHERE id = ?').run(title, id);
+  /** Each checkpoint with the parent that it has and the one that its file names. */
+  parents(): ParentRow[] {
+    return this.db.prepare('SELECT id, parent, file_parent AS fileParent FROM checkpoint').all() as ParentRow[];
   }
 
-  /** Forgets a checkpoint whose file has gone; its children become roots. */
+  mark(id: string, marks: { readonly title: string; readonly note: string; readonly pinned: boolean }): void {
+    this.db
+      .prepare('UPDATE checkpoint SET title = ?, note = ?, pinned = ? WHERE id = ?')
+      .run(marks.title, marks.note, marks.pinned ? 1 : 0, id);
+  }
+
+  /** Forgets a checkpoint whose file has gone; its children are now its parent's. */
   forget(id: string): void {
     this.together(() => {
-      this.db.prepare('UPDATE checkpoint SET parent = NULL WHERE parent = ?').run(id);
+      this.db.prepare('UPDATE checkpoint SET parent = (SELECT parent FROM checkpoint WHERE id = ?) WHERE parent = ?').run(id, id);
       this.db.prepare('DELETE FROM checkpoint WHERE id = ?').run(id);
+      this.db.prepare('DELETE FROM checkpoint_disk WHERE checkpoint = ?').run(id);
       this.db.prepare('DELETE FROM meta WHERE value = ?').run(id);
     });
+  }
+
+  /** Everything that the files say too, before it is read from them again. What happened stays. */
+  clear(): void {
+    this.together(() =>
+      this.db.exec('DELETE FROM checkpoint; DELETE FROM checkpoint_disk; DELETE FROM layer; DELETE FROM meta; DELETE FROM intent'),
+    );
+  }
+
+  layers(): LayerRow[] {
+    return this.db.prepare('SELECT * FROM layer ORDER BY disk, id').all() as LayerRow[];
+  }
+
+  setLayers(layers: readonly LayerRow[]): void {
+    this.together(() => {
+      this.db.exec('DELETE FROM layer');
+      const add = this.db.prepare('INSERT INTO layer VALUES (?, ?, ?, ?, ?)');
+      for (const { id, disk, parent, kind, bytes } of layers) add.run(id, disk, parent, kind, bytes);
+    });
+  }
+
+  begin(operation: Intent['operation'], details: Intent['details']): number {
+    const { lastInsertRowid } = this.db
+      .prepare('INSERT INTO intent (operation, details, started_at) VALUES (?, ?, ?)')
+      .run(operation, JSON.stringify(details), new Date().toISOString());
+    return Number(lastInsertRowid);
+  }
+
+  /** It is done, or has failed and left nothing. */
+  end(intent: number): void {
+    this.db.prepare('DELETE FROM intent WHERE id = ?').run(intent);
+  }
+
+  intents(): Intent[] {
+    const rows = this.db.prepare('SELECT id, operation, details, started_at AS startedAt FROM intent ORDER BY id').all();
+    return (rows as (Omit<Intent, 'details'> & { details: string })[]).map(row => ({
+      ...row,
+      details: JSON.parse(row.details) as Intent['details'],
+    }));
+  }
+
+  record(event: HistoryEntry['event'], checkpoint: string | null, details: HistoryEntry['details']): void {
+    this.db
+      .prepare('INSERT INTO history (at, event, checkpoint, details) VALUES (?, ?, ?, ?)')
+      .run(new Date().toISOString(), event, checkpoint, JSON.stringify(details));
+    this.db.prepare('DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?').run(HISTORY_LIMIT);
+  }
+
+  /** Newest first. */
+  history(limit: number): HistoryEntry[] {
+    const rows = this.db.prepare('SELECT at, event, checkpoint, details FROM history ORDER BY id DESC LIMIT ?').all(limit);
+    return (rows as (Omit<HistoryEntry, 'details'> & { details: string })[]).map(row => ({
+      ...row,
+      details: JSON.parse(row.details) as HistoryEntry['details'],
+    }));
   }
 
   getMeta(key: MetaKey): string | undefined {
@@ -161,7 +267,7 @@ export class Catalog {
   }
 }
 
-function toCheckpoint(row: Row): Checkpoint {
+function toCheckpoint(row: Row, disks: readonly DiskRow[]): Checkpoint {
   return {
     id: row.id,
     title: row.title,
@@ -172,5 +278,11 @@ function toCheckpoint(row: Row): Checkpoint {
     bytesWritten: row.bytes_written,
     pages: { stored: row.pages_stored, zero: row.pages_zero, pointed: row.pages_pointed, absent: row.pages_absent },
     running: row.running === 1,
+    disks: disks.map(({ disk, layer, sizeBytes }) => ({ disk, layer, sizeBytes })),
+    trigger: row.trigger_kind as CheckpointTrigger,
+    mode: (row.mode ?? undefined) as CheckpointMode | undefined,
+    poweredOnMs: row.powered_on_ms,
+    pinned: row.pinned === 1,
+    note: row.note,
   };
 }

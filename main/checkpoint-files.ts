@@ -11,11 +11,11 @@ import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import { hostClock } from '#worker/host-clock.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import { nodeFiles } from '#worker/node-files.ts';
-import { checkpoint, type Checkpoint } from './ipc/contract.ts';
+import { checkpointFacts, type CheckpointFacts } from './ipc/contract.ts';
 
 /** What a checkpoint file says about itself. Throws CheckpointError when it is damaged. */
-export async function readCheckpointInfo(path: string): Promise<Checkpoint> {
-  return checkpoint.parse(readInfo(nodeFiles, path, nodeCodec)); // the contract's part of it
+export async function readCheckpointInfo(path: string): Promise<CheckpointFacts> {
+  return checkpointFacts.parse(readInfo(nodeFiles, path, nodeCodec)); // the contract's part of it
 }
 
 /** The ids of the checkpoints in `folder` whose files restoring `id` takes, itself included. */
@@ -34,7 +34,7 @@ export async function memoryMiBOf(path: string): Promise<number> {
 }
 
 /** A checkpoint of a VM that is off: a place in the tree, with no page and no device in it. */
-export async function takeWhenOff(order: CheckpointOrder, memoryMiB: number): Promise<Checkpoint> {
+export async function takeWhenOff(order: CheckpointOrder, memoryMiB: number): Promise<CheckpointFacts> {
   const { folder, ...request } = order;
   const ramBytes = memoryMiB * 1024 * 1024;
   const { info } = await takeCheckpoint(
@@ -50,7 +50,7 @@ export async function takeWhenOff(order: CheckpointOrder, memoryMiB: number): Pr
       startedMs: hostClock.nowMs(),
     },
   );
-  return checkpoint.parse(info);
+  return checkpointFacts.parse(info);
 }
 
 function absentPages(limit: number): FrozenPages {

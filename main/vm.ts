@@ -60,8 +60,7 @@ export class Vm {
   }
 
   summary(): VmSummary {
-    const { catalog, config, name } = this.bundle;
-    const current = catalog.getMeta('current');
+    const { config, name, current } = this.bundle;
     const fresh = this.stats && performance.now() - this.stats.at < STATS_LIFE_MS ? this.stats : { mips: 0, load: 0 };
     return {
       name,
@@ -92,7 +91,7 @@ export class Vm {
   start(options: StartOptions = {}): Promise<void> {
     return this.inTurn(async () => {
       if (this.busy) throw new ConfigError('VM_RUNNING', `${this.bundle.name} is running already.`);
-      const { catalog, config, name } = this.bundle;
+      const { config, name, current } = this.bundle;
       const from = options.cold ? undefined : this.startingPoint();
       if (from === undefined && config.kernel === undefined) {
         throw new ConfigError(
@@ -107,18 +106,16 @@ export class Vm {
         this.setState('off');
         throw error;
       }
-      catalog.setMeta('resume', undefined);
+      this.bundle.stand(current, undefined);
       this.listener.changed();
     });
   }
 
   /** Undefined: its kernel. */
   private startingPoint(): Checkpoint | undefined {
-    const { catalog, config } = this.bundle;
-    const resume = catalog.getMeta('resume');
+    const { catalog, config, current, resume } = this.bundle;
     if (resume !== undefined) return this.bundle.checkpoint(resume);
-    const current = config.kernel === undefined ? catalog.getMeta('current') : undefined;
-    const checkpoint = current === undefined ? undefined : catalog.get(current);
+    const checkpoint = config.kernel === undefined && current !== undefined ? catalog.get(current) : undefined;
     return checkpoint?.running ? checkpoint : undefined;
   }
 
@@ -150,19 +147,16 @@ export class Vm {
       const { catalog, config, name, checkpointsPath } = this.bundle;
       const order: CheckpointOrder = {
         id: newCheckpointId(),
-        parent: catalog.getMeta('current') ?? null,
+        parent: this.bundle.current ?? null,
         vmName: name,
         title: title === '' ? `Checkpoint ${catalog.list().length + 1}` : title,
         takenAt: new Date().toISOString(),
         folder: checkpointsPath,
       };
-      const taken = this.world
+      const facts = this.world
         ? await this.world.take(order, (step, share) => this.listener.progress(step, share))
         : await takeWhenOff(order, config.memoryMiB);
-      catalog.together(() => {
-        catalog.add(taken);
-        catalog.setMeta('current', taken.id);
-      });
+      const taken = this.bundle.add(facts);
       this.listener.changed();
       this.listener.checkpointsChanged();
       return taken;
@@ -184,10 +178,9 @@ export class Vm {
   }
 
   rename(id: string, title: string): Checkpoint {
-    this.bundle.checkpoint(id);
-    this.bundle.catalog.rename(id, title);
+    const renamed = this.bundle.mark(id, { title });
     this.listener.checkpointsChanged();
-    return this.bundle.checkpoint(id);
+    return renamed;
   }
 
   /** Ends the world, if any, and gives the bundle back. */
@@ -225,11 +218,7 @@ export class Vm {
   }
 
   private stand(checkpoint: Checkpoint, resume: boolean): void {
-    const { catalog } = this.bundle;
-    catalog.together(() => {
-      catalog.setMeta('current', checkpoint.id);
-      catalog.setMeta('resume', resume ? checkpoint.id : undefined);
-    });
+    this.bundle.stand(checkpoint.id, resume ? checkpoint.id : undefined);
     this.listener.changed();
     this.listener.checkpointsChanged();
   }

@@ -8,12 +8,12 @@ import {
   type CheckpointOrder,
   type CheckpointWorkerData,
 } from '#worker/checkpoint-protocol.ts';
-import type { Checkpoint } from './ipc/contract.ts';
+import { checkpointFacts, type CheckpointFacts } from './ipc/contract.ts';
 
 interface UnderWay {
   readonly title: string;
   progress(step: number, share: number): void;
-  resolve(info: Checkpoint): void;
+  resolve(info: CheckpointFacts): void;
   reject(error: Error): void;
 }
 
@@ -40,7 +40,7 @@ export class WorldCheckpoints {
   }
 
   /** Call it before the order is posted to the vcpu. */
-  expect(order: CheckpointOrder, progress: (step: number, share: number) => void): Promise<Checkpoint> {
+  expect(order: CheckpointOrder, progress: (step: number, share: number) => void): Promise<CheckpointFacts> {
     return new Promise((resolve, reject) => this.underWay.set(order.id, { title: order.title, progress, resolve, reject }));
   }
 
@@ -63,7 +63,7 @@ export class WorldCheckpoints {
       return;
     }
     this.underWay.delete(event.id);
-    if (event.kind === 'done') order.resolve(event.info);
+    if (event.kind === 'done') order.resolve(checkpointFacts.parse(event.info));
     else order.reject(errorOf(event.failure));
   }
 }

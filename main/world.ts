@@ -11,7 +11,7 @@ import type { WorldEnd } from '#worker/protocol.ts';
 import { RingReader, RingWriter, type Message } from '#worker/ring.ts';
 import { actionRing, eventRing, kernelDoorbell, vcpuDoorbell } from '#worker/world-block.ts';
 
-import type { Checkpoint } from './ipc/contract.ts';
+import type { CheckpointFacts } from './ipc/contract.ts';
 import type { WorldCheckpoints } from './world-checkpoints.ts';
 
 /** Who is told what a world does. A promise from `serialOutput` holds the world's events back until it settles. */
@@ -75,7 +75,7 @@ export class World {
   }
 
   /** Settles at step 836, or when it failed; the guest runs on either way. */
-  take(order: CheckpointOrder, progress: (step: number, share: number) => void): Promise<Checkpoint> {
+  take(order: CheckpointOrder, progress: (step: number, share: number) => void): Promise<CheckpointFacts> {
     const taken = this.checkpoints.expect(order, progress);
     this.post(protocol.ACTION_CHECKPOINT, protocol.encodeJson(order));
     return taken;

@@ -21,6 +21,9 @@ export interface CheckpointOrder {
   readonly takenAt: string;
   /** The folder of ID.ckpt files. */
   readonly folder: string;
+  readonly trigger?: string;
+  readonly mode?: string;
+  readonly poweredOnMs?: number;
 }
 
 /** workerData of the checkpoint worker. */

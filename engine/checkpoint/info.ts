@@ -18,11 +18,15 @@ export interface CheckpointInfo {
   readonly running: boolean;
   /** The disk layers that go with it. */
   readonly disks: readonly DiskPointer[];
+  readonly trigger: string;
+  /** Undefined when it has no disks. */
+  readonly mode: string | undefined;
+  readonly poweredOnMs: number;
 }
 
 export function infoOf(meta: CheckpointMeta, disks: readonly DiskPointer[], bytesWritten: number): CheckpointInfo {
-  const { id, title, parent = null, takenAt, pauseMs, totalMs, pages, running } = meta;
-  return { id, title, parent, takenAt, pauseMs, totalMs, bytesWritten, pages, running, disks };
+  const { id, title, parent = null, takenAt, pauseMs, totalMs, pages, running, trigger = 'user', mode, poweredOnMs = 0 } = meta;
+  return { id, title, parent, takenAt, pauseMs, totalMs, bytesWritten, pages, running, disks, trigger, mode, poweredOnMs };
 }
 
 /** From the file; checks its structure, not its pages. */

@@ -37,6 +37,10 @@ export interface CheckpointRequest {
   readonly takenAt: string;
   readonly ramBytes: number;
   readonly running: boolean;
+  /** Metadata that the kernel wants kept with it (format/schemas.ts). */
+  readonly trigger?: string;
+  readonly mode?: string;
+  readonly poweredOnMs?: number;
 }
 
 export interface TakeParts {
@@ -100,6 +104,9 @@ export async function takeCheckpoint(
       pauseMs: stopped.pauseMs,
       totalMs: clock.nowMs() - parts.startedMs,
       pages: index.counts(),
+      ...(request.trigger === undefined ? {} : { trigger: request.trigger }),
+      ...(request.mode === undefined ? {} : { mode: request.mode }),
+      ...(request.poweredOnMs === undefined ? {} : { poweredOnMs: request.poweredOnMs }),
     };
     const commitChecksum = writer.finish(meta, pointers.files, index);
     step(836, 1);

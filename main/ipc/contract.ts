@@ -49,7 +49,16 @@ export type VmSummary = z.infer<typeof vmSummary>;
 export const vmDetail = vmSummary.extend({ config: vmConfig, bundlePath: z.string(), checkpoints: z.number() });
 export type VmDetail = z.infer<typeof vmDetail>;
 
-export const checkpoint = z.object({
+/** What has a checkpoint taken (METHOD.md § 80). What a file of a newer Cairn says besides is taken for the user's: no policy touches it. */
+export const checkpointTrigger = z.enum(['user', 'period', 'on-battery', 'battery-low', 'suspend', 'shutdown', 'reset', 'power-off']);
+export type CheckpointTrigger = z.infer<typeof checkpointTrigger>;
+/** How a VM's disks are kept with its checkpoints: METHOD.md's second, third and first implementation. */
+export const checkpointMode = z.enum(['chain', 'copy', 'full-copy']);
+export type CheckpointMode = z.infer<typeof checkpointMode>;
+export const layerId = z.string().regex(/^[0-9a-f]{32}$/, 'a disk layer has an id of 32 hexadecimal digits');
+
+/** What a checkpoint's file says of it. */
+export const checkpointFacts = z.object({
   id: checkpointId,
   title: z.string(),
   parent: checkpointId.nullable(),
@@ -63,8 +72,35 @@ export const checkpoint = z.object({
   pages: z.object({ stored: z.number(), zero: z.number(), pointed: z.number(), absent: z.number() }),
   /** False for a checkpoint of a VM that was off. */
   running: z.boolean(),
+  /** The layer that each of its disks stood on (step 832). */
+  disks: z.array(z.object({ disk: z.string(), layer: layerId, sizeBytes: z.number() })),
+  trigger: checkpointTrigger.catch('user'),
+  mode: checkpointMode.optional().catch(undefined),
+  /** How long the VM had been powered on in its life. */
+  poweredOnMs: z.number(),
 });
+export type CheckpointFacts = z.infer<typeof checkpointFacts>;
+
+/** What only the user can say of a checkpoint; its title too, once it is renamed. */
+export const checkpointMarks = z.object({
+  /** Kept: no policy eliminates it, and the user only with force. */
+  pinned: z.boolean(),
+  note: z.string().max(4000, 'a note has at most 4000 characters'),
+});
+
+export const checkpoint = checkpointFacts.extend(checkpointMarks.shape);
 export type Checkpoint = z.infer<typeof checkpoint>;
+
+/** Something that happened to a VM's checkpoints or disks. */
+export const historyEntry = z.object({
+  /** ISO 8601, UTC. */
+  at: z.string(),
+  event: z.enum(['taken', 'reverted', 'eliminated', 'committed', 'converted', 'interrupted', 'repaired']),
+  checkpoint: checkpointId.nullable(),
+  /** Figures and names, by event (docs/formats/bundle.md). */
+  details: z.record(z.string(), z.unknown()),
+});
+export type HistoryEntry = z.infer<typeof historyEntry>;
 
 /** Progress of a checkpoint being taken, as a METHOD.md step number and the share of pages looked at. */
 export const checkpointProgress = z.object({ step: z.number(), share: z.number() });

@@ -20,8 +20,14 @@ export async function holdElsewhere(folder: string, path: string, kind: LockKind
   return {
     pid: child.pid!,
     refusal,
-    kill: () => child.kill('SIGKILL') && ended,
-    release: () => child.send('release') && ended,
+    kill: () => {
+      child.kill('SIGKILL');
+      return ended;
+    },
+    release: () => {
+      child.send('release');
+      return ended;
+    },
   };
 }
 

@@ -15,6 +15,11 @@ const taken: Checkpoint = {
   bytesWritten: 1,
   pages: { stored: 1, zero: 0, pointed: 0, absent: 0 },
   running: true,
+  disks: [],
+  trigger: 'user',
+  poweredOnMs: 0,
+  pinned: false,
+  note: '',
 };
 
 /** Answers from a table; an answer that is an Error is a refusal. */

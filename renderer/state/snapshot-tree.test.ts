@@ -14,6 +14,11 @@ const checkpoint = (id: string, parent: string | null): Checkpoint => ({
   bytesWritten: 1,
   pages: { stored: 1, zero: 0, pointed: 0, absent: 0 },
   running: true,
+  disks: [],
+  trigger: 'user',
+  poweredOnMs: 0,
+  pinned: false,
+  note: '',
 });
 const rows = (nodes: readonly TreeNode[]): string[] =>
   nodes.flatMap(node => [`${node.lane}${node.from[0]} ${node.id}`, ...rows(node.children)]);

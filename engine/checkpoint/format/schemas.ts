@@ -21,6 +21,12 @@ export const CheckpointMeta = defineState('metadata', 1, {
   /** Steps 800 to 832. */
   totalMs: f64,
   pages: struct({ stored: u32, zero: u32, pointed: u32, absent: u32 }),
+  /** What had it taken (§ 80): `user` when left out. */
+  trigger: optional(text(32)),
+  /** The implementation of METHOD.md that its disks were kept by. */
+  mode: optional(text(32)),
+  /** How long the VM had been powered on in its life, in ms, without pauses: the time that policies count in. */
+  poweredOnMs: optional(f64),
 });
 export type CheckpointMeta = StateOf<typeof CheckpointMeta>;
 

@@ -1,0 +1,109 @@
+/**
+ * What opening a bundle mends. The files are the truth: half files go, the catalogue learns of whole files that it does not know and forgets those that have
+ * gone, and takes what state.json says; a state.json that is lost is made from the catalogue, and from the files what neither has.
+ */
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Catalog } from './catalog.ts';
+import { checkpointId, type Checkpoint, type CheckpointFacts } from './ipc/contract.ts';
+import { problem } from './problem.ts';
+import { goneParents, livingParent, NEW_STATE, readVmState, STATE_FILE, writeVmState, type StateOfVm } from './vm-state.ts';
+
+const CHECKPOINTS = 'checkpoints';
+const SUFFIX = '.ckpt';
+
+/** Reads what a checkpoint file says about itself, or throws. */
+export type ReadCheckpointInfo = (path: string) => Promise<CheckpointFacts>;
+
+export async function reconcile(
+  path: string,
+  name: string,
+  catalog: Catalog,
+  readInfo: ReadCheckpointInfo,
+): Promise<{ state: StateOfVm; notices: string[] }> {
+  const notices: string[] = [];
+  const said = readSaid(path, name, notices);
+  const known = new Map(catalog.list().map(checkpoint => [checkpoint.id, checkpoint]));
+  const files = checkpointFiles(join(path, CHECKPOINTS));
+  const found = new Set(files);
+  const added: CheckpointFacts[] = [];
+  for (const id of files) {
+    if (known.has(id)) continue;
+    try {
+      added.push({ ...(await readInfo(join(path, CHECKPOINTS, id + SUFFIX))), id });
+    } catch (error) {
+      notices.push(`${name}: the checkpoint file ${id}${SUFFIX} is left out, for it cannot be read: ${problem(error)}`);
+    }
+  }
+  const old = said ?? fromCatalog(catalog);
+  const parents = { ...old.gone, ...Object.fromEntries([...known.values()].map(({ id, parent }) => [id, parent])) };
+  catalog.together(() => {
+    for (const facts of added) {
+      const parent = livingParent(facts.parent, id => found.has(id), parents);
+      catalog.add({ ...facts, ...marksOf(facts, old), parent }, facts.parent);
+    }
+    for (const [id, checkpoint] of known) {
+      if (found.has(id)) catalog.mark(id, marksOf(checkpoint, old));
+      else {
+        if (!(id in old.gone)) notices.push(`${name}: the checkpoint “${checkpoint.title}” is gone, for its file ${id}${SUFFIX} is.`);
+        catalog.forget(id);
+      }
+    }
+  });
+  const state = stateFor(old, catalog, parents);
+  if (JSON.stringify(state) !== JSON.stringify(said)) writeVmState(path, state);
+  catalog.setMeta('current', state.current);
+  catalog.setMeta('resume', state.resume);
+  return { state, notices };
+}
+
+/** Ids of the whole files in the folder. What was never published is removed; what is the user's own stays. */
+function checkpointFiles(folder: string): string[] {
+  mkdirSync(folder, { recursive: true });
+  const ids: string[] = [];
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    if (/\.(ckpt|pages)\.part$/.test(entry.name)) rmSync(join(folder, entry.name), { force: true });
+    const id = entry.name.endsWith(SUFFIX) ? entry.name.slice(0, -SUFFIX.length) : '';
+    if (checkpointId.safeParse(id).success) ids.push(id);
+  }
+  return ids.toSorted();
+}
+
+function readSaid(path: string, name: string, notices: string[]): StateOfVm | undefined {
+  rmSync(join(path, `${STATE_FILE}.tmp`), { force: true });
+  const said = readVmState(path);
+  if (said !== 'damaged') return said;
+  renameSync(join(path, STATE_FILE), join(path, `${STATE_FILE}.damaged-${process.pid}`));
+  notices.push(`${name}: its state.json was damaged and has been made anew from the catalogue.`);
+  return undefined;
+}
+
+/** Of a bundle without a state.json: one of an older Cairn, or one that has lost it. */
+function fromCatalog(catalog: Catalog): StateOfVm {
+  const current = catalog.getMeta('current');
+  const resume = catalog.getMeta('resume');
+  return {
+    ...NEW_STATE,
+    ...(current === undefined ? {} : { current }),
+    ...(resume === undefined ? {} : { resume }),
+    marks: Object.fromEntries(catalog.list().map(({ id, title, note, pinned }) => [id, { title, note, pinned }])),
+  };
+}
+
+function marksOf(facts: CheckpointFacts, { marks }: StateOfVm): Pick<Checkpoint, 'title' | 'note' | 'pinned'> {
+  return { title: facts.title, note: '', pinned: false, ...marks[facts.id] };
+}
+
+function stateFor(old: StateOfVm, catalog: Catalog, parents: StateOfVm['gone']): StateOfVm {
+  const checkpoints = catalog.list();
+  const living = new Set(checkpoints.map(({ id }) => id));
+  const current = livingParent(old.current ?? null, id => living.has(id), parents);
+  return {
+    ...(current === null ? {} : { current }),
+    ...(old.resume !== undefined && living.has(old.resume) ? { resume: old.resume } : {}),
+    poweredOnMs: Math.max(old.poweredOnMs, ...checkpoints.map(({ poweredOnMs }) => poweredOnMs)),
+    marks: Object.fromEntries(Object.entries(old.marks).filter(([id]) => living.has(id))),
+    gone: goneParents(catalog.parents(), new Set()),
+  };
+}

@@ -1,0 +1,94 @@
+/**
+ * state.json in a bundle: what no other file can say, and what a lost catalogue must not take with it (docs/formats/bundle.md). Replaced whole and durably; written
+ * before the catalogue, which mirrors it.
+ */
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { nodeFiles, storageError } from '#worker/node-files.ts';
+import type { ParentRow } from './catalog.ts';
+import { checkpointId, checkpointMarks } from './ipc/contract.ts';
+
+export const STATE_FILE = 'state.json';
+
+/** What the user said of one checkpoint; what is left out is as its file says. */
+const marks = z.object({
+  title: z.string().max(200).exactOptional(),
+  note: checkpointMarks.shape.note.exactOptional(),
+  pinned: checkpointMarks.shape.pinned.exactOptional(),
+});
+export type Marks = z.infer<typeof marks>;
+
+const stateSchema = z.object({
+  version: z.literal(1),
+  /** The checkpoint that the machine's present state descends from. */
+  current: checkpointId.optional(),
+  /** The checkpoint that the next start goes on from. */
+  resume: checkpointId.optional(),
+  /** How long the VM has been powered on in its life. */
+  poweredOnMs: z.number().min(0),
+  marks: z.record(checkpointId, marks),
+  /** Checkpoints that are gone, and the parent that each one's children have instead: their files name it still. */
+  gone: z.record(checkpointId, checkpointId.nullable()),
+});
+export type StateOfVm = Readonly<Omit<z.infer<typeof stateSchema>, 'version'>>;
+
+export const NEW_STATE: StateOfVm = { poweredOnMs: 0, marks: {}, gone: {} };
+
+/** Undefined when there is none; `damaged` when it is not valid. */
+export function readVmState(folder: string): StateOfVm | 'damaged' | undefined {
+  let text: string;
+  try {
+    text = readFileSync(join(folder, STATE_FILE), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw storageError(error, join(folder, STATE_FILE), 'read');
+  }
+  try {
+    const { version: _version, ...state } = stateSchema.parse(JSON.parse(text));
+    return state;
+  } catch {
+    return 'damaged';
+  }
+}
+
+/** Returns when it is durable. */
+export function writeVmState(folder: string, state: StateOfVm): void {
+  const path = join(folder, STATE_FILE);
+  try {
+    writeFileSync(`${path}.tmp`, `${JSON.stringify(stateSchema.parse({ version: 1, ...state }), undefined, 2)}\n`);
+    const file = openSync(`${path}.tmp`, 'r+');
+    try {
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(`${path}.tmp`, path);
+  } catch (cause) {
+    throw storageError(cause, path, 'written');
+  }
+  nodeFiles.syncFolder(folder);
+}
+
+/** `gone` once `doomed` are: for each checkpoint that stays and whose file names a parent that does not, the parent that it has then. */
+export function goneParents(checkpoints: readonly ParentRow[], doomed: ReadonlySet<string>): StateOfVm['gone'] {
+  const parents = new Map(checkpoints.map(({ id, parent }) => [id, parent]));
+  const gone: Record<string, string | null> = {};
+  for (const { id, parent, fileParent } of checkpoints) {
+    if (doomed.has(id) || fileParent === null) continue;
+    let living = parent;
+    while (living !== null && doomed.has(living)) living = parents.get(living) ?? null;
+    if (living !== fileParent) gone[fileParent] = living;
+  }
+  return gone;
+}
+
+/** The parent that a checkpoint has now whose file names `parent`: the nearest that is there. */
+export function livingParent(parent: string | null, isThere: (id: string) => boolean, gone: StateOfVm['gone']): string | null {
+  const seen = new Set<string>();
+  for (let at = parent; at !== null && !seen.has(at); at = gone[at] ?? null) {
+    if (isThere(at)) return at;
+    seen.add(at);
+  }
+  return null;
+}
