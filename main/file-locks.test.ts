@@ -42,7 +42,8 @@ describe('locks on files, inside one process', () => {
     symlinkSync(disk, link);
     linkSync(disk, hard);
     writeFileSync(other, 'another');
-    using _writer = locks.take(link, 'exclusive', 'writer');
+    using writer = locks.take(link, 'exclusive', 'writer');
+    expect(writer.kind).toBe('exclusive');
     expect(() => locks.take(disk, 'shared', 'reader')).toThrow(/writer/);
     expect(() => locks.take(hard, 'shared', 'reader')).toThrow(/writer/);
     using free = locks.take(other, 'exclusive', 'reader');
@@ -65,7 +66,8 @@ describe('locks on files, between processes', () => {
     expect(() => locks.take(disk, 'shared', 'here')).toThrow(`${disk} cannot be opened, for debian (process ${writer.pid}) writes to it`);
     await writer.release();
     const reader = await holdElsewhere(locksFolder, disk, 'shared', 'debian');
-    using _also = locks.take(disk, 'shared', 'here');
+    using also = locks.take(disk, 'shared', 'here');
+    expect(also.kind).toBe('shared');
     expect(() => locks.take(disk, 'exclusive', 'here')).toThrow(`debian (process ${reader.pid})`);
     expect((await holdElsewhere(locksFolder, disk, 'exclusive', 'third')).refusal).toContain(`here (process ${process.pid})`);
     await reader.release();
@@ -76,7 +78,8 @@ describe('locks on files, between processes', () => {
     expect(writer.refusal).toBeUndefined();
     expect(() => locks.take(disk, 'shared', 'here')).toThrow(/debian/);
     await writer.kill();
-    using _mine = locks.take(disk, 'exclusive', 'here');
+    using mine = locks.take(disk, 'exclusive', 'here');
+    expect(mine.kind).toBe('exclusive');
     expect(() => locks.take(disk, 'shared', 'also here')).toThrow(`${disk} cannot be opened, for here (in this Cairn) writes to it`);
     expect(readdirSync(locksFolder).filter(name => name.includes(`.${writer.pid}-`))).toEqual([]);
   });
