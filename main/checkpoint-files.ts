@@ -1,6 +1,6 @@
 /** What main needs to know of checkpoint files (docs/formats/checkpoint.md): facts about one, which others it points to, and one of a VM that is off. */
-import { readCheckpointInfo as readInfo, neededCheckpoints as needed } from '#engine/checkpoint/info.ts';
-import { inspectCheckpoint as inspect, type Inspection } from '#engine/checkpoint/inspect.ts';
+import { readCheckpointInfo as readInfo, neededFiles as needed } from '#engine/checkpoint/info.ts';
+import { inspectCheckpoint as inspect, inspectPages, type Inspection, type PagesInspection } from '#engine/checkpoint/inspect.ts';
 import { DEFAULT_PACE, Pace } from '#engine/checkpoint/pace.ts';
 import type { FrozenPages } from '#engine/checkpoint/ports.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
@@ -18,14 +18,14 @@ export async function readCheckpointInfo(path: string): Promise<CheckpointFacts>
   return checkpointFacts.parse(readInfo(nodeFiles, path, nodeCodec)); // the contract's part of it
 }
 
-/** The ids of the checkpoints in `folder` whose files restoring `id` takes, itself included. */
-export async function neededCheckpoints(folder: string, id: string): Promise<string[]> {
+/** The paths of the files in `folder` that restoring `id` takes, its own first. */
+export async function neededFiles(folder: string, id: string): Promise<string[]> {
   return needed(new CheckpointStore(nodeFiles, folder), id, nodeCodec);
 }
 
-/** The whole file, every checksum in it checked, for `cairn inspect`. */
-export async function inspectCheckpoint(path: string): Promise<Inspection> {
-  return inspect(nodeFiles, path, nodeCodec, true);
+/** The whole file, or what is left of it (ID.pages), every checksum in it checked, for `cairn inspect`. */
+export async function inspectCheckpoint(path: string): Promise<Inspection | PagesInspection> {
+  return path.endsWith('.pages') ? inspectPages(nodeFiles, path, nodeCodec, true) : inspect(nodeFiles, path, nodeCodec, true);
 }
 
 /** The size of the machine that it is a checkpoint of. */

@@ -4,13 +4,13 @@
  */
 import { constants, existsSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { ConfigError, IpcError } from '#engine/errors/errors.ts';
 import type { WorldEnd } from '#worker/protocol.ts';
 import { readBootFiles } from './boot-files.ts';
 import { Bundle, inUse } from './bundle.ts';
 import { Catalog } from './catalog.ts';
-import { neededCheckpoints, readCheckpointInfo } from './checkpoint-files.ts';
+import { neededFiles, readCheckpointInfo } from './checkpoint-files.ts';
 import { ConsoleHub } from './console-hub.ts';
 import { HostClientHere } from './host-client.ts';
 import type { EventName, Events, HostClient, Params, RequestName, Result, VmDetail, VmSummary } from './ipc/contract.ts';
@@ -294,11 +294,10 @@ export class HostService {
         `${name} has no checkpoint ${checkpoint}: \`cairn checkpoint list ${name}\` shows those it has.`,
       );
     }
-    const needed = await neededCheckpoints(folder, checkpoint);
+    const needed = await neededFiles(folder, checkpoint);
     Bundle.create(to, config);
     try {
-      for (const id of needed)
-        await copyFile(join(folder, `${id}.ckpt`), join(to, 'checkpoints', `${id}.ckpt`), constants.COPYFILE_FICLONE);
+      for (const file of needed) await copyFile(file, join(to, 'checkpoints', basename(file)), constants.COPYFILE_FICLONE);
       await this.command('checkpoint.revert', { name: as, id: checkpoint }, async vm => {
         await vm.revert(checkpoint);
         return vm.summary();

@@ -4,7 +4,7 @@ import { CheckpointError } from '#engine/errors/errors.ts';
 import {
   errorOf,
   type CheckpointEvent,
-  type CheckpointFinish,
+  type CheckpointCommand,
   type CheckpointOrder,
   type CheckpointWorkerData,
 } from '#worker/checkpoint-protocol.ts';
@@ -20,6 +20,8 @@ interface UnderWay {
 export class WorldCheckpoints {
   private readonly worker: Worker;
   private readonly underWay = new Map<string, UnderWay>();
+  private readonly eliminations = new Map<string, { resolve(): void; reject(error: Error): void }>();
+  private tickets = 1;
   private readonly exited: Promise<void>;
   private problem = 'the VM ended before that';
 
@@ -34,6 +36,9 @@ export class WorldCheckpoints {
           reject(new CheckpointError('CHECKPOINT_LOST', `The checkpoint “${title}” was not taken: ${this.problem}.`));
         }
         this.underWay.clear();
+        for (const { reject } of this.eliminations.values())
+          reject(new CheckpointError('CHECKPOINT_LOST', `Not every checkpoint was deleted: ${this.problem}. Look at those that are left.`));
+        this.eliminations.clear();
         resolve();
       });
     });
@@ -44,10 +49,18 @@ export class WorldCheckpoints {
     return new Promise((resolve, reject) => this.underWay.set(order.id, { title: order.title, progress, resolve, reject }));
   }
 
+  /** Eliminates checkpoints of `folder` (engine/checkpoint/eliminate.ts) between two that are taken. */
+  eliminate(folder: string, ids: readonly string[]): Promise<void> {
+    const ticket = String(this.tickets++);
+    return new Promise((resolve, reject) => {
+      this.eliminations.set(ticket, { resolve, reject });
+      this.command({ kind: 'eliminate', ticket, folder, ids });
+    });
+  }
+
   /** The vcpu worker has ended: what was stopped for (804-814) is still written, then the worker ends. */
   async finish(): Promise<void> {
-    const message: CheckpointFinish = { kind: 'finish' };
-    this.worker.postMessage(message);
+    this.command({ kind: 'finish' });
     await this.exited;
   }
 
@@ -55,7 +68,18 @@ export class WorldCheckpoints {
     await this.worker.terminate();
   }
 
+  private command(command: CheckpointCommand): void {
+    this.worker.postMessage(command);
+  }
+
   private receive(event: CheckpointEvent): void {
+    if (event.kind === 'eliminated') {
+      const waiting = this.eliminations.get(event.ticket);
+      this.eliminations.delete(event.ticket);
+      if (event.failure) waiting?.reject(errorOf(event.failure));
+      else waiting?.resolve();
+      return;
+    }
     const order = this.underWay.get(event.id);
     if (!order) return;
     if (event.kind === 'progress') {

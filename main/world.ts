@@ -74,6 +74,11 @@ export class World {
     this.flush();
   }
 
+  /** Removes checkpoints of `folder` between two that are taken. */
+  eliminate(folder: string, ids: readonly string[]): Promise<void> {
+    return this.checkpoints.eliminate(folder, ids);
+  }
+
   /** Settles at step 836, or when it failed; the guest runs on either way. */
   take(order: CheckpointOrder, progress: (step: number, share: number) => void): Promise<CheckpointFacts> {
     const taken = this.checkpoints.expect(order, progress);

@@ -1,13 +1,21 @@
 /** The checkpoint worker's jobs, one after another: checkpoints are written in the order in which they were stopped. */
 import type { MessagePort } from 'node:worker_threads';
 import { baseFromFile, type Base } from '#engine/checkpoint/base.ts';
+import { eliminateCheckpoints } from '#engine/checkpoint/eliminate.ts';
 import { DEFAULT_PACE, Pace, type PaceStep } from '#engine/checkpoint/pace.ts';
 import type { HostClock } from '#engine/checkpoint/ports.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { takeCheckpoint } from '#engine/checkpoint/take.ts';
 import { FrozenMap, memoryStats, touchSlot } from '#engine/memory/mmm.ts';
 import type { HostFiles } from '#engine/ports/host-files.ts';
-import { failureOf, type CheckpointEvent, type CheckpointJob, type CheckpointReply } from './checkpoint-protocol.ts';
+import {
+  failureOf,
+  type CheckpointCommand,
+  type CheckpointEvent,
+  type CheckpointJob,
+  type CheckpointReply,
+  type Failure,
+} from './checkpoint-protocol.ts';
 import { nodeCodec } from './node-codec.ts';
 
 /** With less of the pool free than this, the stream hurries: each copied page that it writes is one that the VM gets back. */
@@ -38,6 +46,19 @@ export class CheckpointJobQueue {
 
   add(job: CheckpointJob): void {
     this.turn = this.turn.then(() => this.run(job));
+  }
+
+  /** Between two takes, in the order in which it was told. */
+  eliminate({ ticket, folder, ids }: CheckpointCommand & { kind: 'eliminate' }): void {
+    this.turn = this.turn.then(() => {
+      let failure: Failure | undefined;
+      try {
+        eliminateCheckpoints(new CheckpointStore(this.parts.files, folder), ids, nodeCodec);
+      } catch (error) {
+        failure = failureOf(error);
+      }
+      this.parts.toKernel({ kind: 'eliminated', ticket, failure });
+    });
   }
 
   /** Settles when everything added so far is done. */

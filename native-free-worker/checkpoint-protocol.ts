@@ -2,6 +2,7 @@
  * What kernel, vcpu worker and checkpoint worker say to each other about checkpoints.
  *
  *   kernel ── ACTION_CHECKPOINT { CheckpointOrder } ──▶ vcpu ── CheckpointJob ──▶ checkpoint worker ── CheckpointEvent ──▶ kernel
+ *   kernel ── CheckpointCommand ───────────────────────────────────────────────▶ checkpoint worker ── CheckpointEvent ──▶ kernel
  *                                                       vcpu ◀── CheckpointReply (and its doorbell) ──┘
  *
  * The vcpu and the checkpoint worker share a MessagePort; the kernel hears the checkpoint worker by its worker's messages.
@@ -57,12 +58,16 @@ export interface CheckpointReply {
 export type CheckpointEvent =
   | { readonly kind: 'progress'; readonly id: string; readonly step: number; readonly share: number }
   | { readonly kind: 'done'; readonly id: string; readonly info: CheckpointInfo }
-  | { readonly kind: 'failed'; readonly id: string; readonly failure: Failure };
+  | { readonly kind: 'failed'; readonly id: string; readonly failure: Failure }
+  /** Without a failure: they are eliminated. */
+  | { readonly kind: 'eliminated'; readonly ticket: string; readonly failure: Failure | undefined };
 
-/** kernel → checkpoint worker: no more will come; end when what is under way is done. */
-export interface CheckpointFinish {
-  readonly kind: 'finish';
-}
+/** kernel → checkpoint worker. */
+export type CheckpointCommand =
+  /** No more will come; end when what is under way is done. */
+  | { readonly kind: 'finish' }
+  /** While a world runs, checkpoints of its folder are eliminated here, between two takes, for one that is being written may point to any of them. */
+  | { readonly kind: 'eliminate'; readonly ticket: string; readonly folder: string; readonly ids: readonly string[] };
 
 export function failureOf(error: unknown): Failure {
   return {

@@ -51,7 +51,7 @@ const order = (id: string) => ({ id, parent: null, vmName: 'Debian', title: 'Bef
 /** What came of the checkpoint `id`; the VM writes as fast as it can until then. */
 async function outcome(id: string): Promise<CheckpointEvent> {
   for (let turn = 1; ; turn++) {
-    const found = events.find(event => event.id === id && event.kind !== 'progress');
+    const found = events.find(event => event.kind !== 'eliminated' && event.id === id && event.kind !== 'progress');
     if (found) return found;
     for (let i = 0; i < 200; i++) vm.write((turn * 31 + i * 7) % RAM, turn);
     software.work();
@@ -110,6 +110,28 @@ test('after a restore, the next checkpoint points to the file restored from', as
     info: { pages: { stored: 1, pointed: RAM - 1, zero: 0, absent: 1 } },
   });
   await settle();
+});
+
+test('checkpoints are eliminated after the takes that were ordered before, and the next one is none the worse', async () => {
+  for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+  software.take(order('checkpoint1'));
+  vm.write(5, 1);
+  software.take(order('checkpoint2'));
+  while (!events.some(event => event.kind === 'done')) await new Promise(resolve => setImmediate(resolve));
+  worker.postMessage({ kind: 'eliminate', ticket: 'a', folder, ids: ['checkpoint1', 'nosuchcheckpoint'] });
+  worker.postMessage({ kind: 'eliminate', ticket: 'b', folder, ids: ['checkpoint1'] });
+  await outcome('checkpoint2');
+  while (events.filter(event => event.kind === 'eliminated').length < 2) await new Promise(resolve => setImmediate(resolve));
+  expect(events).toContainEqual({ kind: 'eliminated', ticket: 'a', failure: expect.objectContaining({ code: 'NO_SUCH_CHECKPOINT' }) });
+  expect(events).toContainEqual({ kind: 'eliminated', ticket: 'b', failure: undefined });
+  const instant = vm.contents();
+  software.take(order('checkpoint3'));
+  expect(await outcome('checkpoint3')).toMatchObject({ kind: 'done' });
+  await settle();
+  expect(readdirSync(folder).toSorted()).toEqual(['checkpoint1.pages', 'checkpoint2.ckpt', 'checkpoint3.ckpt']);
+  const store = new CheckpointStore(nodeFiles, folder);
+  restoreCheckpoint(store, store.pathOf('checkpoint3'), other, nodeCodec);
+  expect(other.contents()).toEqual(instant);
 });
 
 test('a checkpoint that cannot be taken is reported, and leaves nothing', async () => {

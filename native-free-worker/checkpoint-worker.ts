@@ -1,7 +1,7 @@
 /** Entry of a world's checkpoint worker: streams original pages to checkpoint files while the VM runs. */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { CheckpointJobQueue } from './checkpoint-job-queue.ts';
-import type { CheckpointFinish, CheckpointJob, CheckpointWorkerData } from './checkpoint-protocol.ts';
+import type { CheckpointCommand, CheckpointJob, CheckpointWorkerData } from './checkpoint-protocol.ts';
 import { hostClock } from './host-clock.ts';
 import { nodeFiles } from './node-files.ts';
 import { vcpuDoorbell } from './world-block.ts';
@@ -19,8 +19,8 @@ const queue = new CheckpointJobQueue({
   toKernel: event => kernel.postMessage(event),
 });
 vcpu.on('message', (job: CheckpointJob) => queue.add(job));
-kernel.on('message', ({ kind }: CheckpointFinish) => {
-  if (kind !== 'finish') return;
+kernel.on('message', (command: CheckpointCommand) => {
+  if (command.kind === 'eliminate') return queue.eliminate(command);
   for (let late; (late = receiveMessageOnPort(vcpu)) !== undefined;) queue.add((late as { message: CheckpointJob }).message);
   void queue.idle().then(() => {
     vcpu.close();

@@ -1,7 +1,9 @@
 /** The earlier checkpoint that a new one may point into (§137): the last one published in, or restored into, this world. */
+import { CheckpointError } from '../errors/errors.ts';
 import type { HostFiles } from '../ports/host-files.ts';
 import { INDEX_POINTED, INDEX_STORED, INDEX_ZERO, MAX_FILES } from './format/layout.ts';
-import type { PageIndex } from './format/page-index.ts';
+import { groupOf, type PageIndex } from './format/page-index.ts';
+import { PagesReader } from './format/pages-reader.ts';
 import { CheckpointReader } from './format/reader.ts';
 import type { PointedFile } from './format/schemas.ts';
 import type { Codec, FrozenPages } from './ports.ts';
@@ -33,12 +35,14 @@ export class Pointers {
   /** The files table of the new checkpoint: those of the base that are pointed to. */
   readonly files: PointedFile[] = [];
   private readonly base: Base | undefined;
+  /** For each kind from INDEX_STORED on, whether the file has that page group. */
+  private readonly has: readonly ((group: number) => boolean)[];
   private readonly numbers = new Map<string, number>();
 
-  /** A base of another folder, or one whose files have gone, is not pointed to. */
-  constructor(base: Base | undefined, store: CheckpointStore) {
-    const usable = base !== undefined && base.folder === store.folder && [base.self, ...base.files].every(file => isThere(file, store));
-    this.base = usable ? base : undefined;
+  /** A base of another folder is not pointed to, nor is what has gone of its files. */
+  constructor(base: Base | undefined, store: CheckpointStore, codec: Codec) {
+    this.base = base?.folder === store.folder ? base : undefined;
+    this.has = this.base ? [this.base.self, ...this.base.files].map(file => presence(file, store, codec)) : [];
   }
 
   /** Puts the entry of `gppn` into `index` if it can be had from the base; false when the page must be looked at. */
@@ -50,7 +54,7 @@ export class Pointers {
       index.kinds[gppn] = INDEX_ZERO;
       return true;
     }
-    if (kind < INDEX_STORED) return false;
+    if (kind < INDEX_STORED || !this.has[kind - INDEX_STORED]!(groupOf(base.index.places[gppn]!))) return false;
     const number = this.number(kind === INDEX_STORED ? base.self : base.files[kind - INDEX_POINTED]!);
     if (number === undefined) return false;
     index.kinds[gppn] = INDEX_POINTED + number;
@@ -66,8 +70,21 @@ export class Pointers {
   }
 }
 
-function isThere(file: PointedFile, store: CheckpointStore): boolean {
-  if (!store.has(file.id)) return false;
-  using opened = store.files.openRead(store.pathOf(file.id));
-  return opened.size() === file.sizeBytes;
+/** Whether a page group can be read: any of a checkpoint that is there, those that are left of an eliminated one, none if the file is another one. */
+function presence(file: PointedFile, store: CheckpointStore, codec: Codec): (group: number) => boolean {
+  const path = store.findPages(file.id);
+  if (path === store.pathOf(file.id)) {
+    using opened = store.files.openRead(path);
+    return opened.size() === file.sizeBytes ? () => true : () => false;
+  }
+  if (path === undefined) return () => false;
+  try {
+    using reader = PagesReader.openPages(store.files, path, codec);
+    if (reader.commitChecksum !== file.commitChecksum || reader.sizeBytes !== file.sizeBytes) return () => false;
+    const groups = reader.groups.map((_, group) => reader.hasGroup(group));
+    return group => groups[group] === true;
+  } catch (error) {
+    if (error instanceof CheckpointError) return () => false; // it is damaged
+    throw error;
+  }
 }

@@ -6,7 +6,7 @@ import { FakeVm, fullSpeed, testClock } from '#test/support/fake-vm.ts';
 import { MemoryFiles, type AfterCrash } from '#test/support/memory-files.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import { baseFromFile, type Base } from './base.ts';
-import { readCheckpointInfo, neededCheckpoints } from './info.ts';
+import { readCheckpointInfo, neededFiles } from './info.ts';
 import { inspectCheckpoint } from './inspect.ts';
 import { restoreCheckpoint } from './restore.ts';
 import { whileStopped } from './stopped.ts';
@@ -186,7 +186,7 @@ describe('pointers to earlier checkpoints', () => {
       restore(n);
       expect(other.contents()).toEqual(instants[n - 1]);
     }
-    expect(neededCheckpoints(store, id(4), nodeCodec).toSorted()).toEqual([1, 2, 3, 4].map(id));
+    expect(neededFiles(store, id(4), nodeCodec).toSorted()).toEqual([1, 2, 3, 4].map(n => store.pathOf(id(n))));
   });
 
   test('after a restore the next checkpoint points to the file that was restored', async () => {

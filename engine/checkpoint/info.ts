@@ -35,8 +35,8 @@ export function readCheckpointInfo(files: HostFiles, path: string, codec: Codec)
   return infoOf(reader.meta, reader.disks, reader.sizeBytes);
 }
 
-/** The ids of all checkpoints in the store whose files restoring `id` takes, itself included. */
-export function neededCheckpoints(store: CheckpointStore, id: string, codec: Codec): string[] {
+/** The paths of all files that restoring `id` takes, its own first. */
+export function neededFiles(store: CheckpointStore, id: string, codec: Codec): string[] {
   using reader = CheckpointReader.open(store.files, store.pathOf(id), codec);
-  return [id, ...reader.files.map(file => file.id)];
+  return [reader.path, ...reader.files.map(file => store.findPages(file.id) ?? store.pathOf(file.id))];
 }

@@ -1,6 +1,7 @@
 /** `cairn inspect FILE`: a checkpoint file as plain JSON. */
 import type { HostFiles } from '../ports/host-files.ts';
 import { VERSION } from './format/layout.ts';
+import { PagesReader } from './format/pages-reader.ts';
 import { CheckpointReader } from './format/reader.ts';
 import { infoOf, type CheckpointInfo } from './info.ts';
 import type { Codec } from './ports.ts';
@@ -36,6 +37,30 @@ export function inspectCheckpoint(files: HostFiles, path: string, codec: Codec, 
     pointsTo: reader.files.map(({ id, sizeBytes }) => ({ id, sizeBytes })),
     devices: reader.devices().map(device => ({ ...device, state: plain(device.state) })),
   };
+}
+
+/** What is left of an eliminated checkpoint (ID.pages). */
+export interface PagesInspection {
+  readonly format: number;
+  readonly path: string;
+  readonly id: string;
+  readonly vmName: string;
+  readonly title: string;
+  readonly eliminated: true;
+  readonly groups: number;
+  /** Groups that are not holes, and their bytes in the file. */
+  readonly groupsLeft: number;
+  readonly bytesLeft: number;
+}
+
+/** Throws CheckpointError when its frame is damaged, or, with `verify`, one of the groups that are left. */
+export function inspectPages(files: HostFiles, path: string, codec: Codec, verify = false): PagesInspection {
+  using reader = PagesReader.openPages(files, path, codec);
+  const { id, vmName, title } = reader.meta;
+  const left = [...reader.groups.keys()].filter(group => reader.hasGroup(group));
+  if (verify) for (const group of left) reader.readGroup(group);
+  const bytesLeft = left.reduce((sum, group) => sum + reader.groups[group]!.storedLength, 0);
+  return { format: VERSION, path, id, vmName, title, eliminated: true, groups: reader.groups.length, groupsLeft: left.length, bytesLeft };
 }
 
 /** Bytes as hexadecimal text, long ones cut. */

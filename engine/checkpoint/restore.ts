@@ -7,6 +7,7 @@ import { CheckpointError } from '../errors/errors.ts';
 import { PAGE_SIZE } from '../memory/layout.ts';
 import { INDEX_ABSENT, INDEX_POINTED, INDEX_STORED } from './format/layout.ts';
 import { groupOf, slotOf } from './format/page-index.ts';
+import { PagesReader } from './format/pages-reader.ts';
 import { CheckpointReader } from './format/reader.ts';
 import { damaged } from './format/schemas.ts';
 import { infoOf, type CheckpointInfo } from './info.ts';
@@ -30,7 +31,7 @@ export function restoreCheckpoint(
 ): { info: CheckpointInfo; epoch: number } {
   using opened = new DisposableStack();
   const reader = opened.use(CheckpointReader.open(store.files, path, codec));
-  const readers = [reader, ...openPointedFiles(reader, store, codec, opened)];
+  const readers: PagesReader[] = [reader, ...openPointedFiles(reader, store, codec, opened)];
   const wanted = sortByFile(reader, readers);
   checkFits(reader, vm);
   const devices = reader.devices();
@@ -43,15 +44,16 @@ export function restoreCheckpoint(
   return { info: infoOf(reader.meta, reader.disks, reader.sizeBytes), epoch };
 }
 
-function openPointedFiles(reader: CheckpointReader, store: CheckpointStore, codec: Codec, opened: DisposableStack): CheckpointReader[] {
+function openPointedFiles(reader: CheckpointReader, store: CheckpointStore, codec: Codec, opened: DisposableStack): PagesReader[] {
   return reader.files.map(file => {
-    if (!store.has(file.id)) {
+    const path = store.findPages(file.id);
+    if (path === undefined) {
       throw new CheckpointError(
         'CHECKPOINT_INCOMPLETE',
         `The checkpoint file ${reader.path} needs ${store.pathOf(file.id)}, which is gone: put that file back, or choose another checkpoint.`,
       );
     }
-    const pointed = opened.use(CheckpointReader.open(store.files, store.pathOf(file.id), codec));
+    const pointed = opened.use(PagesReader.openPages(store.files, path, codec));
     if (pointed.commitChecksum !== file.commitChecksum || pointed.sizeBytes !== file.sizeBytes || pointed.meta.id !== file.id) {
       throw new CheckpointError(
         'CHECKPOINT_INCOMPLETE',
@@ -63,7 +65,7 @@ function openPointedFiles(reader: CheckpointReader, store: CheckpointStore, code
 }
 
 /** For each file its pages in the order of their places, so that each group is read once. */
-function sortByFile(reader: CheckpointReader, readers: readonly CheckpointReader[]): Float64Array[] {
+function sortByFile(reader: CheckpointReader, readers: readonly PagesReader[]): Float64Array[] {
   const entries = readers.map((): number[] => []);
   const { kinds, places, limit } = reader.index;
   for (let gppn = 0; gppn < limit; gppn++) {
@@ -96,7 +98,7 @@ function checkFits(reader: CheckpointReader, vm: RestorableVm): void {
 }
 
 /** Step 904 for the pages that one file has. */
-function fill(reader: CheckpointReader, entries: Float64Array, vm: RestorableVm): void {
+function fill(reader: PagesReader, entries: Float64Array, vm: RestorableVm): void {
   let group = -1;
   let pages: Uint8Array = new Uint8Array();
   for (const entry of entries) {

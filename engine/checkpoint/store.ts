@@ -1,9 +1,13 @@
-/** Where checkpoint files are: a folder of ID.ckpt. A file has that name only when it is whole and durable. */
+/**
+ * Where checkpoint files are: a folder of ID.ckpt, and of ID.pages, which is what later checkpoints need of an eliminated one. A file has such a name only when it is
+ * whole and durable.
+ */
 import { CheckpointError, ConfigError, StorageError } from '../errors/errors.ts';
 import type { HostFile, HostFiles } from '../ports/host-files.ts';
 import { isCheckpointId } from './format/schemas.ts';
 
 const SUFFIX = '.ckpt';
+const PAGES_SUFFIX = '.pages';
 const UNFINISHED = '.part';
 
 export class CheckpointStore {
@@ -25,19 +29,60 @@ export class CheckpointStore {
     return this.files.exists(this.pathOf(id));
   }
 
-  /** Ids of the checkpoints in the folder. */
-  list(): string[] {
-    return this.files
-      .list(this.folder)
-      .filter(name => name.endsWith(SUFFIX))
-      .map(name => name.slice(0, -SUFFIX.length))
-      .filter(isCheckpointId)
-      .toSorted();
+  /** Where pages of the checkpoint `id` are kept once it is eliminated. */
+  pagesPathOf(id: string): string {
+    return this.pathOf(id).slice(0, -SUFFIX.length) + PAGES_SUFFIX;
   }
 
-  /** What a killed process left half-written goes. Only for who owns the folder, with nothing being taken. */
+  /** The file that has the pages of `id`: the checkpoint's own, or what is left of it; undefined when neither is there. */
+  findPages(id: string): string | undefined {
+    return [this.pathOf(id), this.pagesPathOf(id)].find(path => this.files.exists(path));
+  }
+
+  /** Ids of the checkpoints in the folder. */
+  list(): string[] {
+    return this.idsOf(SUFFIX);
+  }
+
+  /** Ids of the eliminated checkpoints of which something is left. */
+  listPages(): string[] {
+    return this.idsOf(PAGES_SUFFIX);
+  }
+
+  /** What a killed process left half-written, or not yet removed, goes. Only for who owns the folder, with nothing being taken. */
   removeUnfinished(): void {
-    for (const name of this.files.list(this.folder)) if (name.endsWith(SUFFIX + UNFINISHED)) this.files.remove(`${this.folder}/${name}`);
+    for (const name of this.files.list(this.folder)) {
+      if (name.endsWith(SUFFIX + UNFINISHED) || name.endsWith(PAGES_SUFFIX + UNFINISHED)) this.files.remove(`${this.folder}/${name}`);
+    }
+    for (const id of this.listPages()) if (this.has(id)) this.files.remove(this.pagesPathOf(id));
+  }
+
+  /** Writes ID.pages (`path`), replacing it at once; when this throws, there is the old one or the new one, and nothing else. */
+  replacePages(path: string, write: (file: HostFile) => void): void {
+    const writtenAs = path + UNFINISHED;
+    this.files.remove(writtenAs);
+    let file: HostFile | undefined;
+    try {
+      file = this.files.createExclusive(writtenAs);
+      write(file);
+      file.sync();
+      file[Symbol.dispose]();
+      this.files.rename(writtenAs, path);
+    } catch (error) {
+      file?.[Symbol.dispose]();
+      removeQuietly(this.files, writtenAs);
+      throw error;
+    }
+    this.files.syncFolder(this.folder);
+  }
+
+  private idsOf(suffix: string): string[] {
+    return this.files
+      .list(this.folder)
+      .filter(name => name.endsWith(suffix))
+      .map(name => name.slice(0, -suffix.length))
+      .filter(isCheckpointId)
+      .toSorted();
   }
 
   /** A file to write a checkpoint to. Not published = deleted. */
@@ -74,7 +119,7 @@ export class UnpublishedFile implements Disposable {
     try {
       this.files.syncFolder(this.folder);
     } catch (error) {
-      this.discard(this.path); // nobody was told of it: it must not appear later
+      removeQuietly(this.files, this.path); // nobody was told of it: it must not appear later
       throw error;
     }
     this.published = true;
@@ -82,15 +127,15 @@ export class UnpublishedFile implements Disposable {
 
   [Symbol.dispose](): void {
     this.file[Symbol.dispose]();
-    if (!this.published) this.discard(this.writtenAs);
+    if (!this.published) removeQuietly(this.files, this.writtenAs);
   }
+}
 
-  /** On a disk that fails, the failure that led here is what is told; what stays behind goes with removeUnfinished(). */
-  private discard(path: string): void {
-    try {
-      this.files.remove(path);
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-    }
+/** On a disk that fails, the failure that led here is what is told; what stays behind goes with removeUnfinished(). */
+function removeQuietly(files: HostFiles, path: string): void {
+  try {
+    files.remove(path);
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
   }
 }

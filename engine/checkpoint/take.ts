@@ -85,7 +85,7 @@ export async function takeCheckpoint(
     step(822);
     await parts.beforePages?.();
     step(824);
-    const pointers = new Pointers(parts.base, store);
+    const pointers = new Pointers(parts.base, store, codec);
     const originals = parts.pinned ? pinning(pages, parts.pinned) : pages;
     const index = await writePages(writer, originals, pointers, parts.pace, share => step(824, share));
     step(832, 1);

@@ -1,0 +1,159 @@
+/**
+ * The part of a checkpoint file that others point into: its frame (header, commit record, group table, metadata) and its page groups. It is all that is left in
+ * `ID.pages` of an eliminated checkpoint. The file is untrusted: opening checks every length and place, so that no byte escapes the checksums.
+ */
+import { CairnError, CheckpointError } from '../../errors/errors.ts';
+import { PAGE_SIZE } from '../../memory/layout.ts';
+import type { HostFile, HostFiles } from '../../ports/host-files.ts';
+import { decodeState, type Fields, type FieldsType, type StateDefinition } from '../../state/state.ts';
+import type { Codec } from '../ports.ts';
+import { decodeGroups, type Group } from './groups.ts';
+import { CODEC_RAW, COMMIT_SIZE, HEADER_SIZE, SECTIONS, VERSION, type SectionName } from './layout.ts';
+import { groupOf, slotOf } from './page-index.ts';
+import { CheckpointMeta, damaged, isCheckpointId } from './schemas.ts';
+import { commitChecksum, decodeCommit, decodeHeader, type SectionRecords } from './sections.ts';
+
+/** A present group shows it in its first bytes, but for one that is stored raw and begins with zeroes. */
+const GLANCE = 16;
+
+export class PagesReader implements Disposable {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly commitChecksum: number;
+  readonly meta: CheckpointMeta;
+  readonly groups: readonly Group[];
+  protected readonly sections: SectionRecords;
+  private readonly file: HostFile;
+  private readonly codec: Codec;
+
+  protected constructor(file: HostFile, codec: Codec) {
+    this.file = file;
+    this.codec = codec;
+    this.path = file.path;
+    this.sizeBytes = file.size();
+    if (this.sizeBytes < HEADER_SIZE + COMMIT_SIZE) throw damaged(this.path, 'it is too short to be one');
+    const version = decodeHeader(this.read(0, HEADER_SIZE), codec);
+    if (typeof version === 'string') throw damaged(this.path, version);
+    if (version !== VERSION) {
+      throw new CheckpointError(
+        'CHECKPOINT_VERSION',
+        `The checkpoint file ${this.path} was written by another Cairn (format ${version}; this one reads ${VERSION}). Update Cairn to use it.`,
+      );
+    }
+    const commit = this.read(this.sizeBytes - COMMIT_SIZE, COMMIT_SIZE);
+    const sections = decodeCommit(commit, this.sizeBytes, codec);
+    if (typeof sections === 'string') throw damaged(this.path, sections);
+    this.sections = sections;
+    this.commitChecksum = commitChecksum(commit);
+    this.groups = decodeGroups(this.section('groups')) ?? this.refuse('its group table is not valid');
+    this.checkTiling();
+    this.meta = this.parse(CheckpointMeta, 'metadata');
+    if (!isCheckpointId(this.meta.id)) this.refuse('its id is not valid');
+  }
+
+  /** Opens a whole checkpoint file or what is left of one. */
+  static openPages(files: HostFiles, path: string, codec: Codec): PagesReader {
+    return opening(files, path, file => new PagesReader(file, codec));
+  }
+
+  /** The pages of one group. */
+  readGroup(index: number): Uint8Array {
+    const group = this.group(index);
+    const stored = this.readStored(index);
+    if (this.codec.checksum(stored) !== group.checksum) this.refuse(`the page group ${index} does not match its checksum`);
+    return this.unpack(stored, group.codec, group.pages * PAGE_SIZE, `the page group ${index}`);
+  }
+
+  /** A group as it lies in the file, unchecked. */
+  readStored(index: number): Uint8Array {
+    const { offset, storedLength } = this.group(index);
+    return this.read(offset, storedLength);
+  }
+
+  /** False when the group is a hole: nothing pointed to it when the checkpoint was eliminated. */
+  hasGroup(index: number): boolean {
+    const { offset, storedLength } = this.group(index);
+    const isNoise = (byte: number) => byte !== 0;
+    return this.read(offset, Math.min(GLANCE, storedLength)).some(isNoise) || this.readStored(index).some(isNoise);
+  }
+
+  hasPlace(place: number): boolean {
+    const group = this.groups[groupOf(place)];
+    return group !== undefined && slotOf(place) < group.pages;
+  }
+
+  /** What makes the file one that others can be read from, as it lies there: [position, bytes]. The commit record comes last. */
+  frame(): [number, Uint8Array][] {
+    const parts = [this.sections.metadata, this.sections.groups].map(({ offset, storedLength }): [number, number] => [
+      offset,
+      storedLength,
+    ]);
+    const places = [[0, HEADER_SIZE] as const, ...parts, [this.sizeBytes - COMMIT_SIZE, COMMIT_SIZE] as const];
+    return places.map(([at, length]) => [at, this.read(at, length)]);
+  }
+
+  [Symbol.dispose](): void {
+    this.file[Symbol.dispose]();
+  }
+
+  protected parse<F extends Fields>(schema: StateDefinition<F>, name: SectionName): FieldsType<F> {
+    return schema.parse(decodeState(this.section(name), name));
+  }
+
+  protected section(name: SectionName): Uint8Array {
+    const record = this.sections[name];
+    const stored = this.read(record.offset, record.storedLength);
+    if (this.codec.checksum(stored) !== record.checksum) this.refuse(`the section “${name}” does not match its checksum`);
+    return this.unpack(stored, record.codec, record.rawLength, `the section “${name}”`);
+  }
+
+  protected refuse(what: string): never {
+    throw damaged(this.path, what);
+  }
+
+  private group(index: number): Group {
+    return this.groups[index] ?? this.refuse(`it has no page group ${index}`);
+  }
+
+  private unpack(stored: Uint8Array, codec: number, rawLength: number, what: string): Uint8Array {
+    if (codec === CODEC_RAW) return stored;
+    try {
+      return this.codec.decompress(stored, rawLength);
+    } catch (cause) {
+      throw damaged(this.path, `${what} cannot be decompressed`, cause);
+    }
+  }
+
+  private read(position: number, length: number): Uint8Array {
+    if (position + length > this.sizeBytes) this.refuse('a part of it lies outside of it');
+    const bytes = new Uint8Array(length);
+    if (this.file.read(bytes, position) !== length) this.refuse('it was cut off');
+    return bytes;
+  }
+
+  /** No gap, no overlap: so no byte escapes the checksums. */
+  private checkTiling(): void {
+    const parts = [...SECTIONS.map(name => this.sections[name]), ...this.groups].toSorted(
+      (a, b) => a.offset - b.offset || a.storedLength - b.storedLength,
+    );
+    let end = HEADER_SIZE;
+    for (const part of parts) {
+      if (part.offset !== end) this.refuse('its parts do not follow one another');
+      end += part.storedLength;
+    }
+    if (end !== this.sizeBytes - COMMIT_SIZE) this.refuse('its parts do not fill it');
+  }
+}
+
+/** The file is closed again when `read` refuses it, and what its parts say about themselves (StateError…) comes with its name. */
+export function opening<T>(files: HostFiles, path: string, read: (file: HostFile) => T): T {
+  const file = files.openRead(path);
+  try {
+    return read(file);
+  } catch (error) {
+    file[Symbol.dispose]();
+    throw error instanceof CheckpointError || (error instanceof CairnError && error.code !== 'STATE')
+      ? error
+      : damaged(path, (error as Error).message, error);
+  }
+}

@@ -1,0 +1,58 @@
+/** Which page groups of which files the checkpoints in a folder point to (§137): found by reading their page indices, never kept anywhere. */
+import { CheckpointError, StorageError } from '../errors/errors.ts';
+import { INDEX_POINTED } from './format/layout.ts';
+import { groupOf, type PageIndex } from './format/page-index.ts';
+import { CheckpointReader } from './format/reader.ts';
+import type { PointedFile } from './format/schemas.ts';
+import type { Codec } from './ports.ts';
+import type { CheckpointStore } from './store.ts';
+
+/** Group numbers, or everything: when a checkpoint cannot be read, nobody knows what it needs. */
+export type GroupSet = ReadonlySet<number> | 'all';
+
+export class Needs {
+  private readonly store: CheckpointStore;
+  private readonly codec: Codec;
+  /** Checkpoint → file that it points to → groups there. */
+  private readonly known = new Map<string, ReadonlyMap<string, ReadonlySet<number>> | 'unknown'>();
+
+  constructor(store: CheckpointStore, codec: Codec) {
+    this.store = store;
+    this.codec = codec;
+  }
+
+  /** What the checkpoints that are in the folder now, but for `id` itself, need of the file of `id`. */
+  ofFile(id: string): GroupSet {
+    const groups = new Set<number>();
+    for (const other of this.store.list()) {
+      if (other === id) continue;
+      const needs = this.of(other);
+      if (needs === 'unknown') return 'all';
+      for (const group of needs.get(id) ?? []) groups.add(group);
+    }
+    return groups;
+  }
+
+  private of(id: string): ReadonlyMap<string, ReadonlySet<number>> | 'unknown' {
+    let needs = this.known.get(id);
+    if (needs === undefined) {
+      try {
+        using reader = CheckpointReader.open(this.store.files, this.store.pathOf(id), this.codec);
+        needs = pointedGroups(reader.index, reader.files);
+      } catch (error) {
+        if (!(error instanceof CheckpointError || error instanceof StorageError)) throw error;
+        needs = 'unknown';
+      }
+      this.known.set(id, needs);
+    }
+    return needs;
+  }
+}
+
+function pointedGroups({ kinds, places }: PageIndex, files: readonly PointedFile[]): Map<string, Set<number>> {
+  const groups = files.map(() => new Set<number>());
+  kinds.forEach((kind, gppn) => {
+    if (kind >= INDEX_POINTED) groups[kind - INDEX_POINTED]!.add(groupOf(places[gppn]!));
+  });
+  return new Map(files.map(({ id }, file) => [id, groups[file]!]));
+}
