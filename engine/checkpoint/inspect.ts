@@ -1,4 +1,5 @@
 /** `cairn inspect FILE`: a checkpoint file as plain JSON. */
+import { PAGE_SIZE } from '../memory/layout.ts';
 import type { HostFiles } from '../ports/host-files.ts';
 import { VERSION } from './format/layout.ts';
 import { PagesReader } from './format/pages-reader.ts';
@@ -13,6 +14,8 @@ export interface Inspection extends CheckpointInfo {
   readonly ramBytes: number;
   readonly epoch: number;
   readonly groups: number;
+  /** Pages that are stored as others that are equal. */
+  readonly duplicates: number;
   /** Bytes of pages before and after compression. */
   readonly pageBytes: { readonly raw: number; readonly stored: number };
   /** Files that pages are pointed to in. */
@@ -25,6 +28,7 @@ export function inspectCheckpoint(files: HostFiles, path: string, codec: Codec, 
   using reader = CheckpointReader.open(files, path, codec);
   if (verify) reader.verify();
   const { meta } = reader;
+  const groupPages = reader.groups.reduce((sum, group) => sum + group.pages, 0);
   return {
     format: VERSION,
     path,
@@ -33,7 +37,8 @@ export function inspectCheckpoint(files: HostFiles, path: string, codec: Codec, 
     ramBytes: meta.ramBytes,
     epoch: meta.epoch,
     groups: reader.groups.length,
-    pageBytes: { raw: meta.pages.stored * 4096, stored: reader.groups.reduce((sum, group) => sum + group.storedLength, 0) },
+    duplicates: meta.pages.stored - groupPages,
+    pageBytes: { raw: groupPages * PAGE_SIZE, stored: reader.groups.reduce((sum, group) => sum + group.storedLength, 0) },
     pointsTo: reader.files.map(({ id, sizeBytes }) => ({ id, sizeBytes })),
     devices: reader.devices().map(device => ({ ...device, state: plain(device.state) })),
   };

@@ -16,6 +16,7 @@
 import { CairnError, CheckpointError, InvariantError, StorageError } from '../errors/errors.ts';
 import { NOT_RAM } from '../memory/mmm-block.ts';
 import { Pointers, type Base } from './base.ts';
+import { Duplicates } from './duplicates.ts';
 import { INDEX_ABSENT, INDEX_STORED, INDEX_ZERO } from './format/layout.ts';
 import { PageIndex } from './format/page-index.ts';
 import { areDiskPointers, type CheckpointMeta, type DiskPointer } from './format/schemas.ts';
@@ -142,6 +143,7 @@ async function writePages(
   progress: (share: number) => void,
 ): Promise<PageIndex> {
   const index = new PageIndex(pages.limit);
+  const duplicates = new Duplicates(pages);
   let inGroup: number[] = [];
   let scanned = 0;
   const endUnit = async (gppn: number) => {
@@ -162,7 +164,8 @@ async function writePages(
       pages.freeOriginal(gppn);
     } else {
       index.kinds[gppn] = INDEX_STORED;
-      index.places[gppn] = writer.addPage(pages.page(gppn));
+      const equal = duplicates.find(gppn);
+      index.places[gppn] = equal === undefined ? writer.addPage(pages.page(gppn)) : index.places[equal]!;
       inGroup.push(gppn);
     }
     if (writer.groupIsFull || ++scanned === SCAN_UNIT) await endUnit(gppn);
