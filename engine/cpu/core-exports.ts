@@ -54,6 +54,9 @@ export interface CoreExports {
    * Like clearRam() it drops no translations: call resetDerived() once when done.
    */
   installPage(gppn: number): number;
+  /** A pending operation reads or writes the machine page: it is not handed out again before unpinPage(), even when it is freed. */
+  pinPage(ppn: number): void;
+  unpinPage(ppn: number): void;
   /** Makes `gppn` read as zero. */
   clearPage(gppn: number): void;
   /** Makes all RAM read as zero. */

@@ -19,6 +19,7 @@
  *   0900_0000  live map GPPN → PPN: u32 per GPPN, 4 MiB
  *   0940_0000  frozen maps: 8 × 4 MiB
  *   0b40_0000  freed-page ring (checkpoint worker → MMM), 1 MiB
+ *   0b80_0000  pins of pending disk operations: u32 per PPN, 4 MiB
  *   0c00_0000  machine memory: PPN n lies at POOL_BASE + n × 4096; PPN 0 is the zero page
  */
 export const CPU_BLOCK = 0x1000;
@@ -44,6 +45,7 @@ export const FROZEN_MAP_STRIDE = 0x40_0000;
 export const FROZEN_MAP_SLOTS = 8;
 export const FREED_RING = 0x0b40_0000;
 export const FREED_RING_SIZE = 0x10_0000;
+export const PAGE_PINS = 0x0b80_0000;
 export const POOL_BASE = 0x0c00_0000;
 
 export const PAGE_SHIFT = 12;

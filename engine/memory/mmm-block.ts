@@ -40,3 +40,7 @@ export const SLOT_THAWED = 2;
 export const NOT_RAM = 0xffffffff;
 /** GPPNs in the 4 GiB of guest physical address space. */
 export const MAP_ENTRIES = 0x100000;
+
+/** A page's pins: pending operations that read or write it, and whether it is to be freed when there are none. */
+export const PIN_COUNT = 0x7fffffff;
+export const PIN_FREED = 0x80000000;

@@ -17,10 +17,10 @@
  *
  * All of it runs on the vcpu thread. The checkpoint worker only reads frozen maps and gives early freed pages back through the freed-page ring.
  */
-import { FREE_STACK, FREED_RING, FREED_RING_SIZE, FROZEN_MAPS, FROZEN_MAP_SLOTS, FROZEN_MAP_STRIDE, LIVE_MAP, PAGE_EPOCHS, PAGE_SHIFT, PAGE_SIZE, POOL_BASE } from './layout';
+import { FREE_STACK, FREED_RING, FREED_RING_SIZE, FROZEN_MAPS, FROZEN_MAP_SLOTS, FROZEN_MAP_STRIDE, LIVE_MAP, PAGE_EPOCHS, PAGE_PINS, PAGE_SHIFT, PAGE_SIZE, POOL_BASE } from './layout';
 import {
   MAP_ENTRIES, MMM_COW_FAULTS, MMM_DIRTY_NOTES, MMM_EPOCH, MMM_FREED_HEAD, MMM_FREED_TAIL, MMM_FREE_TOP, MMM_MAP_LIMIT, MMM_NEWEST_FROZEN, MMM_POOL_PAGES,
-  MMM_SLOTS, MMM_SLOT_STRIDE, MMM_UNTOUCHED, MMM_ZERO_FAULTS, NOT_RAM, SLOT_CURSOR, SLOT_EMPTY, SLOT_EPOCH, SLOT_FROZEN, SLOT_LIMIT, SLOT_STATE, SLOT_THAWED,
+  MMM_SLOTS, MMM_SLOT_STRIDE, MMM_UNTOUCHED, MMM_ZERO_FAULTS, NOT_RAM, PIN_COUNT, PIN_FREED, SLOT_CURSOR, SLOT_EMPTY, SLOT_EPOCH, SLOT_FROZEN, SLOT_LIMIT, SLOT_STATE, SLOT_THAWED,
 } from './mmm-block';
 import { dropPageTranslations, dropWriteTranslations } from '../cpu/tlb.as';
 import { dropCode } from '../cpu/decode-cache.as';
@@ -45,6 +45,7 @@ export function initMemory(poolPages: u32): void {
   memory.fill(MMM_EPOCH, 0, MMM_SLOTS + FROZEN_MAP_SLOTS * MMM_SLOT_STRIDE - MMM_EPOCH);
   memory.fill(LIVE_MAP, 0xff, MAP_ENTRIES * 4);
   memory.fill(PAGE_EPOCHS, 0, (poolPages as usize) << 2);
+  memory.fill(PAGE_PINS, 0, (poolPages as usize) << 2);
   memory.fill(POOL_BASE, 0, PAGE_SIZE);
   store<u32>(MMM_EPOCH, 1);
   store<u32>(MMM_POOL_PAGES, poolPages);
@@ -128,11 +129,36 @@ function takePage(): u32 {
 
 /** Epoch 0 tells a map that still names the page that it is no longer its to free. */
 function freePage(ppn: u32): void {
-  const top = load<u32>(MMM_FREE_TOP);
   dropCode(ppn);
   setEpoch(ppn, 0);
+  const pins = load<u32>(entry(0, ppn), PAGE_PINS);
+  if (pins != 0) store<u32>(entry(0, ppn), pins | PIN_FREED, PAGE_PINS);
+  else pushFree(ppn);
+}
+
+function pushFree(ppn: u32): void {
+  const top = load<u32>(MMM_FREE_TOP);
   store<u32>(entry(0, top), ppn, FREE_STACK);
   store<u32>(MMM_FREE_TOP, top + 1);
+}
+
+/**
+ * A pending disk operation reads or writes the page: whoever frees it meanwhile, it is not handed out again before unpinPage(). The zero page and pages that
+ * were never handed out need no pin.
+ */
+export function pinPage(ppn: u32): void {
+  if (!(ppn < load<u32>(MMM_UNTOUCHED))) unreachable();
+  store<u32>(entry(0, ppn), load<u32>(entry(0, ppn), PAGE_PINS) + 1, PAGE_PINS);
+}
+
+/** The operation has ended. */
+export function unpinPage(ppn: u32): void {
+  const pins = load<u32>(entry(0, ppn), PAGE_PINS);
+  if ((pins & PIN_COUNT) == 0) unreachable();
+  if (pins == (PIN_FREED | 1)) {
+    store<u32>(entry(0, ppn), 0, PAGE_PINS);
+    pushFree(ppn);
+  } else store<u32>(entry(0, ppn), pins - 1, PAGE_PINS);
 }
 
 /** Takes the copied originals that the checkpoint worker freed early (step 824). */

@@ -87,6 +87,27 @@ describe('one map', () => {
     expect([read(0), read(1), read(2)]).toEqual([0, 2, 3]);
   });
 
+  test('a pinned page is not handed out again, whoever frees it, before its last pin is gone', () => {
+    lone.mmm.initMemory(4);
+    lone.mmm.mapRam(0, RAM);
+    write(0, 1);
+    const pinned = livePpn(lone.memory, 0);
+    lone.mmm.pinPage(pinned);
+    lone.mmm.pinPage(pinned);
+    lone.mmm.clearPage(0);
+    write(1, 2);
+    write(2, 3);
+    deriveReferences(lone.memory);
+    expect(() => lone.mmm.pageForWrite(3)).toThrow(PoolExhausted);
+    lone.mmm.unpinPage(pinned);
+    expect(() => lone.mmm.pageForWrite(3)).toThrow(PoolExhausted);
+    lone.mmm.unpinPage(pinned);
+    write(3, 4);
+    expect(livePpn(lone.memory, 3)).toBe(pinned);
+    expect(() => lone.mmm.unpinPage(pinned)).toThrow(WebAssembly.RuntimeError);
+    expect(() => lone.mmm.pinPage(1000)).toThrow(WebAssembly.RuntimeError);
+  });
+
   test('a slot in use is not frozen over, and an unfrozen one is not thawed', () => {
     lone.mmm.freeze(0);
     expect(() => lone.mmm.freeze(0)).toThrow(WebAssembly.RuntimeError);
@@ -97,12 +118,17 @@ describe('one map', () => {
 });
 
 type Op =
-  | { op: 'write' | 'clear' | 'install' | 'early'; gppn: number; slot: number }
+  | { op: 'write' | 'clear' | 'install' | 'early' | 'pin' | 'unpin'; gppn: number; slot: number }
   | ({ op: 'freeze' | 'thaw' | 'endEpoch' } & { slot: number; gppn: number })
   | { op: 'reclaim'; slot: number; gppn: number };
 
 /** Slots as the model sees them: what each frozen map must keep, `undefined` where it was given back early. */
-type Model = { live: number[]; slots: Map<number, { frozen: boolean; pages: (number | undefined)[] }> };
+type Model = {
+  live: number[];
+  slots: Map<number, { frozen: boolean; pages: (number | undefined)[] }>;
+  /** Pages of pending operations, each with the only GPPN that may have it. */
+  pins: { ppn: number; gppn: number }[];
+};
 
 function apply(model: Model, { op, gppn, slot }: Op, stamp: number): void {
   const { mmm, memory } = lone;
@@ -139,6 +165,18 @@ function apply(model: Model, { op, gppn, slot }: Op, stamp: number): void {
     case 'endEpoch':
       mmm.endEpoch();
       break;
+    case 'pin': {
+      const ppn = livePpn(memory, gppn);
+      if (ppn === 0) break;
+      mmm.pinPage(ppn);
+      model.pins.push({ ppn, gppn });
+      break;
+    }
+    case 'unpin': {
+      const pin = model.pins.shift();
+      if (pin) mmm.unpinPage(pin.ppn);
+      break;
+    }
   }
 }
 
@@ -151,6 +189,8 @@ function check(model: Model): void {
       if (value !== undefined) expect(valueAt(POOL_BASE + map.ppn(gppn) * PAGE_SIZE)).toBe(value);
     });
   }
+  for (const { ppn, gppn } of model.pins)
+    for (let other = 0; other < RAM; other++) if (other !== gppn) expect(livePpn(lone.memory, other)).not.toBe(ppn);
   deriveReferences(lone.memory);
 }
 
@@ -159,6 +199,7 @@ const anyOp: fc.Arbitrary<Op> = fc.record({
     { weight: 6, arbitrary: fc.constant('write' as const) },
     { weight: 3, arbitrary: fc.constantFrom('freeze' as const, 'thaw' as const, 'reclaim' as const, 'early' as const) },
     { weight: 1, arbitrary: fc.constantFrom('clear' as const, 'install' as const, 'endEpoch' as const) },
+    { weight: 2, arbitrary: fc.constantFrom('pin' as const, 'pin' as const, 'unpin' as const) },
   ),
   gppn: fc.nat(RAM - 1),
   slot: fc.nat(2),
@@ -169,7 +210,7 @@ test('whatever is written, frozen, thawed and reclaimed: frozen maps keep their 
     fc.property(fc.array(anyOp, { minLength: 1, maxLength: 150, size: 'max' }), ops => {
       lone.mmm.initMemory(POOL);
       lone.mmm.mapRam(0, RAM);
-      const model: Model = { live: Array.from({ length: RAM }, () => 0), slots: new Map() };
+      const model: Model = { live: Array.from({ length: RAM }, () => 0), slots: new Map(), pins: [] };
       ops.forEach((op, index) => {
         apply(model, op, index + 1);
         check(model);
@@ -178,6 +219,7 @@ test('whatever is written, frozen, thawed and reclaimed: frozen maps keep their 
         if (frozen) lone.mmm.thaw(slot);
         while (lone.mmm.reclaim(slot, 3) > 0);
       }
+      for (const { ppn } of model.pins) lone.mmm.unpinPage(ppn);
       lone.mmm.freePages();
       const references = deriveReferences(lone.memory);
       expect(memoryStats(lone.memory).usedPages).toBe(references.size + 1);

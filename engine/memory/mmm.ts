@@ -8,11 +8,12 @@ import {
   FROZEN_MAP_STRIDE,
   LIVE_MAP,
   PAGE_EPOCHS,
+  PAGE_PINS,
   PAGE_SIZE,
   POOL_BASE,
 } from './layout.ts';
 import * as block from './mmm-block.ts';
-import { MAP_ENTRIES, NOT_RAM, SLOT_EMPTY, SLOT_FROZEN, SLOT_THAWED } from './mmm-block.ts';
+import { MAP_ENTRIES, NOT_RAM, PIN_FREED, SLOT_EMPTY, SLOT_FROZEN, SLOT_THAWED } from './mmm-block.ts';
 
 const RING_MASK = FREED_RING_SIZE / 4 - 1;
 
@@ -169,7 +170,8 @@ export function deriveReferences(memory: SharedArrayBuffer | ArrayBuffer): Map<P
   for (let tail = words[block.MMM_FREED_TAIL >>> 2]!; tail !== head; tail = (tail + 1) >>> 0)
     noteFree(words[(FREED_RING >>> 2) + (tail & RING_MASK)]!);
   for (let ppn = 1; ppn < words[block.MMM_UNTOUCHED >>> 2]!; ppn++) {
-    if (!free.has(ppn) && !references.has(ppn) && !thawed.has(ppn)) throw new Error(`page ${ppn} has leaked`);
+    const isPinned = words[(PAGE_PINS >>> 2) + ppn]! >= PIN_FREED;
+    if (!free.has(ppn) && !references.has(ppn) && !thawed.has(ppn) && !isPinned) throw new Error(`page ${ppn} has leaked`);
   }
   return references;
 }

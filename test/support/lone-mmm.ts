@@ -16,6 +16,8 @@ type MemoryExports = Pick<
   | 'installPage'
   | 'clearPage'
   | 'clearRam'
+  | 'pinPage'
+  | 'unpinPage'
 > & {
   initMemory(poolPages: number): void;
 };
