@@ -26,6 +26,18 @@ export interface StoppableVm {
   thaw(slot: number): void;
   /** Step 808. */
   saveDevices(): SavedDevice[];
+  /** Left out by a VM that has none. */
+  readonly disks?: StoppableDisks;
+}
+
+/** The VM's disks at the stop. */
+export interface StoppableDisks {
+  /** Step 810: what is submitted from now on goes to the COW disks that were made at 802. */
+  switchTops(): void;
+  /** Step 812: is a pending read of a block followed by a pending write of it? */
+  hasReadThenWrite(): boolean;
+  /** Waits for all pending operations. False when they can't end, for the host's storage fails. */
+  waitForAll(): boolean;
 }
 
 /** A frozen map's pages (memory/mmm.ts). */
