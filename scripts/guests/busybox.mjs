@@ -11,8 +11,8 @@ mkdir mkfifo mknod mktemp modprobe more mount mv nc nice nohup od paste patch pg
 route sed seq setsid sh sha1sum sha256sum sha512sum shuf sleep sort split stat strings stty sync sysctl tac tail tar tee test time timeout top touch
 tr true tty umount uname uniq unlink uptime usleep vi watch wc wget which xargs xxd yes zcat`;
 
-/** @param {{ init: string, files?: [name: string, data: string | Uint8Array, mode?: number][] }} content */
-export function busyboxInitramfs(archive, { init, files = [] }) {
+/** @param {{ init: string, entries?: object[], files?: [name: string, data: string | Uint8Array, mode?: number][] }} content `entries`: of cpio.mjs */
+export function busyboxInitramfs(archive, { init, entries: more = [], files = [] }) {
   const program = path.join(archive.unpack('busybox-static'), 'bin/busybox');
   const known = new Set(appletsOf(program));
   const entries = [
@@ -25,6 +25,7 @@ export function busyboxInitramfs(archive, { init, files = [] }) {
       .filter(name => known.has(name))
       .map(name => link(`bin/${name}`, 'busybox')),
     file('init', init),
+    ...more,
     ...files.map(([name, data, mode]) => file(name, data, mode)),
   ];
   return gzipSync(cpio(entries), { level: 6 });

@@ -3,14 +3,17 @@ import { copyFileSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path';
 import { DebianArchive } from '../lib/debian.mjs';
 import { busyboxInitramfs } from './busybox.mjs';
-import { DISK_SAMPLES, makeDiskSamples } from './disk-samples.mjs';
 import { dirtyProgram } from './dirty-program.mjs';
+import { DISK_SAMPLES, makeDiskSamples } from './disk-samples.mjs';
+import { diskInitramfs } from './disk.mjs';
 import { makeSuite32 } from './suite-32.mjs';
 
 const text = name => readFileSync(new URL(name, import.meta.url), 'utf8');
 
+/** Copies the kernel out of its package; answers the unpacked package's folder. */
 function copyKernel(archive, flavour, target) {
-  const boot = path.join(archive.unpack(archive.dependency(`linux-image-${flavour}`, 'linux-image-')), 'boot');
+  const unpacked = archive.unpack(archive.dependency(`linux-image-${flavour}`, 'linux-image-'));
+  const boot = path.join(unpacked, 'boot');
   copyFileSync(
     path.join(
       boot,
@@ -18,6 +21,7 @@ function copyKernel(archive, flavour, target) {
     ),
     target,
   );
+  return unpacked;
 }
 
 export const recipes = {
@@ -34,6 +38,15 @@ export const recipes = {
         ['bin/dirty', dirtyProgram()],
       ];
       writeFileSync(path.join(folder, 'initrd.gz'), busyboxInitramfs(archive, { init: text('demo-init.sh'), files }));
+    },
+  },
+  /** The same kernel with its drivers for disks, and ext4's tools. */
+  disk: {
+    files: ['vmlinuz', 'initrd.gz'],
+    make(folder) {
+      const archive = new DebianArchive('i386');
+      const kernelPackage = copyKernel(archive, '686-pae', path.join(folder, 'vmlinuz'));
+      writeFileSync(path.join(folder, 'initrd.gz'), diskInitramfs(archive, kernelPackage));
     },
   },
   /** Debian's installer for i386, text mode, as it comes. */

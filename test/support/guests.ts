@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
-export function guestFile(guest: 'demo' | 'installer' | 'suite-32' | 'disk-samples', file: string): string {
+type Guest = 'demo' | 'disk' | 'disk-samples' | 'installer' | 'suite-32';
+
+export function guestFile(guest: Guest, file: string): string {
   const cache = process.env['CAIRN_CACHE'] ?? path.join(process.env['XDG_CACHE_HOME'] ?? path.join(os.homedir(), '.cache'), 'cairn');
   const found = path.join(cache, 'guests', guest, file);
   if (!existsSync(found)) throw new Error(`${found} is missing: make it with "node scripts/guests.mjs ${guest}"`);
@@ -11,3 +13,6 @@ export function guestFile(guest: 'demo' | 'installer' | 'suite-32' | 'disk-sampl
 }
 
 export const demo = { kernel: () => guestFile('demo', 'vmlinuz'), initrd: () => guestFile('demo', 'initrd.gz') };
+
+/** Linux with drivers for every disk controller, ext4 and isofs; `mount=/dev/vda` in `append` mounts that on /mnt. */
+export const diskGuest = { kernel: () => guestFile('disk', 'vmlinuz'), initrd: () => guestFile('disk', 'initrd.gz') };

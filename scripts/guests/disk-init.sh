@@ -1,0 +1,15 @@
+#!/bin/sh
+# Process 1 of the guest with disks: loads the modules in the order of their list, mounts "mount=DEVICE" of the kernel's command line on /mnt,
+# then becomes busybox's init, which keeps a shell on each console (inittab).
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs -o size=90% tmp /tmp
+hostname cairn
+while read -r module; do insmod "/lib/modules/$module.ko"; done </lib/modules/order
+if [ -n "$mount" ]; then
+	tries=100 # of a tenth of a second: controllers are searched for disks in the background
+	until [ -b "$mount" ] || [ $((tries -= 1)) = 0 ]; do sleep 0.1; done
+	mount -o noatime "$mount" /mnt || echo "MOUNT-FAILED $mount"
+fi
+exec /bin/linuxrc
