@@ -1,11 +1,16 @@
 /**
- * Copying from one disk to another in small steps: commit (a COW disk into its parent, METHOD.md Fig. 3F), and conversion of a whole disk. A step
- * done twice does no harm, so after a crash a job goes on at the last position that checkpoint() made durable, or from the start.
+ * Copying from one disk to another in small steps: commit (a COW disk into its parent, METHOD.md Fig. 3F), conversion of a whole disk, and one layer
+ * without what it does not need (compaction). A step done twice does no harm, so after a crash a job goes on at the last position that checkpoint()
+ * made durable, or from the start.
  */
 import type { Layer } from './block.ts';
 import { isZero } from './block.ts';
 
 const AT_ONCE = 1 << 20;
+/** Extents looked at in one step, at most: a disk full of holes ends a step, too. */
+const LOOKS = 4096;
+
+type JobKind = 'commit' | 'convert' | 'layer';
 
 export interface CopyProgress {
   /** Where the next step begins: all before it has been copied. */
@@ -18,12 +23,14 @@ export interface CopyProgress {
 export class CopyJob {
   private readonly source: Layer;
   private readonly target: Layer;
-  private readonly kind: 'commit' | 'convert';
+  private readonly kind: JobKind;
   private position: number;
   private writtenBytes = 0;
+  /** The layer's file names a parent, open or not. */
+  private hasParent = false;
   private readonly buffer = new Uint8Array(AT_ONCE);
 
-  private constructor(source: Layer, target: Layer, kind: 'commit' | 'convert', position: number) {
+  private constructor(source: Layer, target: Layer, kind: JobKind, position: number) {
     this.source = source;
     this.target = target;
     this.kind = kind;
@@ -42,6 +49,13 @@ export class CopyJob {
     return new CopyJob(source, target, 'convert', position);
   }
 
+  /** Writes what `source` alone says to `target`, new and empty over the same parent: every byte reads the same, and what nothing needs is left behind. */
+  static layer(source: Layer, target: Layer, hasParent: boolean): CopyJob {
+    const job = new CopyJob(source, target, 'layer', 0);
+    job.hasParent = hasParent;
+    return job;
+  }
+
   get progress(): CopyProgress {
     return { position: this.position, totalBytes: this.source.sizeBytes, writtenBytes: this.writtenBytes };
   }
@@ -53,10 +67,10 @@ export class CopyJob {
   /** Goes on until about `bytes` were copied; looking over holes costs next to nothing. */
   step(bytes: number): void {
     const until = this.writtenBytes + bytes;
-    while (!this.finished && this.writtenBytes < until) {
+    for (let looks = 0; looks < LOOKS && !this.finished && this.writtenBytes < until; looks++) {
       const left = Math.min(this.source.sizeBytes - this.position, this.kind === 'commit' ? Infinity : AT_ONCE);
       const { kind, length } = this.source.status(this.position, left);
-      if (kind === 'hole' && (this.kind === 'commit' || this.source.parent === undefined)) this.position += length;
+      if (kind === 'hole' && (this.kind !== 'convert' || this.source.parent === undefined)) this.position += length;
       else if (kind === 'zero') this.zeroes(length);
       else this.data(Math.min(length, AT_ONCE));
     }
@@ -75,8 +89,13 @@ export class CopyJob {
     return this.progress;
   }
 
+  /** Zeroes are to be written, because something else would be read there. */
+  private get masks(): boolean {
+    return this.kind === 'commit' || (this.kind === 'layer' && this.hasParent);
+  }
+
   private zeroes(length: number): void {
-    if (this.kind === 'commit') this.target.writeZeroes(this.position, length, true);
+    if (this.masks) this.target.writeZeroes(this.position, length, true);
     this.position += length;
   }
 
@@ -95,6 +114,7 @@ export class CopyJob {
     for (let from = 0; from < bytes.length; from += unit) {
       const part = bytes.subarray(from, from + unit);
       if (!isZero(part)) this.target.write(this.position + from, part);
+      else if (this.masks) this.target.writeZeroes(this.position + from, part.length, true);
     }
   }
 }

@@ -45,3 +45,13 @@ export function parseMemory(text: string): number {
   if (!Number.isInteger(mib)) throw new UsageError(`--memory ${text} is not a whole number of MiB.`);
   return mib;
 }
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+
+/** "10G", "512M", "65536" → bytes. */
+export function parseBytes(what: string, text: string): number {
+  const match = /^(\d{1,15})([KMGT]?)(?:i?B)?$/i.exec(text);
+  const bytes = match ? Number(match[1]) * UNITS[match[2]!.toUpperCase()]! : NaN;
+  if (!Number.isSafeInteger(bytes)) throw new UsageError(`${what} ${text} is no size: write it as 10G, 512M, 64K or in bytes.`);
+  return bytes;
+}

@@ -1,7 +1,8 @@
 /** The `cairn` command: picks the verb, prints its errors as one sentence, turns them into exit codes. */
 import { checkpointVerb } from './checkpoint-verbs.ts';
+import { diskVerb } from './disk-verbs.ts';
 import { EXIT_OK, exitCodeOf, UsageError } from './exit-codes.ts';
-import { CHECKPOINT_HELP, HELP, INSPECT_HELP, RUN_HELP, SERVE_HELP, VM_HELP } from './help.ts';
+import { CHECKPOINT_HELP, DISK_HELP, HELP, INSPECT_HELP, RUN_HELP, SERVE_HELP, VM_HELP } from './help.ts';
 import { inspectVerb } from './inspect.ts';
 import { printError } from './output.ts';
 import { runVerb } from './run.ts';
@@ -15,6 +16,7 @@ type Verb = (argv: readonly string[]) => Promise<number>;
 const VERBS: Record<string, { readonly run: Verb; readonly help: string }> = {
   run: { run: runVerb, help: RUN_HELP },
   checkpoint: { run: checkpointVerb, help: CHECKPOINT_HELP },
+  disk: { run: diskVerb, help: DISK_HELP },
   vm: { run: vmVerb, help: VM_HELP },
   inspect: { run: inspectVerb, help: INSPECT_HELP },
   serve: { run: serveVerb, help: SERVE_HELP },

@@ -7,8 +7,14 @@ export const EXIT_USAGE = 1;
 export const EXIT_CONFIG = 2;
 export const EXIT_IN_USE = 3;
 export const EXIT_CHECKPOINT = 4;
+/** `disk compare`: the disks differ; `disk check`: the image is damaged. */
+export const EXIT_DIFFERENT = 5;
+/** `disk check`: room is lost, nothing else. */
+export const EXIT_LEAKS = 6;
 /** The VM crashed, or Cairn has a bug (sysexits.h, EX_SOFTWARE). */
 export const EXIT_SOFTWARE = 70;
+/** Ended by Ctrl-C, as the shell has it (128 + SIGINT). */
+export const EXIT_INTERRUPTED = 130;
 
 /** Wrong words on the command line. */
 export class UsageError extends CairnError {
@@ -17,13 +23,17 @@ export class UsageError extends CairnError {
   }
 }
 
-const IN_USE = new Set(['VM_IN_USE', 'VM_RUNNING', 'VM_OFF', 'OWNER_GONE']);
+const IN_USE = new Set(['VM_IN_USE', 'VM_RUNNING', 'VM_OFF', 'OWNER_GONE', 'FILE_IN_USE']);
+/** The user named a wrong file: no disk failed. */
+const WRONG_FILE = new Set(['NO_SUCH_FILE', 'FILE_EXISTS', 'NOT_A_FILE', 'NO_ACCESS']);
 const CHECKPOINT = new Set(['STATE', 'ENOSPC', 'EIO', 'EDQUOT', 'EROFS']);
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT_USAGE;
   if (!(error instanceof CairnError)) return EXIT_SOFTWARE;
+  if (error.code === 'INTERRUPTED') return EXIT_INTERRUPTED;
   if (IN_USE.has(error.code)) return EXIT_IN_USE;
+  if (WRONG_FILE.has(error.code)) return EXIT_CONFIG;
   if (error instanceof CheckpointError || error instanceof StateError || error instanceof StorageError) return EXIT_CHECKPOINT;
   if (error instanceof ConfigError || error instanceof IpcError) return EXIT_CONFIG;
   if (CHECKPOINT.has(error.code) || error.code.startsWith('CHECKPOINT')) return EXIT_CHECKPOINT; // told by another process

@@ -7,6 +7,7 @@ export const HELP = `Cairn: a PC with an undo button. Runs unmodified operating 
   cairn run --from CHECKPOINT --name NEW          start another VM from a checkpoint
   cairn checkpoint take|list|revert|rename        the checkpoints of a VM, running or off
   cairn vm list|show|stop|pause|resume|reset|delete|clone
+  cairn disk create|info|convert|check|…          images of virtual disks
   cairn inspect FILE                              what a checkpoint file holds
   cairn serve                                     the window, in this machine's browser
 
@@ -19,7 +20,10 @@ Exit codes
   2   what was asked for cannot be: a file that is missing or no kernel, too much memory, no such VM
   3   the VM is open in another Cairn, or not in a state for that (running, off)
   4   a checkpoint could not be taken or read, or the disk failed
+  5   \`disk compare\`: the disks differ; \`disk check\`: the image is damaged
+  6   \`disk check\`: clusters are leaked, which \`disk repair\` gives back
   70  the VM crashed, or Cairn did
+  130 ended by Ctrl-C
   \`run --debug-exit\` ends with (value << 1) | 1 when the guest writes a value to the debug-exit port
 `;
 
@@ -70,6 +74,31 @@ export const VM_HELP = `cairn vm: the VMs of the library
 
   cairn vm list --json
   cairn vm clone debian mf3k2a9x81c0d4e7 --as experiment
+`;
+
+export const DISK_HELP = `cairn disk: images of virtual disks. Reads raw, qcow2, vmdk, vdi, vpc (VHD) and vhdx; writes raw and qcow2
+
+  cairn disk create FILE --size SIZE     a new disk, all zeroes
+      --format qcow2|raw                 (qcow2)            --preallocate     with room for all of it
+      --cluster SIZE                     512 to 2M (64K)    --lazy-refcounts  counts are written when it is closed
+      --backing FILE --backing-format raw|qcow2             a COW disk: holds what differs from FILE
+  cairn disk convert SOURCE TARGET       a copy, as a guest reads SOURCE; zeroes take no room
+      --from FORMAT --to qcow2|raw       and --cluster, --preallocate, --lazy-refcounts
+  cairn disk info FILE [--chain]         the file, or with it all that are below it
+  cairn disk map FILE                    which file each byte comes from
+  cairn disk check FILE [--repair]       compares the counts of clusters with their uses
+  cairn disk repair FILE                 wrong counts and leaks put right; what would be guessing is left
+  cairn disk resize FILE SIZE            larger only; +2G is by how much
+  cairn disk compact FILE                writes it anew without what nothing needs, and puts that in its place
+  cairn disk compare FILE OTHER          do they read the same? --format, --other-format
+
+FORMAT is what the file looks like unless --format says it: say --format raw for a raw disk that a guest has written.
+Backing files are followed in the image's own folder; --allow PATH names another file or folder.
+A file that a running VM has open is not touched. With --json progress is told on stderr, one JSON document a line.
+
+  cairn disk create disk.qcow2 --size 10G
+  cairn disk convert windows.vmdk windows.qcow2
+  cairn disk check disk.qcow2 --json
 `;
 
 export const INSPECT_HELP = `cairn inspect: what a checkpoint file holds, as JSON; every checksum in it is checked

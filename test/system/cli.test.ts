@@ -252,7 +252,7 @@ describe('what goes wrong is one sentence and a code', () => {
   });
 
   test('help is for every verb and has examples', () => {
-    for (const verb of [[], ['run'], ['checkpoint'], ['vm'], ['inspect'], ['serve']]) {
+    for (const verb of [[], ['run'], ['checkpoint'], ['vm'], ['disk'], ['inspect'], ['serve']]) {
       const text = execFileSync(process.execPath, [command, ...verb, '--help'], { encoding: 'utf8' });
       expect(text).toMatch(/^\s+cairn \w+ .+$/m);
     }

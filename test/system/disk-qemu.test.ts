@@ -222,6 +222,31 @@ describe('images that we made', () => {
     );
   });
 
+  test('with lazy counts: marked dirty while they wait, right when it is closed, and mended by qemu-img when it was not', () => {
+    createQcow2(nodeFiles, nodeDecompressor, at('disk'), { sizeBytes: 4 * 2 ** 20, clusterBytes: 4096, lazyRefcounts: true });
+    const isDirty = () => diskInfo(host, at('disk'), 'qcow2').qcow2?.dirty;
+    const model = new Uint8Array(4 * 2 ** 20);
+    {
+      using disk = open('disk', true);
+      expect(isDirty()).toBe(false);
+      disk.write(5000, pattern(300_000, 3));
+      model.set(pattern(300_000, 3), 5000);
+      disk.flush();
+      expect(isDirty()).toBe(true);
+      (disk as Qcow2Image).settle();
+      expect(isDirty()).toBe(false);
+      expectQemuCheck(at('disk'));
+      disk.write(2 ** 21, pattern(300_000, 4));
+      model.set(pattern(300_000, 4), 2 ** 21);
+      disk.flush();
+    }
+    expect(isDirty()).toBe(true);
+    qemuImg('check', '-q', '-r', 'all', '-f', 'qcow2', at('disk'));
+    expectQemuCheck(at('disk'));
+    using disk = open('disk');
+    expectReads(disk, model);
+  });
+
   test.each(['tables', 'full'] as const)('preallocated (%s), with an identity and a long backing name', preallocation => {
     const base = `${'long-'.repeat(45)}name`;
     createRaw(nodeFiles, at(base), 2 ** 20);

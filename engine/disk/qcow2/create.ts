@@ -4,6 +4,7 @@ import type { Decompressor } from '../../ports/decompressor.ts';
 import type { HostFiles } from '../../ports/host-files.ts';
 import { folderOf } from '../paths.ts';
 import {
+  COMPATIBLE,
   EXTENSION,
   MAX_CLUSTER_BITS,
   MAX_L1_BYTES,
@@ -31,6 +32,8 @@ export interface Qcow2CreateOptions {
   readonly backing?: { readonly name: string; readonly format: 'raw' | 'qcow2' };
   /** The layer's own identity and its parent's, 16 bytes each. */
   readonly identity?: { readonly id: Uint8Array; readonly parentId?: Uint8Array };
+  /** The counts are written when the image is closed, and made anew after a crash: new clusters cost one sync less. */
+  readonly lazyRefcounts?: boolean;
   /** `tables`: all clusters have their place, without room on the host's disk; `full`: with room. */
   readonly preallocation?: 'tables' | 'full';
 }
@@ -60,14 +63,15 @@ export function createQcow2(files: HostFiles, codec: Decompressor, path: string,
 function preallocate(files: HostFiles, codec: Decompressor, path: string, how: 'tables' | 'full'): void {
   using image = new Qcow2Image(files, codec, path, { writable: true });
   image.preallocate();
-  if (how === 'tables') return;
-  const zeroes = new Uint8Array(1 << 20);
-  for (let at = 0; at < image.sizeBytes; at += zeroes.length) image.write(at, zeroes.subarray(0, image.sizeBytes - at));
-  image.flush();
+  if (how === 'full') {
+    const zeroes = new Uint8Array(1 << 20);
+    for (let at = 0; at < image.sizeBytes; at += zeroes.length) image.write(at, zeroes.subarray(0, image.sizeBytes - at));
+  }
+  image.settle();
 }
 
 /** | header | refcount table | refcount blocks | L1 table | */
-function layOut({ sizeBytes, clusterBytes = 65536, refcountBits = 16, backing, identity }: Qcow2CreateOptions) {
+function layOut({ sizeBytes, clusterBytes = 65536, refcountBits = 16, backing, identity, lazyRefcounts }: Qcow2CreateOptions) {
   const clusterBits = Math.log2(clusterBytes);
   if (!Number.isInteger(clusterBits) || clusterBits < MIN_CLUSTER_BITS || clusterBits > MAX_CLUSTER_BITS)
     throw new ConfigError('DISK_CLUSTER', `A cluster of ${clusterBytes} bytes is not possible: choose a power of two from 512 to 2097152.`);
@@ -118,7 +122,7 @@ function layOut({ sizeBytes, clusterBytes = 65536, refcountBits = 16, backing, i
     snapshots: 0,
     snapshotsOffset: 0,
     incompatible: 0n,
-    compatible: 0n,
+    compatible: lazyRefcounts ? COMPATIBLE.lazyRefcounts : 0n,
     autoclear: 0n,
     refcountOrder,
     compression: 'zlib',

@@ -4,14 +4,15 @@
  *   data and higher reference counts → (refcount table → header) → L2 tables → L1 table → the end of flush(); lower counts with the next flush
  *
  * So whatever write a crash stops at, the file's tables refer only to clusters that are counted and whole: at most leaks are left, and no flushed
- * byte is lost. A cluster in use is written in place only if this image alone refers to it; any other is copied (COW).
+ * byte is lost. With lazy reference counts (a feature of the image) the counts wait for settle(): the file is marked dirty first, and after a crash
+ * they are made anew from the tables when it is next opened for writing. A cluster in use is written in place only if this image alone refers to it; any other is copied (COW).
  */
 import { ConfigError, DiskFormatError, StorageError } from '../../errors/errors.ts';
 import type { Decompressor } from '../../ports/decompressor.ts';
 import type { HostFile, HostFiles } from '../../ports/host-files.ts';
 import { checkRange, checkWritable, readPadded, type Extent, type ExtentKind, type Layer } from '../block.ts';
 import { CompressedClusters } from './compressed.ts';
-import { INCOMPATIBLE, MAX_L1_BYTES, MAX_METADATA_BYTES, divideUp, roundUp, type Geometry } from './format.ts';
+import { COMPATIBLE, INCOMPATIBLE, MAX_L1_BYTES, MAX_METADATA_BYTES, divideUp, roundUp, type Geometry } from './format.ts';
 import { hasFeature, readHeader, writeBacking, writeFields, type Header } from './header.ts';
 import type { Cluster } from './l2.ts';
 import { Mapping } from './mapping.ts';
@@ -184,7 +185,7 @@ export class Qcow2Image implements Layer {
     this.eachCluster(offset, length, (at, part, whole) => {
       if (this.readsZero(at, part)) return;
       if (whole && this.header.version === 3) this.mapping.setZero(at / this.clusterBytes, this.refcounts!);
-      else if (whole && unmap && this.below === undefined) this.mapping.setHole(at / this.clusterBytes, this.refcounts!);
+      else if (whole && unmap && !this.hasBacking) this.mapping.setHole(at / this.clusterBytes, this.refcounts!);
       else this.write(at, new Uint8Array(part));
     });
   }
@@ -196,9 +197,9 @@ export class Qcow2Image implements Layer {
       if (!whole) return;
       const index = at / this.clusterBytes;
       const { kind, hostOffset } = this.mapping.get(index);
-      if (hostOffset === 0 && (kind === 'zero' || this.below === undefined)) return;
+      if (hostOffset === 0 && (kind === 'zero' || !this.hasBacking)) return;
       if (this.header.version === 3) this.mapping.setZero(index, this.refcounts!);
-      else if (this.below === undefined) this.mapping.setHole(index, this.refcounts!);
+      else if (!this.hasBacking) this.mapping.setHole(index, this.refcounts!);
     });
   }
 
@@ -207,8 +208,9 @@ export class Qcow2Image implements Layer {
     const { refcounts, mapping } = this;
     if (refcounts === undefined) return;
     if (this.headerAhead) this.saveHeader();
-    if (refcounts.dirty) refcounts.writeCounts(this.sync, this.nameTable);
-    else if (this.unsynced) this.sync();
+    if (this.lazy && !refcounts.hasMoved) this.markDirty();
+    else if (refcounts.dirty) refcounts.writeCounts(this.sync, this.nameTable);
+    if (this.unsynced) this.sync();
     if (mapping.dirty) mapping.write(this.sync);
     refcounts.applyFrees();
   }
@@ -296,6 +298,22 @@ export class Qcow2Image implements Layer {
   settle(): void {
     this.flush();
     this.flush();
+    if (this.refcounts === undefined || !hasFeature(this.header, INCOMPATIBLE.dirty)) return;
+    if (this.refcounts.dirty) this.refcounts.writeCounts(this.sync, this.nameTable);
+    this.header.incompatible &= ~INCOMPATIBLE.dirty;
+    this.saveHeader();
+  }
+
+  private get lazy(): boolean {
+    return (this.header.compatible & COMPATIBLE.lazyRefcounts) !== 0n;
+  }
+
+  /** Before the first table that refers to clusters whose counts the file does not have. */
+  private markDirty(): void {
+    if (!this.refcounts!.dirty || hasFeature(this.header, INCOMPATIBLE.dirty)) return;
+    this.header.incompatible |= INCOMPATIBLE.dirty;
+    writeFields(this.file, this.header);
+    this.unsynced = true;
   }
 
   [Symbol.dispose](): void {
@@ -420,11 +438,18 @@ export class Qcow2Image implements Layer {
     }
   }
 
+  /** Holes read as another file's data, be it open or not. */
+  private get hasBacking(): boolean {
+    return this.below !== undefined || this.header.backing !== undefined;
+  }
+
   /** Known without reading data. */
   private readsZero(offset: number, length: number): boolean {
     const { kind, length: known } = this.run(offset, length);
     if (known < length) return false;
-    return kind === 'zero' || (kind === 'hole' && (this.below === undefined || offset >= this.below.sizeBytes));
+    if (kind !== 'hole') return kind === 'zero';
+    // Opened alone, what the file's parent has is not known.
+    return this.below === undefined ? this.header.backing === undefined : offset >= this.below.sizeBytes;
   }
 
   /** The parts of a range by cluster. The disk's last cluster is whole where the disk ends. */

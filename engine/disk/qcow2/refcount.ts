@@ -52,6 +52,11 @@ export class Refcounts {
     return this.dirtyBlocks.size > 0 || this.table.dirty || this.moved !== undefined;
   }
 
+  /** The table has grown into another place, which the header does not name yet. */
+  get hasMoved(): boolean {
+    return this.moved !== undefined;
+  }
+
   /** Clusters that blocks cover, present or not. */
   get covered(): number {
     return (this.table.bytes.length / 8) * this.geometry.refcountsPerBlock;
