@@ -18,7 +18,8 @@ interface Core extends CoreExports {
 
 // Constants, so that throwing them takes no stack trace.
 const GUEST_FAULT = Symbol('guest fault');
-const POOL_EXHAUSTED = Symbol('pool exhausted');
+/** Thrown out of a device's write to guest memory, too. */
+export const POOL_EXHAUSTED = Symbol('pool exhausted');
 
 /** run() takes at most this many instructions at a time. */
 const MAX_BUDGET = 0x7fff_ffff;

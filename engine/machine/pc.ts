@@ -28,7 +28,7 @@
  */
 import * as block from '../cpu/block.ts';
 import { STOP_HALT, STOP_SHUTDOWN, type CoreExports } from '../cpu/core-exports.ts';
-import { Cpu } from '../cpu/cpu.ts';
+import { Cpu, POOL_EXHAUSTED } from '../cpu/cpu.ts';
 import { AcpiPm, AcpiPmState } from '../devices/acpi-pm.ts';
 import { CoprocessorError, CoprocessorErrorState } from '../devices/coprocessor-error.ts';
 import { connectDebugExit } from '../devices/debug-exit.ts';
@@ -175,7 +175,7 @@ export class Pc implements Machine {
     const { cpu, time } = this;
     const endCount = cpu.exports.instructionCount() + budget;
     for (;;) {
-      time.fireDue();
+      this.fireDue();
       if (this.pendingEnd) return this.takeEnd();
       const remaining = endCount - cpu.exports.instructionCount();
       if (remaining <= 0) return { kind: 'budget' };
@@ -186,9 +186,18 @@ export class Pc implements Machine {
       time.sliceEndNs = -Infinity;
       if (stop === STOP_SHUTDOWN) return { kind: 'reset', cause: 'triple fault' };
       if (stop === STOP_HALT && !this.pendingEnd) {
-        time.fireDue();
-        if (!this.wakes()) return { kind: this.interruptible() ? 'halted' : 'halted-for-good' };
+        this.fireDue();
+        if (!this.pendingEnd && !this.wakes()) return { kind: this.interruptible() ? 'halted' : 'halted-for-good' };
       }
+    }
+  }
+
+  /** A timer that found no page for what it writes to guest memory stays due; the slice ends for it. */
+  private fireDue() {
+    try {
+      this.time.fireDue();
+    } catch (thrown) {
+      if (thrown !== POOL_EXHAUSTED) throw thrown;
     }
   }
 
@@ -247,7 +256,7 @@ export class Pc implements Machine {
     const delta = Math.max(0, Math.round(deltaNs));
     this.time.advance(delta);
     this.block.setBigUint64(block.TSC_OFFSET, this.block.getBigUint64(block.TSC_OFFSET, true) + BigInt(delta), true);
-    this.time.fireDue();
+    this.fireDue();
   }
 
   reset() {

@@ -74,14 +74,20 @@ export class VirtualTime implements Timers {
     return next;
   }
 
-  /** Fires what is due; a handler may arm its timer again. Ties go to the timer created first. */
+  /** Fires what is due; a handler may arm its timer again. Ties go to the timer created first. A timer whose handler throws is due again. */
   fireDue() {
     const nowNs = this.nowNs();
     for (;;) {
       const timer = this.earliest();
       if (timer?.deadlineNs === undefined || timer.deadlineNs > nowNs) return;
+      const { deadlineNs, patient } = timer;
       timer.disarm();
-      timer.onExpire(nowNs);
+      try {
+        timer.onExpire(nowNs);
+      } catch (thrown) {
+        timer.arm(deadlineNs, patient);
+        throw thrown;
+      }
     }
   }
 
