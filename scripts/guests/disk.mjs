@@ -1,8 +1,10 @@
-// The guest with disks: Debian's 686-pae kernel with the drivers of every controller and file system that Cairn's disks meet, busybox, and the
-// real ext4 tools with the libraries that they are linked to.
+// The guest with disks: Debian's 686-pae kernel with the drivers of every controller and file system that Cairn's disks meet, busybox, the
+// real ext4 tools with the libraries that they are linked to, and a program that puts disks to the test (disk-work.c).
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { directory, link } from '../lib/cpio.mjs';
+import { run } from '../lib/host.mjs';
 import { busyboxInitramfs } from './busybox.mjs';
 import { modulesInOrder } from './modules.mjs';
 
@@ -35,8 +37,16 @@ function fileOf(folder, name) {
   return readFileSync(path.join(folder, found));
 }
 
-/** The initramfs of the guest: `kernelPackage` is the unpacked package that the kernel comes from. */
-export function diskInitramfs(archive, kernelPackage) {
+/** disk-work.c as a static i386 program. */
+function diskWork(folder) {
+  const program = path.join(folder, 'disk-work');
+  const source = fileURLToPath(new URL('disk-work.c', import.meta.url));
+  run('gcc', ['-m32', '-static', '-O2', '-s', '-o', program, source], { hint: 'The guest needs gcc and gcc-multilib.' });
+  return readFileSync(program);
+}
+
+/** The initramfs of the guest: `kernelPackage` is the unpacked package that the kernel comes from; what is compiled is left in `folder`. */
+export function diskInitramfs(archive, kernelPackage, folder) {
   const text = name => readFileSync(new URL(name, import.meta.url), 'utf8');
   const modules = modulesInOrder(kernelPackage, MODULES);
   const programs = archive.unpack('e2fsprogs');
@@ -52,6 +62,7 @@ export function diskInitramfs(archive, kernelPackage) {
       ['etc/inittab', text('demo-inittab'), 0o644],
       ['lib/modules/order', modules.map(([name]) => `${name}\n`).join(''), 0o644],
       ...modules.map(([name, data]) => [`lib/modules/${name}.ko`, data, 0o644]),
+      ['bin/disk-work', diskWork(folder)],
       ...TOOLS.map(name => [`sbin/${name}`, fileOf(programs, name)]),
       ...libraries,
     ],

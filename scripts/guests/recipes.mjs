@@ -24,6 +24,12 @@ function copyKernel(archive, flavour, target) {
   return unpacked;
 }
 
+/** For `gcc -m32`. */
+const GCC_32 = [
+  ['gcc', 'gcc'],
+  ['/usr/include/x86_64-linux-gnu/gnu/stubs-32.h', 'gcc-multilib'],
+];
+
 export const recipes = {
   /** The demo VM: Debian's 686-pae kernel and a busybox initramfs. */
   demo: {
@@ -43,10 +49,11 @@ export const recipes = {
   /** The same kernel with its drivers for disks, and ext4's tools. */
   disk: {
     files: ['vmlinuz', 'initrd.gz'],
+    programs: GCC_32,
     make(folder) {
       const archive = new DebianArchive('i386');
       const kernelPackage = copyKernel(archive, '686-pae', path.join(folder, 'vmlinuz'));
-      writeFileSync(path.join(folder, 'initrd.gz'), diskInitramfs(archive, kernelPackage));
+      writeFileSync(path.join(folder, 'initrd.gz'), diskInitramfs(archive, kernelPackage, folder));
     },
   },
   /** Debian's installer for i386, text mode, as it comes. */
@@ -64,12 +71,7 @@ export const recipes = {
   /** Instruction tests of Debian's QEMU and Valgrind sources, run as processes of a Linux guest; suite.want has a real CPU's answers. */
   'suite-32': {
     files: ['initrd.gz', 'suite.want'],
-    programs: [
-      ['dpkg-source', 'dpkg-dev'],
-      ['perl', 'perl'],
-      ['gcc', 'gcc'],
-      ['/usr/include/x86_64-linux-gnu/gnu/stubs-32.h', 'gcc-multilib'],
-    ],
+    programs: [['dpkg-source', 'dpkg-dev'], ['perl', 'perl'], ...GCC_32],
     make: makeSuite32,
   },
   /** No guest: disk images of other programs. */
