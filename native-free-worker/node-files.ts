@@ -17,6 +17,9 @@ const REASONS: Readonly<Record<string, readonly [code: string, words: string]>> 
   EMFILE: ['TOO_MANY_FILES', 'too many files are open'],
 };
 
+/** What a host says whose storage shares no blocks, or not between these two places. */
+const CANNOT_CLONE: ReadonlySet<string> = new Set(['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY']);
+
 const ALLOCATE_AT_ONCE = 1 << 20;
 
 /** Turns what node:fs throws into a StorageError. */
@@ -126,6 +129,21 @@ export const nodeFiles: HostFiles = {
   },
   remove: path => attempt(path, 'removed', () => fs.rmSync(path, { force: true })),
   exists: path => fs.existsSync(path),
+  stat: path =>
+    attempt(path, 'looked at', () => {
+      const { size, mtimeMs } = fs.statSync(path);
+      return { sizeBytes: size, modifiedMs: mtimeMs };
+    }),
+  clone: (from, to) =>
+    attempt(to, 'created', () => {
+      try {
+        fs.copyFileSync(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE_FORCE);
+        return true;
+      } catch (error) {
+        if (!CANNOT_CLONE.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+        return false;
+      }
+    }),
   realPath: path => attempt(path, 'opened', () => fs.realpathSync(path)),
   list: folder => attempt(folder, 'listed', () => fs.readdirSync(folder)),
   freeBytes: folder =>

@@ -1,8 +1,9 @@
 /** What `cairn disk info` tells of an image, as plain JSON. */
 import type { DiskFormat } from './block.ts';
 import { openDisk, type DiskHost } from './open.ts';
-import { COMPATIBLE, EXTENSION, INCOMPATIBLE } from './qcow2/format.ts';
+import { COMPATIBLE, INCOMPATIBLE } from './qcow2/format.ts';
 import { hasFeature, readHeader, type Header } from './qcow2/header.ts';
+import { identityOf } from './qcow2/identity.ts';
 
 export interface DiskInfo {
   readonly path: string;
@@ -44,9 +45,7 @@ export function diskInfo(host: DiskHost, path: string, format: DiskFormat): Disk
 }
 
 function qcow2Info(header: Header): Qcow2Info {
-  const identity = header.extensions.find(({ type, data }) => type === EXTENSION.identity && data.length === 32)?.data;
-  const hex = (bytes: Uint8Array) => [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join('');
-  const parentId = identity?.subarray(16);
+  const identity = identityOf(header.extensions);
   return {
     version: header.version,
     clusterBytes: header.geometry.clusterBytes,
@@ -60,7 +59,7 @@ function qcow2Info(header: Header): Qcow2Info {
     ...(header.backing === undefined
       ? {}
       : { backing: { name: header.backing, ...(header.backingFormat === undefined ? {} : { format: header.backingFormat }) } }),
-    ...(identity ? { layerId: hex(identity.subarray(0, 16)) } : {}),
-    ...(parentId?.some(byte => byte !== 0) ? { parentLayerId: hex(parentId) } : {}),
+    ...(identity === undefined ? {} : { layerId: identity.id }),
+    ...(identity?.parentId === undefined ? {} : { parentLayerId: identity.parentId }),
   };
 }

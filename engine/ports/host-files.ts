@@ -21,6 +21,12 @@ export interface HostFile extends Disposable {
   [Symbol.dispose](): void;
 }
 
+export interface FileFacts {
+  readonly sizeBytes: number;
+  /** When its contents last changed, by the host's clock: only good for being compared. */
+  readonly modifiedMs: number;
+}
+
 export interface HostFiles {
   openRead(path: string): HostFile;
   /** An existing file, to read and to write. */
@@ -34,6 +40,9 @@ export interface HostFiles {
   /** No file of this name is no failure. */
   remove(path: string): void;
   exists(path: string): boolean;
+  stat(path: string): FileFacts;
+  /** A new file `to` that shares the blocks of `from` until one is written (reflink); false where the host's storage cannot. Durable as a written file is. */
+  clone(from: string, to: string): boolean;
   /** The one path of an existing file, with no symbolic link and no `..` in it. */
   realPath(path: string): string;
   /** Names of the files in a folder. */

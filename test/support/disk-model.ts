@@ -33,7 +33,7 @@ export function diskOperations(sizeBytes: number, clusterBytes: number, maxLengt
 
 export const pattern = (length: number, seed: number) => new Uint8Array(length).map((_, i) => seed + i * 7 + (i >> 8) || 1);
 
-/** Does it to the disk and to the model. Whole clusters that are discarded read as zeroes, for images of version 3 or without a parent. */
+/** Does it to the disk and to the model. Whole clusters that are discarded read as zeroes, for images of version 3 or without a parent; raw ones keep them. */
 export function apply(operation: DiskOperation, disk: Layer, model: Uint8Array): void {
   switch (operation.kind) {
     case 'write': {
@@ -48,7 +48,7 @@ export function apply(operation: DiskOperation, disk: Layer, model: Uint8Array):
       return;
     case 'discard':
       disk.discard(operation.at, operation.length);
-      discardModel(operation, disk.clusterBytes, model);
+      if (disk.format !== 'raw') discardModel(operation, disk.clusterBytes, model);
       return;
     default:
       disk.flush();

@@ -2,12 +2,13 @@
  * A disk in memory that fails as asked: the nth operation with an error, or with a crash of the host, after which only what was synced is certain.
  */
 import { StorageError } from '#engine/errors/errors.ts';
-import type { HostFile, HostFiles } from '#engine/ports/host-files.ts';
+import type { FileFacts, HostFile, HostFiles } from '#engine/ports/host-files.ts';
 
 interface Inode {
   bytes: Uint8Array;
   length: number;
   synced: Uint8Array;
+  modified: number;
 }
 
 /** Thrown at a crash and by every operation after it: no clean-up code gets anywhere. */
@@ -29,6 +30,9 @@ export class MemoryFiles implements HostFiles {
   operations = 0;
   /** Files open now: none may be left behind. */
   open = 0;
+  /** Whether this host's storage can share blocks between files. */
+  canClone = false;
+  private writes = 0;
   private names = new Map<string, Inode>();
   private syncedNames = new Map<string, Inode>();
   private faultAt = Infinity;
@@ -43,12 +47,14 @@ export class MemoryFiles implements HostFiles {
   /** The disk as it is found when the host is up again. */
   afterCrash(how: AfterCrash): MemoryFiles {
     const disk = new MemoryFiles();
-    for (const [name, inode] of how === 'lost' ? this.syncedNames : this.names) disk.put(name, contentsAfter(inode, how));
+    for (const [name, inode] of how === 'lost' ? this.syncedNames : this.names) disk.put(name, contentsAfter(inode, how), inode.modified);
+    disk.canClone = this.canClone;
+    disk.writes = this.writes;
     return disk;
   }
 
-  put(path: string, bytes: Uint8Array): void {
-    const inode = { bytes: bytes.slice(), length: bytes.length, synced: bytes.slice() };
+  put(path: string, bytes: Uint8Array, modified = ++this.writes): void {
+    const inode = { bytes: bytes.slice(), length: bytes.length, synced: bytes.slice(), modified };
     this.names.set(path, inode);
     this.syncedNames.set(path, inode);
   }
@@ -86,7 +92,7 @@ export class MemoryFiles implements HostFiles {
   createExclusive(path: string): HostFile {
     this.operation(path);
     if (this.names.has(path)) throw new StorageError('FILE_EXISTS', `${path} cannot be created: there is a file of this name already.`);
-    const inode = { bytes: new Uint8Array(4096), length: 0, synced: new Uint8Array() };
+    const inode = { bytes: new Uint8Array(4096), length: 0, synced: new Uint8Array(), modified: ++this.writes };
     this.names.set(path, inode);
     return this.handle(path, inode);
   }
@@ -113,6 +119,23 @@ export class MemoryFiles implements HostFiles {
   exists(path: string): boolean {
     this.operation(path);
     return this.names.has(path);
+  }
+
+  stat(path: string): FileFacts {
+    this.operation(path);
+    const inode = this.names.get(path);
+    if (!inode) throw new StorageError('NO_SUCH_FILE', `${path} cannot be looked at: it does not exist.`);
+    return { sizeBytes: inode.length, modifiedMs: inode.modified };
+  }
+
+  clone(from: string, to: string): boolean {
+    this.operation(to);
+    const inode = this.names.get(from);
+    if (!inode) throw new StorageError('NO_SUCH_FILE', `${from} cannot be opened: it does not exist.`);
+    if (this.names.has(to)) throw new StorageError('FILE_EXISTS', `${to} cannot be created: there is a file of this name already.`);
+    if (!this.canClone) return false;
+    this.names.set(to, { bytes: inode.bytes.slice(), length: inode.length, synced: new Uint8Array(), modified: ++this.writes });
+    return true;
   }
 
   list(folder: string): string[] {
@@ -153,10 +176,12 @@ export class MemoryFiles implements HostFiles {
         const half = bytes.length >> 1;
         const sectors = bytes.length % SECTOR === 0 && position % SECTOR === 0;
         this.operation(path, () => write(inode, bytes.subarray(0, sectors ? half - (half % SECTOR) : half), position));
+        inode.modified = ++this.writes;
         write(inode, bytes, position);
       },
       truncate: sizeBytes => {
         this.operation(path);
+        inode.modified = ++this.writes;
         resize(inode, sizeBytes);
       },
       allocate: sizeBytes => {

@@ -45,6 +45,12 @@ export const EXTENSION = {
   identity: 0x4361_6972,
 } as const;
 
+/** A header extension: who does not know its type ignores it. */
+export interface Extension {
+  readonly type: number;
+  readonly data: Uint8Array;
+}
+
 /** What follows from the header and does not change while the image is open. */
 export interface Geometry {
   readonly clusterBits: number;

@@ -2,6 +2,7 @@
 import { ConfigError, DiskFormatError } from '../../errors/errors.ts';
 import type { HostFile } from '../../ports/host-files.ts';
 import { decodeUtf8, encodeUtf8 } from '../utf8.ts';
+import { withIdentity, type Identity } from './identity.ts';
 import {
   AUTOCLEAR,
   EXTENSION,
@@ -19,13 +20,9 @@ import {
   getU64,
   setU64,
   viewOf,
+  type Extension,
   type Geometry,
 } from './format.ts';
-
-export interface Extension {
-  readonly type: number;
-  readonly data: Uint8Array;
-}
 
 export interface Header {
   readonly version: 2 | 3;
@@ -254,13 +251,23 @@ function setFields(view: DataView, header: Header): void {
   view.setBigUint64(88, header.autoclear & AUTOCLEAR.bitmaps);
 }
 
-/** Gives the image another backing file (or none): what a guest reads is the caller's affair. A crash leaves the old name or the new one. */
-export function writeBacking(file: HostFile, header: Header, backing: string | undefined, format: string | undefined): void {
+/**
+ * Gives the image another backing file (or none): what a guest reads is the caller's affair. A crash leaves the old name or the new one. `identity`
+ * takes the place of the layer's identity at the same instant.
+ */
+export function writeBacking(
+  file: HostFile,
+  header: Header,
+  backing: string | undefined,
+  format: string | undefined,
+  identity?: Identity,
+): void {
   const { clusterBytes } = header.geometry;
   const used = header.backingOffset;
   // The old name stays untouched until the sector that names the new one is written.
   const slot = used > 0 && used < 4 * SECTOR ? 6 * SECTOR : 2 * SECTOR;
-  const changed: Header = { ...header, backing, backingFormat: format };
+  const extensions = identity === undefined ? header.extensions : withIdentity(header.extensions, identity);
+  const changed: Header = { ...header, backing, backingFormat: format, extensions };
   const { sector, name } = encodeHeader(changed, clusterBytes >= 8 * SECTOR ? slot : undefined);
   if (name !== undefined) {
     file.write(name, slot);
@@ -271,5 +278,5 @@ export function writeBacking(file: HostFile, header: Header, backing: string | u
   header.backing = backing;
   header.backingFormat = format;
   header.backingOffset = changed.backingOffset;
-  header.extensions = header.extensions.filter(({ type }) => type !== EXTENSION.featureNames);
+  header.extensions = extensions.filter(({ type }) => type !== EXTENSION.featureNames);
 }

@@ -14,6 +14,7 @@ import { checkRange, checkWritable, readPadded, type Extent, type ExtentKind, ty
 import { CompressedClusters } from './compressed.ts';
 import { COMPATIBLE, INCOMPATIBLE, MAX_L1_BYTES, MAX_METADATA_BYTES, divideUp, roundUp, type Geometry } from './format.ts';
 import { hasFeature, readHeader, writeBacking, writeFields, type Header } from './header.ts';
+import { identityOf, type Identity } from './identity.ts';
 import type { Cluster } from './l2.ts';
 import { Mapping } from './mapping.ts';
 import { rebuildRefcounts } from './rebuild.ts';
@@ -38,7 +39,7 @@ export interface Qcow2Options {
 
 export class Qcow2Image implements Layer {
   readonly format = 'qcow2';
-  readonly path: string;
+  path: string;
   readonly header: Header;
   readonly geometry: Geometry;
   file: HostFile;
@@ -286,12 +287,31 @@ export class Qcow2Image implements Layer {
     this.load(writable);
   }
 
-  /** Changes the parent, here and in the file. The guest reads the same only if the new parent reads as the old one did where this file has holes. */
-  reparent(parent: Layer | undefined, name: string | undefined): void {
+  /**
+   * Changes the parent, here and in the file. The guest reads the same only if the new parent reads as the old one did where this file has holes.
+   * `identity` is written in the same sector.
+   */
+  reparent(parent: Layer | undefined, name: string | undefined, identity?: Identity): void {
     checkWritable(this);
     this.flush();
-    writeBacking(this.file, this.header, name, parent?.format);
+    writeBacking(this.file, this.header, name, parent?.format, identity);
     this.below = parent;
+  }
+
+  get identity(): Identity | undefined {
+    return identityOf(this.header.extensions);
+  }
+
+  /** Another identity, at once; the parent's name stays. */
+  setIdentity(identity: Identity): void {
+    checkWritable(this);
+    this.flush();
+    writeBacking(this.file, this.header, this.header.backing, this.header.backingFormat, identity);
+  }
+
+  /** The file has another name now. */
+  movedTo(path: string): void {
+    this.path = path;
   }
 
   /** flush(), and what was freed is free in the file, too: as it should be left when it is closed. */

@@ -1,0 +1,299 @@
+/**
+ * One virtual disk as the disk worker holds it: the chain below `top`, open, the top for writing. Checkpoints (METHOD.md 802, 810, 830), reverts
+ * (906/908) and the growth of the disk change which file is the top. Each call leaves files that describe a valid disk wherever it stops, and can be
+ * repeated after an error.
+ *
+ *   802 prepareCow(): an empty COW file on the top; the descriptor names it        the VM still writes to the old top
+ *   810 switchToCow(): writes go to the new file                                    what was pending may still go to the old top
+ *   830 seal(): the old top is durable and only read from now on                    832 may point to it
+ */
+import { ConfigError, InvariantError } from '../../errors/errors.ts';
+import type { Layer } from '../block.ts';
+import { Qcow2Image } from '../qcow2/image.ts';
+import type { DiskBase, DiskDescriptor, LayerId, Top } from './descriptor.ts';
+import type { DiskFolder } from './disk-folder.ts';
+import { createLayer } from './layer-file.ts';
+import { OpenLayers, closeAlone } from './open-layers.ts';
+
+export interface OpenDiskFilesOptions {
+  /** The user knows that the attached base was changed by others, and wants the disk all the same. */
+  readonly acceptChangedBase?: boolean;
+}
+
+/** What step 802 made. */
+export interface PreparedCow {
+  /** The state that the checkpoint will point to: the disk at step 810. */
+  readonly frozen: LayerId;
+  /** The new layer. */
+  readonly cow: LayerId;
+}
+
+export class VirtualDiskFiles implements Disposable {
+  readonly folder: DiskFolder;
+  readonly layers: OpenLayers;
+  private current: DiskDescriptor;
+  /** The last write of the descriptor failed. */
+  private unsure = false;
+  private topLayer: Layer;
+  private prepared: (PreparedCow & { readonly below: Top; readonly layer: Qcow2Image }) | undefined;
+  /** The old top of pushCow() is still to be sealed. */
+  private pushing = false;
+  /** Frozen states that no checkpoint points to yet. */
+  private readonly held = new Set<LayerId>();
+  /** The old top, from 810 to 830. */
+  private sealing: { readonly frozen: LayerId; readonly layer: Layer } | undefined;
+
+  /** Opens the chain below the top, and the top for writing. Who opens it owns the bundle. */
+  constructor(folder: DiskFolder, { acceptChangedBase = false }: OpenDiskFilesOptions = {}) {
+    this.folder = folder;
+    this.current = folder.read();
+    this.layers = new OpenLayers(folder, () => this.current);
+    try {
+      this.checkBase(acceptChangedBase);
+      this.topLayer = this.layers.open(this.current.top);
+      this.topLayer.setWritable(true);
+      if (this.current.sizeBytes !== this.topLayer.sizeBytes) this.change({ sizeBytes: this.topLayer.sizeBytes });
+    } catch (error) {
+      this.layers[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  get descriptor(): DiskDescriptor {
+    return this.current;
+  }
+
+  /** What the VM reads and writes. */
+  get top(): Layer {
+    return this.topLayer;
+  }
+
+  get sizeBytes(): number {
+    return this.topLayer.sizeBytes;
+  }
+
+  /** The state that the top will be when it is frozen. */
+  get topId(): LayerId {
+    return this.current.top === 'base' ? this.current.base!.content : this.current.top;
+  }
+
+  /** Between 802 and the end of 830, when files may not be moved about. */
+  get isChanging(): boolean {
+    return this.prepared !== undefined || (this.sealing !== undefined && !this.pushing);
+  }
+
+  /** A flush by the guest: also of what it wrote before the last switch. */
+  flush(): void {
+    this.sealing?.layer.flush();
+    this.topLayer.flush();
+  }
+
+  /**
+   * Step 802. The file is empty, so it reads as the top does, and may be named by the descriptor before the switch: whenever the host dies, what the
+   * guest flushed is below the descriptor's top.
+   */
+  prepareCow(): PreparedCow {
+    this.finishPush();
+    if (this.sealing !== undefined) throw new InvariantError(`The last COW disk of ${this.folder.disk} has not been sealed.`);
+    this.abandonCow();
+    const below = this.current.top;
+    const frozen = this.topId;
+    const { id, layer } = this.createCow(below, frozen, this.topLayer);
+    this.prepared = { frozen, cow: id, below, layer };
+    this.nameTop(id);
+    return { frozen, cow: id };
+  }
+
+  /** The stop was refused, or 802 failed half-way: the VM goes on in the old top. Repeat it when it throws. */
+  abandonCow(): void {
+    const { prepared } = this;
+    if (prepared === undefined) return;
+    // Only a descriptor that surely names the old top lets the new file go.
+    this.change({ top: prepared.below });
+    this.prepared = undefined;
+    this.layers.take(prepared.cow);
+    closeAlone(prepared.layer);
+    this.folder.remove(this.folder.layerPath(prepared.cow));
+  }
+
+  /** Step 810: in memory only. What was begun before may still be written to the layer that this answers, until seal(). */
+  switchToCow(): Layer {
+    const { prepared, topLayer: old } = this;
+    if (prepared === undefined) throw new InvariantError(`${this.folder.disk} has no COW disk to be switched to.`);
+    this.sealing = { frozen: prepared.frozen, layer: old };
+    this.held.add(prepared.frozen);
+    this.topLayer = prepared.layer;
+    this.prepared = undefined;
+    return old;
+  }
+
+  /** Step 830: the pending writes have ended; the frozen layer becomes durable and read-only. Only then may a checkpoint point to it. */
+  seal(): LayerId | undefined {
+    const { sealing } = this;
+    if (sealing === undefined) return undefined;
+    if (sealing.layer instanceof Qcow2Image) sealing.layer.settle();
+    else sealing.layer.flush();
+    sealing.layer.setWritable(false);
+    this.noteBase();
+    this.sealing = undefined;
+    return sealing.frozen;
+  }
+
+  /** Steps 874 and 876 of fig. 3F, between two operations of the disk worker, when nothing is pending: another COW file on the top. */
+  pushCow(): void {
+    const { frozen } = this.prepareCow();
+    this.switchToCow();
+    this.pushing = true;
+    this.letGo(frozen);
+    this.finishPush();
+  }
+
+  /** What a failed pushCow() left to be done. */
+  finishPush(): void {
+    if (this.pushing) this.seal();
+    this.pushing = false;
+  }
+
+  /** Frozen states that are needed though no checkpoint points to them yet. */
+  get heldStates(): ReadonlySet<LayerId> {
+    return this.held;
+  }
+
+  /** The checkpoint points to it now (832), or there will be none: whether it is needed follows from the checkpoints. */
+  letGo(frozen: LayerId): void {
+    this.held.delete(frozen);
+  }
+
+  /**
+   * Steps 906/908: the disk as it was at a checkpoint, through a new COW file; the VM must be stopped. The old top stays until the collector
+   * finds that nothing needs it.
+   */
+  revertTo(id: LayerId): void {
+    this.abandonCow();
+    this.seal();
+    const place = this.layers.place(id);
+    const parent = this.layers.open(place);
+    const { id: cow, layer } = this.createCow(place, id, parent);
+    try {
+      this.change({ top: cow, sizeBytes: layer.sizeBytes });
+    } catch (error) {
+      // The descriptor in force may name either; both files stay, and the collector removes the one that is not the top.
+      this.layers.take(cow);
+      closeAlone(layer);
+      throw error;
+    }
+    this.topLayer = layer;
+    this.layers.keepOnly(layer);
+  }
+
+  /** Makes the disk larger. */
+  resize(sizeBytes: number): void {
+    this.topLayer.resize(sizeBytes);
+    this.change({ sizeBytes });
+  }
+
+  /** Replaces fields of the descriptor, durably. When it throws, the file may be the old one or the new one until makeSure(). */
+  change(fields: Partial<DiskDescriptor>): void {
+    this.write({ ...this.current, ...fields });
+  }
+
+  /** The descriptor with another base, or none. */
+  changeBase(base: DiskBase | undefined): void {
+    const { base: _, ...rest } = this.current;
+    this.write(base === undefined ? rest : { ...rest, base });
+  }
+
+  /** After a failed change: the descriptor's file is surely the one that is in force here. */
+  makeSure(): void {
+    if (this.unsure) this.write(this.current);
+  }
+
+  private write(next: DiskDescriptor): void {
+    this.unsure = true;
+    this.folder.write(next);
+    this.unsure = false;
+    this.current = next;
+  }
+
+  /** A state of the disk for reading, with the files below it; released by release(). */
+  openState(id: LayerId): Layer {
+    return this.layers.open(this.layers.place(id));
+  }
+
+  /** Closes whatever the VM's own chain does not need. */
+  release(): void {
+    this.layers.keepOnly(this.topLayer, this.prepared?.layer, this.sealing?.layer);
+  }
+
+  /** Another layer has the top's place; for the jobs of this folder. */
+  replaceTop(layer: Layer): void {
+    this.topLayer = layer;
+  }
+
+  /** Durable and closed. When it throws, it is still open. */
+  close(): void {
+    this.seal();
+    if (this.topLayer instanceof Qcow2Image) this.topLayer.settle();
+    else this.topLayer.flush();
+    this.noteBase();
+    this[Symbol.dispose]();
+  }
+
+  /** Closes, and loses what came after the last flush. */
+  [Symbol.dispose](): void {
+    this.layers[Symbol.dispose]();
+  }
+
+  private createCow(below: Top, parentId: LayerId, parent: Layer): { readonly id: LayerId; readonly layer: Qcow2Image } {
+    const id = this.folder.host.newLayerId();
+    const { clusterBytes } = this.current;
+    createLayer(this.folder, id, { parent, parentId, parentName: this.nameOf(below), clusterBytes });
+    const { files, codec } = this.folder.host;
+    const layer = new Qcow2Image(files, codec, this.folder.layerPath(id), { writable: true });
+    layer.attachParent(parent);
+    this.layers.put(id, layer);
+    return { id, layer };
+  }
+
+  /** How a file of the folder calls its parent. */
+  nameOf(below: Top): string {
+    return below === 'base' ? this.current.base!.path : this.folder.layerName(below);
+  }
+
+  private nameTop(id: LayerId): void {
+    try {
+      this.change({ top: id });
+    } catch (error) {
+      try {
+        this.abandonCow();
+      } catch {
+        // The first failure is the one that is told; abandonCow() is called again by whoever gives up the checkpoint.
+      }
+      throw error;
+    }
+  }
+
+  /** A base that others changed under its COW files is damage that nothing could tell later. */
+  private checkBase(accept: boolean): void {
+    const { base, top } = this.current;
+    if (base?.kind !== 'attached') return;
+    const path = this.folder.pathOf(base.path);
+    const now = this.folder.host.files.stat(path);
+    if (base.seen !== undefined && !accept && (base.seen.sizeBytes !== now.sizeBytes || base.seen.modifiedMs !== now.modifiedMs))
+      throw new ConfigError(
+        'DISK_BASE_CHANGED',
+        `${path} was changed since ${this.folder.disk} was last used with it, and the disk and its checkpoints are made of both. ` +
+          'Put the old file back, or accept the change: what the guest then finds may be damaged.',
+      );
+    const { seen: _, ...unseen } = base;
+    if (top === 'base' && base.seen !== undefined) this.changeBase(unseen);
+    else if (accept) this.changeBase({ ...base, seen: now });
+  }
+
+  /** An attached base that Cairn wrote and is done with. */
+  noteBase(): void {
+    const { base } = this.current;
+    if (base?.kind !== 'attached' || base.seen !== undefined || base.becoming !== undefined) return;
+    this.changeBase({ ...base, seen: this.folder.host.files.stat(this.folder.pathOf(base.path)) });
+  }
+}

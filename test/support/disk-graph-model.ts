@@ -1,0 +1,158 @@
+/** A disk's folder in memory, used at random beside plain arrays that say what the guest and every checkpoint must read. */
+import { expect } from 'vitest';
+import { DiskCollector } from '#engine/disk/graph/collector.ts';
+import { attachDisk, createBlankDisk } from '#engine/disk/graph/create.ts';
+import type { DiskMode, LayerId } from '#engine/disk/graph/descriptor.ts';
+import { DiskFolder, type GraphHost } from '#engine/disk/graph/disk-folder.ts';
+import { OpenLayers } from '#engine/disk/graph/open-layers.ts';
+import type { Needs } from '#engine/disk/graph/scan.ts';
+import { VirtualDiskFiles } from '#engine/disk/graph/virtual-disk-files.ts';
+import { createQcow2 } from '#engine/disk/qcow2/create.ts';
+import { Qcow2Image } from '#engine/disk/qcow2/image.ts';
+import { apply, contents, expectClean, expectReads, memoryHost, pattern, type DiskOperation } from './disk-model.ts';
+import type { MemoryFiles } from './memory-files.ts';
+
+/** Ids that count up. */
+export function graphHost(files: MemoryFiles, first = 1): GraphHost {
+  let next = first;
+  return { ...memoryHost(files), newLayerId: () => (next++).toString(16).padStart(32, '0') };
+}
+
+export interface SavedState {
+  readonly layer: LayerId;
+  readonly bytes: Uint8Array;
+}
+
+export const DISK_BYTES = 40_960;
+
+/** `blank`: the disk's own; the others: the user's file, only read or written too. */
+export type Kind = 'blank' | 'raw' | 'raw, written' | 'qcow2, written';
+
+export class GraphModel {
+  readonly files: MemoryFiles;
+  readonly folder: DiskFolder;
+  disk: VirtualDiskFiles;
+  bytes: Uint8Array;
+  checkpoints: SavedState[] = [];
+  running = true;
+  private collector: DiskCollector | undefined;
+
+  constructor(files: MemoryFiles, kind: Kind, mode: DiskMode, clusterBytes = 4096, firstId = 1) {
+    this.files = files;
+    this.folder = new DiskFolder(graphHost(files, firstId), '/vm/disks', 'disk0');
+    this.bytes = new Uint8Array(DISK_BYTES);
+    if (kind === 'blank') createBlankDisk(this.folder, DISK_BYTES, { mode, clusterBytes });
+    else {
+      this.bytes.set(pattern(DISK_BYTES, 99));
+      const qcow2 = kind.startsWith('qcow2');
+      if (qcow2) putQcow2(files, '/user/base', this.bytes);
+      else files.put('/user/base', this.bytes);
+      const image = { path: '/user/base', format: qcow2 ? ('qcow2' as const) : ('raw' as const), writeBase: kind !== 'raw' };
+      attachDisk(this.folder, image, { mode, clusterBytes });
+    }
+    this.disk = new VirtualDiskFiles(this.folder);
+  }
+
+  get needs(): Needs {
+    return { pointed: new Set(this.checkpoints.map(({ layer }) => layer)), pinned: new Set() };
+  }
+
+  use(operations: readonly DiskOperation[]): void {
+    for (const operation of operations) apply(operation, this.disk.top, this.bytes);
+  }
+
+  /** Steps 802 to 832; `pending` ends after the switch, `after` is new. */
+  checkpoint(pending: readonly DiskOperation[] = [], after: readonly DiskOperation[] = []): void {
+    this.disk.prepareCow();
+    const old = this.disk.switchToCow();
+    for (const operation of pending) apply(operation, old, this.bytes);
+    const layer = this.disk.seal()!;
+    this.checkpoints.push({ layer, bytes: this.bytes.slice() });
+    this.disk.letGo(layer);
+    this.use(after);
+  }
+
+  eliminate(index: number): void {
+    this.checkpoints.splice(index, 1);
+  }
+
+  revert(index: number): void {
+    this.stopCollecting();
+    const { layer, bytes } = this.checkpoints[index]!;
+    this.disk.revertTo(layer);
+    this.bytes = bytes.slice();
+  }
+
+  setMode(mode: DiskMode): void {
+    this.disk.change({ mode });
+  }
+
+  /** Closed and opened again, as a VM that is switched off and on. */
+  restart(running: boolean): void {
+    this.stopCollecting();
+    this.disk.close();
+    expectNoneOpen(this.files);
+    this.disk = new VirtualDiskFiles(this.folder);
+    this.running = running;
+  }
+
+  /** A few steps of the collector. */
+  collect(steps: number): void {
+    this.collector ??= new DiskCollector(this.disk, {
+      needs: () => this.needs,
+      running: this.running,
+      landing: { thresholdBytes: 8192, whileStopped: action => action() },
+    });
+    for (let i = 0; i < steps; i++) if (this.collector.step(4096) !== 'more') return;
+  }
+
+  collectAll(): void {
+    for (let i = 0; ; i++) {
+      this.collect(50);
+      if (this.collector!.progress === undefined && this.collector!.step(1) === 'done') return;
+      if (i > 200) throw new Error('the collector comes to no end');
+    }
+  }
+
+  stopCollecting(): void {
+    this.collector?.[Symbol.dispose]();
+    this.collector = undefined;
+  }
+
+  /** The guest and every checkpoint read as the arrays say, through files opened as they are now. */
+  expectAll(): void {
+    expectReads(this.disk.top, this.bytes);
+    this.disk.flush();
+    for (const { layer, bytes } of this.checkpoints) expectState(this.folder, layer, bytes);
+  }
+
+  expectCleanFiles(): void {
+    for (const id of this.folder.layerIds()) expectClean(this.folder.host, this.folder.layerPath(id));
+  }
+}
+
+/** No file was left open. */
+export function expectNoneOpen({ open }: MemoryFiles): void {
+  expect(open).toBe(0);
+}
+
+/** Reads a state through files that are opened for it. */
+export function readState(folder: DiskFolder, layer: LayerId | 'base'): Uint8Array {
+  const descriptor = folder.read();
+  using layers = new OpenLayers(folder, () => descriptor);
+  return contents(layers.open(layer === 'base' ? 'base' : layers.place(layer)));
+}
+
+export function expectState(folder: DiskFolder, layer: LayerId, bytes: Uint8Array): void {
+  const found = readState(folder, layer);
+  const differs = found.findIndex((byte, i) => byte !== bytes[i]);
+  expect(differs === -1 ? 'the same' : `byte ${differs} of ${layer} differs`).toBe('the same');
+}
+
+function putQcow2(files: MemoryFiles, path: string, bytes: Uint8Array): void {
+  const host = memoryHost(files);
+  createQcow2(files, host.codec, path, { sizeBytes: bytes.length, clusterBytes: 4096 });
+  using image = new Qcow2Image(files, host.codec, path, { writable: true });
+  image.write(0, bytes);
+  image.settle();
+}
