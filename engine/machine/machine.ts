@@ -1,5 +1,6 @@
 /** What a world (native-free-worker) and the checkpoint software see of a machine. pc.ts implements it. */
 import type { GuestMemory } from '../devices/device.ts';
+import type { Drive } from '../devices/drive.ts';
 
 /** One device's state as it goes into a checkpoint: CBOR-able plain data under a schema name and version. */
 export interface SavedDevice {
@@ -80,6 +81,15 @@ export interface MachineConfig {
   readonly debugExit: boolean;
   /** Seeds nothing but what a guest may read as noise (none yet). */
   readonly boot: BootSource;
+  /** In the order in which the guest counts them. */
+  readonly drives: readonly AttachedDrive[];
+}
+
+/** A virtual disk and the controller that the guest sees it through. */
+export interface AttachedDrive {
+  readonly interface: 'virtio' | 'ide' | 'scsi';
+  readonly media: 'disk' | 'cdrom';
+  readonly drive: Drive;
 }
 
 export type BootSource =

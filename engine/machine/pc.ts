@@ -22,6 +22,7 @@
  *   PCI slot                  function                        IRQ (PIRQ)
  *   00.0                      host bridge                     –
  *   01.0 01.3                 ISA bridge, power management    –, 9
+ *   05.0-1F.0                 virtio block devices            10 or 11 (A-D by slot)
  *
  *   memory                    device                          IRQ
  *   FED0_0000-FED0_03FF       event timers                    0, 8 in place of their owners; 5, 10, 11
@@ -51,6 +52,7 @@ import { bootMachine, cmosMemorySize } from './boot.ts';
 import type { Machine, MachineConfig, MachineOutputs, SavedDevice, SliceEnd, TextScreen } from './machine.ts';
 import { checkRamSize, ramRanges } from './memory-map.ts';
 import { MmioBus } from './mmio-bus.ts';
+import { pciDevices } from './pci-devices.ts';
 import { assignPci } from './pci-firmware.ts';
 import { IoPorts } from './port-bus.ts';
 import { Ram } from './ram.ts';
@@ -144,6 +146,7 @@ export class Pc implements Machine {
     const pci = (this.pci = new Pci({ ports, memory: this.mmio, line: irq => pic.line(irq), requestReset: () => reset('port CF9h') }));
     const acpi = (this.acpi = new AcpiPm(ports, PM_BASE, time, pic.line(9), () => this.end({ kind: 'power-off' })));
     const dma = new Dma(ports);
+    const plugged = pciDevices({ bus: pci, memory: this.memory, time }, config);
     if (config.debugExit) connectDebugExit(ports, code => this.end({ kind: 'debug-exit', code }));
 
     const stateful = (name: string, definition: StatefulDevice['definition'], device: Device) => ({ name, definition, device });
@@ -161,6 +164,7 @@ export class Pc implements Machine {
       stateful('com2', UartState, com2),
       stateful('vga', VgaState, vga),
       stateful('pci', pci.definition, pci),
+      ...plugged,
       stateful('acpi-pm', AcpiPmState, acpi),
       stateful('dma', DmaState, dma),
       stateful('pic', PicState, pic),

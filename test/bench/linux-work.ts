@@ -28,6 +28,7 @@ const pc = new Pc(
     ramBytes,
     rtcStartSeconds: RTC_START,
     debugExit: true,
+    drives: [],
     boot: { kind: 'linux', kernel: readFileSync(demo.kernel()), initrd: readFileSync(demo.initrd()), commandLine: 'console=ttyS0 quiet' },
   },
   { serialOutput: (index, byte) => void (index === 0 && (output += String.fromCharCode(byte))) },

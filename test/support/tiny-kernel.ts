@@ -32,6 +32,14 @@ export class TinyKernel {
   out16(port: number, value: number) {
     return this.raw(0x66, 0xba, ...le16(port), 0x66, 0xb8, ...le16(value), 0x66, 0xef);
   }
+  /** mov dx, port; mov eax, value; out dx, eax */
+  out32(port: number, value: number) {
+    return this.raw(0x66, 0xba, ...le16(port), 0xb8, ...le32(value), 0xef);
+  }
+  /** mov dx, port; in al, dx */
+  in8(port: number) {
+    return this.raw(0x66, 0xba, ...le16(port), 0xec);
+  }
   /** mov dword [address], value */
   store32(address: number, value: number) {
     return this.raw(0xc7, 0x05, ...le32(address), ...le32(value));

@@ -1,0 +1,129 @@
+/** Disks in a machine: a guest program that uses one, a restore with a request under way, and a pool that has no page for its end. */
+import { expect, test } from 'vitest';
+import type { GuestMemory } from '#engine/devices/device.ts';
+import { ConfigError } from '#engine/errors/errors.ts';
+import { BenchPc } from '#test/support/bench-pc.ts';
+import { FakeDrive } from '#test/support/fake-drive.ts';
+import { HLT, STI, TinyKernel } from '#test/support/tiny-kernel.ts';
+import { PAGE_SIZE } from '../memory/layout.ts';
+import type { AttachedDrive } from './machine.ts';
+
+/** Where firmware puts the first window, and what lies in it (devices/virtio/virtio-pci.ts). */
+const WINDOW = 0xc000;
+const STATUS = WINDOW + 0x14;
+const ISR = WINDOW + 0x38;
+const NOTIFY = WINDOW + 0x3c;
+/** IRQ 11, from slot 5. */
+const VECTOR = 0x2b;
+
+const QUEUE = 0x200000;
+const AVAILABLE = 0x201000;
+/** The guest itself writes neither of these pages. */
+const USED = 0x202000;
+const REQUEST_STATUS = 0x205000;
+const HEADER = 0x203000;
+const DATA = 0x204000;
+const COUNTER = 0x206000;
+
+/** Writes 512 bytes to sector 1 of the first virtio disk, and counts interrupts. */
+function writer() {
+  const kernel = new TinyKernel().interrupts(0xfb).handler(VECTOR, inner => inner.increment(COUNTER).in8(ISR).out8(0xa0, 0x20));
+  kernel.out8(0xa1, 0xf7).store32(COUNTER, 0);
+  kernel
+    .out8(STATUS, 0x03)
+    .out32(WINDOW + 0x08, 1)
+    .out32(WINDOW + 0x0c, 1)
+    .out8(STATUS, 0x0b);
+  kernel.out16(WINDOW + 0x16, 0).out16(WINDOW + 0x18, 8);
+  kernel
+    .out32(WINDOW + 0x20, QUEUE)
+    .out32(WINDOW + 0x28, AVAILABLE)
+    .out32(WINDOW + 0x30, USED)
+    .out16(WINDOW + 0x1c, 1)
+    .out8(STATUS, 0x0f);
+  for (const [i, [gpa, length, flagsAndNext]] of [
+    [HEADER, 16, 0x10001],
+    [DATA, 512, 0x20001],
+    [REQUEST_STATUS, 1, 2],
+  ].entries()) {
+    kernel
+      .store32(QUEUE + 16 * i, gpa!)
+      .store32(QUEUE + 16 * i + 8, length!)
+      .store32(QUEUE + 16 * i + 12, flagsAndNext!);
+  }
+  kernel
+    .store32(HEADER, 1)
+    .store32(HEADER + 8, 1)
+    .store32(DATA, 0x12345678)
+    .store32(AVAILABLE, 0x10000);
+  return kernel.out16(NOTIFY, 0).raw(STI, HLT, 0xeb, 0xfd);
+}
+
+function setUp(ramBytes = 16 << 20, poolFactor = 1) {
+  let bench: BenchPc | undefined;
+  const memory: GuestMemory = {
+    read: (gpa, into) => bench!.pc.memory.read(gpa, into),
+    write: (gpa, bytes) => bench!.pc.memory.write(gpa, bytes),
+  };
+  const drive = new FakeDrive(memory);
+  const drives: AttachedDrive[] = [{ interface: 'virtio', media: 'disk', drive }];
+  bench = new BenchPc(
+    { ramBytes, drives, boot: { kind: 'multiboot', kernel: writer().image(), modules: [], commandLine: '' } },
+    poolFactor,
+  );
+  const word = (gpa: number) => {
+    const bytes = new Uint8Array(4);
+    bench.pc.memory.read(gpa, bytes);
+    return new DataView(bytes.buffer).getUint32(0, true);
+  };
+  return { bench, pc: bench.pc, drive, word };
+}
+
+test('a guest writes to its disk and hears of the end', () => {
+  const { bench, drive, word } = setUp();
+  expect(bench.run(100_000)).toEqual({ kind: 'halted' });
+  expect(drive.requests).toEqual([{ kind: 'write', offset: 512, ranges: [{ gpa: DATA, length: 512 }] }]);
+  drive.completeAll();
+  expect(bench.run(100_000)).toEqual({ kind: 'halted' });
+  expect([word(COUNTER), word(USED), word(USED + 8)]).toEqual([1, 0x10000, 1]);
+  expect(new DataView(drive.content.buffer).getUint32(512, true)).toBe(0x12345678);
+});
+
+test('a request that was under way has ended when the restored guest runs', () => {
+  const { bench, pc } = setUp();
+  bench.run(100_000);
+  const devices = pc.saveDevices();
+  const memory = new Uint8Array(pc.ramBytes);
+  pc.memory.read(0, memory);
+
+  const other = setUp();
+  other.pc.loadDevices(devices);
+  for (let gpa = 0; gpa < memory.length; gpa += PAGE_SIZE) {
+    if (gpa < 0xa0000 || gpa >= 0x100000) other.pc.memory.write(gpa, memory.subarray(gpa, gpa + PAGE_SIZE));
+  }
+  expect(other.bench.run(100_000)).toEqual({ kind: 'halted' });
+  expect([other.word(COUNTER), other.word(USED), other.drive.held.length]).toEqual([1, 0x10000, 0]);
+});
+
+test('the end of a request waits for a free page', () => {
+  const { bench, pc, drive, word } = setUp(64 << 20, 0);
+  bench.run(100_000);
+  const first = 0x400000 / PAGE_SIZE;
+  let taken = first;
+  while (pc.core.freePages() > 0) pc.core.pageForWrite(taken++);
+  drive.completeAll();
+  expect([pc.runSlice(1000), pc.runSlice(1000)]).toEqual([{ kind: 'pool-exhausted' }, { kind: 'pool-exhausted' }]);
+  pc.core.clearPage(first); // one page of the two that it takes
+  expect(pc.runSlice(1000)).toEqual({ kind: 'pool-exhausted' });
+  pc.core.clearPage(first + 1);
+  expect(bench.run(100_000)).toEqual({ kind: 'halted' });
+  expect([word(COUNTER), word(USED), word(USED + 8)]).toEqual([1, 0x10000, 1]);
+});
+
+test('a machine refuses what it has no slots for', () => {
+  const drive = new FakeDrive({ read() {}, write() {} });
+  const build = (drives: AttachedDrive[]) => new BenchPc({ drives, boot: { kind: 'none' } });
+  expect(() => build(Array.from({ length: 28 }, (): AttachedDrive => ({ interface: 'virtio', media: 'disk', drive })))).toThrow(
+    ConfigError,
+  );
+});
