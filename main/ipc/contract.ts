@@ -91,6 +91,40 @@ export const checkpointMarks = z.object({
 export const checkpoint = checkpointFacts.extend(checkpointMarks.shape);
 export type Checkpoint = z.infer<typeof checkpoint>;
 
+/** Of the automatic checkpoints up to `forSeconds` old, one in `everySeconds` is kept; 0: all. Both in powered-on time. */
+export const retentionTier = z.object({
+  forSeconds: z.int().min(1, 'a tier reaches at least a second back'),
+  everySeconds: z.int().min(0),
+});
+export type RetentionTier = z.infer<typeof retentionTier>;
+
+/** When checkpoints are taken without being asked for (METHOD.md § 80), and how long those are kept. What the user took or keeps is never touched. */
+export const policy = z.object({
+  /** Powered-on seconds between two periodic checkpoints; null: none are taken. */
+  everySeconds: z.int().min(1, 'periodic checkpoints are at least a second apart').nullable(),
+  /** From the nearest on; older than the last: not kept. Empty: everything is kept. */
+  keep: z
+    .array(retentionTier)
+    .max(16, 'there can be at most 16 tiers')
+    .refine(
+      tiers => tiers.every((tier, n) => n === 0 || tier.forSeconds > tiers[n - 1]!.forSeconds),
+      'each tier must reach further back than the one before it',
+    ),
+  onBattery: z.boolean(),
+  batteryLowPercent: z.int().min(1).max(99).nullable(),
+  /** Before the host sleeps. */
+  suspend: z.boolean(),
+  /** Before the host shuts down or ends Cairn. */
+  shutdown: z.boolean(),
+  /** Before the guest resets the machine. */
+  reset: z.boolean(),
+  /** When the guest has powered the machine off. */
+  powerOff: z.boolean(),
+  /** With less room than this on the bundle's disk, periodic checkpoints wait and automatic ones are thinned; null: nothing is looked at. */
+  diskLowMiB: z.int().min(0).nullable(),
+});
+export type Policy = z.infer<typeof policy>;
+
 /** Something that happened to a VM's checkpoints or disks. */
 export const historyEntry = z.object({
   /** ISO 8601, UTC. */
