@@ -10,7 +10,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ConfigError, StorageError } from '#engine/errors/errors.ts';
 import { Catalog } from './catalog.ts';
-import { checkpointId, vmConfig, type Checkpoint, type CheckpointFacts, type VmConfig } from './ipc/contract.ts';
+import {
+  checkpointId,
+  NO_POLICY,
+  policy,
+  vmConfig,
+  type Policy,
+  type Checkpoint,
+  type CheckpointFacts,
+  type VmConfig,
+} from './ipc/contract.ts';
 import { readOwner, removeOwner, writeOwner } from './owner.ts';
 import { problem } from './problem.ts';
 import { reconcile, type ReadCheckpointInfo } from './reconcile.ts';
@@ -24,21 +33,22 @@ const CONFIG_VERSION = 1;
 /** How long a bundle that somebody holds without listening (a command that is about to end) is waited for. */
 const PATIENCE_MS = 4000;
 
-const vmFile = z.object({ version: z.literal(CONFIG_VERSION), config: vmConfig });
+const vmFile = z.object({ version: z.literal(CONFIG_VERSION), config: vmConfig, policy: policy.optional() });
+type VmFile = Omit<z.infer<typeof vmFile>, 'version'>;
 
 export class Bundle {
   readonly path: string;
   readonly catalog: Catalog;
   /** What was mended at opening, in words for the user. */
   readonly notices: string[] = [];
-  private currentConfig: VmConfig;
+  private file: VmFile;
   private state: StateOfVm = NEW_STATE;
   private closed = false;
 
-  private constructor(path: string, catalog: Catalog, config: VmConfig) {
+  private constructor(path: string, catalog: Catalog, file: VmFile) {
     this.path = path;
     this.catalog = catalog;
-    this.currentConfig = config;
+    this.file = file;
   }
 
   static exists(path: string): boolean {
@@ -52,7 +62,7 @@ export class Bundle {
     const building = `${path}.new-${process.pid}`;
     mkdirSync(join(building, CHECKPOINTS), { recursive: true, mode: 0o700 });
     mkdirSync(join(building, 'logs'));
-    writeConfig(building, config);
+    writeVmFile(building, { config });
     try {
       renameSync(building, path);
     } catch (cause) {
@@ -64,11 +74,11 @@ export class Bundle {
   /** Undefined when another Cairn has it and listens (readOwner says where). Throws ConfigError when it holds it and does not listen. */
   static async open(path: string, readInfo: ReadCheckpointInfo, patienceMs = PATIENCE_MS): Promise<Bundle | undefined> {
     for (let waited = 0; ; waited += 50) {
-      const config = Bundle.readConfig(path);
+      const file = readVmFile(path);
       const catalog = openCatalog(path);
       if (catalog !== undefined) {
         try {
-          const bundle = new Bundle(path, catalog.opened, config);
+          const bundle = new Bundle(path, catalog.opened, file);
           if (catalog.notice) bundle.notices.push(catalog.notice);
           writeOwner(path, { pid: process.pid });
           const { state, notices } = await reconcile(path, nameOf(path), catalog.opened, readInfo);
@@ -89,22 +99,11 @@ export class Bundle {
 
   /** Needs no ownership: vm.json is replaced whole. */
   static readConfig(path: string): VmConfig {
-    const file = join(path, CONFIG_FILE);
-    let text: string;
-    try {
-      text = readFileSync(file, 'utf8');
-    } catch (cause) {
-      throw new ConfigError('NO_SUCH_VM', `there is no VM ${nameOf(path)}: \`cairn vm list\` shows those there are.`, { cause });
-    }
-    try {
-      return vmFile.parse(JSON.parse(text)).config;
-    } catch (cause) {
-      throw new ConfigError(
-        'BAD_VM_JSON',
-        `${file} is not a valid VM configuration: ${problem(cause)}. Mend it by hand or restore it from a copy.`,
-        { cause },
-      );
-    }
+    return readVmFile(path).config;
+  }
+
+  static readPolicy(path: string): Policy {
+    return readVmFile(path).policy ?? NO_POLICY;
   }
 
   get name(): string {
@@ -112,12 +111,19 @@ export class Bundle {
   }
 
   get config(): VmConfig {
-    return this.currentConfig;
+    return this.file.config;
+  }
+
+  get policy(): Policy {
+    return this.file.policy ?? NO_POLICY;
   }
 
   configure(config: VmConfig): void {
-    writeConfig(this.path, config);
-    this.currentConfig = config;
+    this.changeFile({ ...this.file, config });
+  }
+
+  setPolicy(wanted: Policy): void {
+    this.changeFile({ ...this.file, policy: wanted });
   }
 
   /** Tells other processes where this one listens. */
@@ -214,6 +220,11 @@ export class Bundle {
     );
   }
 
+  private changeFile(file: VmFile): void {
+    writeVmFile(this.path, file);
+    this.file = file;
+  }
+
   /** state.json first: the catalogue mirrors it, and takes over what it says at the next opening if this ends between the two. */
   private change(state: StateOfVm, inCatalog: () => void): void {
     writeVmState(this.path, state);
@@ -266,8 +277,27 @@ export function inUse(path: string, pid: number | undefined): ConfigError {
 
 export const nameOf = (bundlePath: string): string => basename(bundlePath, '.cairn');
 
-function writeConfig(folder: string, config: VmConfig): void {
+function readVmFile(path: string): VmFile {
+  const file = join(path, CONFIG_FILE);
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new ConfigError('NO_SUCH_VM', `there is no VM ${nameOf(path)}: \`cairn vm list\` shows those there are.`, { cause });
+  }
+  try {
+    return vmFile.parse(JSON.parse(text));
+  } catch (cause) {
+    throw new ConfigError(
+      'BAD_VM_JSON',
+      `${file} is not a valid VM configuration: ${problem(cause)}. Mend it by hand or restore it from a copy.`,
+      { cause },
+    );
+  }
+}
+
+function writeVmFile(folder: string, parts: VmFile): void {
   const file = join(folder, CONFIG_FILE);
-  writeFileSync(`${file}.tmp`, `${JSON.stringify(vmFile.parse({ version: CONFIG_VERSION, config }), undefined, 2)}\n`);
+  writeFileSync(`${file}.tmp`, `${JSON.stringify(vmFile.parse({ ...parts, version: CONFIG_VERSION }), undefined, 2)}\n`);
   renameSync(`${file}.tmp`, file);
 }

@@ -3,9 +3,10 @@
  * has it open owns the VM: SQLite holds an exclusive lock on the file, which the operating system lets go when the process dies, however it dies.
  */
 import Database from 'better-sqlite3';
+import type { z } from 'zod';
 import { StorageError } from '#engine/errors/errors.ts';
 import { migrate, SCHEMA_VERSION } from './catalog-schema.ts';
-import type { Checkpoint, CheckpointMode, CheckpointTrigger, HistoryEntry } from './ipc/contract.ts';
+import type { Checkpoint, CheckpointMode, CheckpointTrigger, HistoryEntry, intent } from './ipc/contract.ts';
 
 /** What happened longer ago is forgotten, so that periodic checkpoints do not fill the catalogue. */
 const HISTORY_LIMIT = 10_000;
@@ -52,12 +53,7 @@ export interface LayerRow {
 }
 
 /** What was under way. The files decide what becomes of it; this is for the user to know. */
-export interface Intent {
-  readonly id: number;
-  readonly operation: 'take' | 'revert' | 'eliminate' | 'convert';
-  readonly details: Readonly<Record<string, unknown>>;
-  readonly startedAt: string;
-}
+export type Intent = Readonly<z.infer<typeof intent>> & { readonly id: number };
 
 export class Catalog {
   private readonly db: Database.Database;

@@ -193,6 +193,61 @@ describe('a host service', () => {
   );
 });
 
+describe('checkpoints of a VM', () => {
+  const take = (title: string) => client.request('checkpoint.take', { name: 'tree', title });
+  const ids = async () => (await client.request('checkpoint.list', { name: 'tree' })).map(({ id }) => id);
+
+  test('are deleted while it runs, alone or with their children; kept ones and the one it stands on ask for force', async () => {
+    await vm('tree', [{ echo: true }]);
+    const [a, b, c] = [await take('a'), await take('b'), await take('c')];
+    await client.request('vm.start', { name: 'tree' });
+    await client.request('checkpoint.mark', { name: 'tree', id: b.id, pinned: true, note: 'for later' });
+    const remove = (ids: string[], more: { children?: boolean; force?: boolean } = {}) =>
+      client.request('checkpoint.delete', { name: 'tree', ids, children: false, force: false, ...more });
+    await expect(remove([b.id])).rejects.toThrow(`“b” (${b.id}) of tree is kept`);
+    await expect(remove([a.id], { children: true })).rejects.toThrow('Nothing was deleted');
+    expect(await ids()).toEqual([a.id, b.id, c.id]);
+    const done = await remove([b.id], { force: true });
+    expect(done).toMatchObject({ ids: [b.id], keptBytes: 0, clones: [] });
+    expect(done.freedBytes).toBeGreaterThan(0);
+    expect(await client.request('checkpoint.show', { name: 'tree', id: a.id })).toMatchObject({ children: [c.id] });
+    expect(await client.request('vm.show', { name: 'tree' })).toMatchObject({ current: c.id });
+    await remove([c.id]);
+    expect(await client.request('vm.show', { name: 'tree' })).toMatchObject({ current: a.id });
+    await expect(remove([c.id])).rejects.toThrow(`tree has no checkpoint ${c.id}`);
+    const { history, underWay } = await client.request('checkpoint.history', { name: 'tree', limit: 10 });
+    expect(history.map(({ event, checkpoint }) => [event, checkpoint])).toEqual([
+      ['eliminated', c.id],
+      ['eliminated', b.id],
+      ['taken', c.id],
+      ['taken', b.id],
+      ['taken', a.id],
+    ]);
+    expect(underWay).toEqual([]);
+  });
+
+  test('a reset with no wish to keep anything goes on at once', async () => {
+    await vm('tree', [{ end: { kind: 'reset', cause: 'the guest' } }, { out: 'after' }, { echo: true }]);
+    const serial = await serialOf(client, 'tree');
+    await client.request('vm.start', { name: 'tree' });
+    await serial.saw('after');
+    expect(await client.request('vm.show', { name: 'tree' })).toMatchObject({ state: 'running', checkpoints: 0 });
+  });
+
+  test('one is taken when the guest has powered off, if the policy says so', async () => {
+    await vm('tree', [{ end: { kind: 'power-off' } }]);
+    const policy = await client.request('policy.show', { name: 'tree' });
+    expect(await client.request('policy.set', { name: 'tree', policy: { ...policy, powerOff: true } })).toMatchObject({ powerOff: true });
+    const ended = service.whenEnded('tree');
+    await client.request('vm.start', { name: 'tree' });
+    await ended;
+    expect(await client.request('checkpoint.list', { name: 'tree' })).toMatchObject([
+      { trigger: 'power-off', title: 'Powered off', running: false },
+    ]);
+    expect(await client.request('policy.show', { name: 'tree' })).toMatchObject({ powerOff: true });
+  });
+});
+
 describe('two host services on one library', () => {
   test('the second commands a VM through the first, sees its console, and may not start it', async () => {
     await vm('shared', [{ out: 'hello' }, { echo: true }]);

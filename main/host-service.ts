@@ -12,6 +12,7 @@ import { Bundle, inUse } from './bundle.ts';
 import { Catalog } from './catalog.ts';
 import { neededFiles, readCheckpointInfo } from './checkpoint-files.ts';
 import { ConsoleHub } from './console-hub.ts';
+import { finishIntents } from './elimination.ts';
 import { HostClientHere } from './host-client.ts';
 import type { EventName, Events, HostClient, Params, RequestName, Result, VmDetail, VmSummary } from './ipc/contract.ts';
 import { Library } from './library.ts';
@@ -19,6 +20,9 @@ import { LibraryWatch } from './library-watch.ts';
 import { OwnerSocket } from './owner-socket.ts';
 import { readOwner } from './owner.ts';
 import { RemoteConsoles } from './remote-consoles.ts';
+import { PolicyRunner } from './policies/policy-runner.ts';
+import type { PowerState } from './policies/power.ts';
+import { readPowerSupply } from './policies/power-supply.ts';
 import type { RemoteHost } from './remote-host.ts';
 import { RemoteOwners } from './remote-owners.ts';
 import { Vm, type StartOptions } from './vm.ts';
@@ -28,6 +32,8 @@ export interface HostServiceOptions {
   readonly libraryPath: string;
   readonly version: string;
   readonly worlds?: WorldManager;
+  /** The host's power; what Linux says when not given. */
+  readonly readPower?: () => PowerState | undefined;
   /** The demo VM's name, or why there is none. */
   readonly demo?: { readonly vm?: string; readonly missing?: string };
 }
@@ -48,6 +54,7 @@ export class HostService {
   /** Commands under way on each VM that is open here. */
   private readonly users = new Map<string, number>();
   private readonly hubs = new Map<string, ConsoleHub>();
+  private readonly policies = new WeakMap<Vm, PolicyRunner>();
   private readonly endWaiters = new Map<string, ((end: WorldEnd) => void)[]>();
   private readonly remotes: RemoteOwners;
   private readonly remoteConsoles: RemoteConsoles;
@@ -104,6 +111,12 @@ export class HostService {
     return new Promise(resolve => {
       this.endWaiters.set(name, [...(this.endWaiters.get(name) ?? []), resolve]);
     });
+  }
+
+  /** The host is about to sleep or to shut down. Settles when what the policies want kept of the VMs that run here is. */
+  async hostEvent(event: 'suspend' | 'shutdown'): Promise<void> {
+    const open = await Promise.all([...this.vms.values()].map(vm => vm.catch(() => undefined)));
+    await Promise.all(open.filter(vm => vm !== undefined && vm.busy).map(vm => this.policies.get(vm!)?.happened(event)));
   }
 
   /** Ends every VM that runs here and lets go of everything. */
@@ -164,7 +177,25 @@ export class HostService {
         await vm.revert(id);
         return vm.summary();
       }),
-    'checkpoint.rename': ({ name, id, title }) => this.command('checkpoint.rename', { name, id, title }, vm => vm.rename(id, title)),
+    'checkpoint.rename': ({ name, id, title }) => this.command('checkpoint.rename', { name, id, title }, vm => vm.mark(id, { title })),
+    'checkpoint.mark': ({ name, id, note, pinned }) =>
+      this.command('checkpoint.mark', { name, id, note, pinned }, vm =>
+        vm.mark(id, { ...(note === undefined ? {} : { note }), ...(pinned === undefined ? {} : { pinned }) }),
+      ),
+    'checkpoint.show': ({ name, id }) => this.command('checkpoint.show', { name, id }, vm => vm.show(id)),
+    'checkpoint.delete': params => this.command('checkpoint.delete', params, vm => vm.eliminate(params.ids, params)),
+    'checkpoint.history': params =>
+      this.command('checkpoint.history', params, ({ bundle: { catalog } }) => ({
+        underWay: catalog.intents(),
+        history: catalog.history(params.limit),
+      })),
+    'policy.show': ({ name }) => Bundle.readPolicy(this.library.bundlePath(name)),
+    'policy.set': ({ name, policy }) =>
+      this.command('policy.set', { name, policy }, vm => {
+        vm.bundle.setPolicy(policy);
+        this.policies.get(vm)?.change(policy);
+        return policy;
+      }),
     'app.info': () => ({
       version: this.options.version,
       libraryPath: this.library.path,
@@ -230,6 +261,7 @@ export class HostService {
     const opening = Bundle.open(path, readCheckpointInfo);
     const vm = opening.then(bundle => {
       if (bundle === undefined) throw new IpcError('OWNED_ELSEWHERE', `${name} is open in another Cairn.`);
+      finishIntents(bundle);
       return this.makeVm(bundle);
     });
     this.vms.set(name, vm);
@@ -243,17 +275,31 @@ export class HostService {
   private makeVm(bundle: Bundle): Vm {
     const name = bundle.name;
     const vm: Vm = new Vm(bundle, this.worlds, this.hub(name), {
-      changed: () => this.emit('vm.changed', vm.summary()),
+      changed: () => {
+        policies.follow();
+        this.emit('vm.changed', vm.summary());
+      },
       checkpointsChanged: () => this.emit('checkpoints.changed', { name }),
       progress: (step, share) => this.emit('checkpoint.progress', { name, step, share }),
-      ended: end => {
-        if (end.kind === 'crashed') this.emit('notice', { level: 'error', name, text: `${name} crashed: ${end.reason}` });
-        for (const resolve of this.endWaiters.get(name) ?? []) resolve(end);
-        this.endWaiters.delete(name);
-        this.use(name, vm)(); // closes it when no command is under way
-      },
+      resetting: () => policies.happened('reset'),
+      ended: end => void this.vmEnded(vm, end, policies),
     });
+    const policies = new PolicyRunner(vm, {
+      readPower: this.options.readPower ?? readPowerSupply,
+      notice: (level, text) => this.emit('notice', { level, text, name }),
+    });
+    this.policies.set(vm, policies);
     return vm;
+  }
+
+  private async vmEnded(vm: Vm, end: WorldEnd, policies: PolicyRunner): Promise<void> {
+    const { name } = vm.bundle;
+    const done = this.use(name, vm);
+    if (end.kind === 'crashed') this.emit('notice', { level: 'error', name, text: `${name} crashed: ${end.reason}` });
+    if (end.kind === 'power-off') await policies.happened('power-off');
+    for (const resolve of this.endWaiters.get(name) ?? []) resolve(end);
+    this.endWaiters.delete(name);
+    done(); // closes it when no command is under way
   }
 
   /** Counts a command; the last one to end lets go of a VM that does not run. A crashed one is kept, so that it can be seen why. */

@@ -36,6 +36,9 @@ export async function reconcile(
     }
   }
   const old = said ?? fromCatalog(catalog);
+  const doomed = new Set(
+    catalog.intents().flatMap(({ operation, details }) => (operation === 'eliminate' ? (details['ids'] as string[]) : [])),
+  );
   const parents = { ...old.gone, ...Object.fromEntries([...known.values()].map(({ id, parent }) => [id, parent])) };
   catalog.together(() => {
     for (const facts of added) {
@@ -45,7 +48,8 @@ export async function reconcile(
     for (const [id, checkpoint] of known) {
       if (found.has(id)) catalog.mark(id, marksOf(checkpoint, old));
       else {
-        if (!(id in old.gone)) notices.push(`${name}: the checkpoint “${checkpoint.title}” is gone, for its file ${id}${SUFFIX} is.`);
+        if (!(id in old.gone) && !doomed.has(id))
+          notices.push(`${name}: the checkpoint “${checkpoint.title}” is gone, for its file ${id}${SUFFIX} is.`);
         catalog.forget(id);
       }
     }

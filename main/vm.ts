@@ -13,7 +13,20 @@ import { readBootFiles } from './boot-files.ts';
 import type { Bundle } from './bundle.ts';
 import { memoryMiBOf, takeWhenOff } from './checkpoint-files.ts';
 import type { ConsoleHub } from './console-hub.ts';
-import type { Checkpoint, VmConfig, VmDetail, VmState, VmSummary } from './ipc/contract.ts';
+import type {
+  Checkpoint,
+  CheckpointDetail,
+  CheckpointTrigger,
+  Elimination,
+  VmConfig,
+  VmDetail,
+  VmState,
+  VmSummary,
+} from './ipc/contract.ts';
+import { Eliminator } from './elimination.ts';
+import { PoweredOnClock } from './policies/powered-on-clock.ts';
+import { thinnable } from './policies/retention.ts';
+import type { Marks } from './vm-state.ts';
 import type { World } from './world.ts';
 import type { WorldManager } from './world-manager.ts';
 
@@ -24,6 +37,8 @@ export interface VmListener {
   changed(): void;
   checkpointsChanged(): void;
   progress(step: number, share: number): void;
+  /** The guest is about to reset the machine, and stands still until this settles. */
+  resetting(): Promise<void>;
   ended(end: WorldEnd): void;
 }
 
@@ -42,6 +57,8 @@ export class Vm {
   private state: VmState = 'off';
   private reason: string | undefined;
   private stats: { mips: number; load: number; at: number } | undefined;
+  private readonly clock: PoweredOnClock;
+  private readonly eliminator: Eliminator;
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(bundle: Bundle, worlds: WorldManager, console: ConsoleHub, listener: VmListener) {
@@ -49,10 +66,21 @@ export class Vm {
     this.worlds = worlds;
     this.console = console;
     this.listener = listener;
+    this.clock = new PoweredOnClock(bundle.poweredOnMs);
+    this.eliminator = new Eliminator(bundle);
   }
 
   get busy(): boolean {
     return this.world !== undefined || this.state === 'starting' || this.state === 'reverting';
+  }
+
+  /** The guest gets cycles. */
+  get isRunning(): boolean {
+    return this.state === 'running';
+  }
+
+  get poweredOnMs(): number {
+    return this.clock.ms;
   }
 
   get hasCrashed(): boolean {
@@ -142,7 +170,7 @@ export class Vm {
     await changed;
   }
 
-  take(title: string): Promise<Checkpoint> {
+  take(title: string, trigger: CheckpointTrigger = 'user'): Promise<Checkpoint> {
     return this.inTurn(async () => {
       const { catalog, config, name, checkpointsPath } = this.bundle;
       const order: CheckpointOrder = {
@@ -152,11 +180,19 @@ export class Vm {
         title: title === '' ? `Checkpoint ${catalog.list().length + 1}` : title,
         takenAt: new Date().toISOString(),
         folder: checkpointsPath,
+        trigger,
+        poweredOnMs: this.clock.ms,
       };
-      const facts = this.world
-        ? await this.world.take(order, (step, share) => this.listener.progress(step, share))
-        : await takeWhenOff(order, config.memoryMiB);
-      const taken = this.bundle.add(facts);
+      const intent = catalog.begin('take', { id: order.id, title: order.title });
+      let taken: Checkpoint;
+      try {
+        const facts = this.world
+          ? await this.world.take(order, (step, share) => this.listener.progress(step, share))
+          : await takeWhenOff(order, config.memoryMiB);
+        taken = this.bundle.add(facts);
+      } finally {
+        catalog.end(intent);
+      }
       this.listener.changed();
       this.listener.checkpointsChanged();
       return taken;
@@ -177,10 +213,40 @@ export class Vm {
     });
   }
 
-  rename(id: string, title: string): Checkpoint {
-    const renamed = this.bundle.mark(id, { title });
+  show(id: string): Promise<CheckpointDetail> {
+    return this.inTurn(() => this.eliminator.show(id));
+  }
+
+  /** Also while it runs: between two checkpoints. */
+  eliminate(ids: readonly string[], how: { readonly children: boolean; readonly force: boolean }): Promise<Elimination> {
+    return this.inTurn(async () => {
+      const startsFrom = this.busy ? undefined : this.startingPoint()?.id;
+      return this.eliminated(await this.eliminator.eliminate(ids, { ...how, startsFrom }));
+    });
+  }
+
+  /** For a policy: what has become the user's, or has gone meanwhile, is left alone. */
+  thin(ids: readonly string[]): Promise<void> {
+    return this.inTurn(async () => {
+      const left = new Set(thinnable(this.checkpoints()).map(({ id }) => id));
+      const doomed = ids.filter(id => left.has(id));
+      if (doomed.length > 0)
+        this.eliminated(await this.eliminator.eliminate(doomed, { children: false, force: true, startsFrom: undefined }));
+    });
+  }
+
+  private eliminated(done: Elimination): Elimination {
+    this.listener.changed();
     this.listener.checkpointsChanged();
-    return renamed;
+    return done;
+  }
+
+  /** One that a policy took and that the user gives a title or a note is the user's from then on: it is kept. */
+  mark(id: string, said: Marks): Checkpoint {
+    const isAutomatic = this.bundle.checkpoint(id).trigger !== 'user';
+    const marked = this.bundle.mark(id, isAutomatic && said.pinned === undefined ? { ...said, pinned: true } : said);
+    this.listener.checkpointsChanged();
+    return marked;
   }
 
   /** Ends the world, if any, and gives the bundle back. */
@@ -219,6 +285,7 @@ export class Vm {
 
   private stand(checkpoint: Checkpoint, resume: boolean): void {
     this.bundle.stand(checkpoint.id, resume ? checkpoint.id : undefined);
+    this.bundle.catalog.record('reverted', checkpoint.id, { title: checkpoint.title });
     this.listener.changed();
     this.listener.checkpointsChanged();
   }
@@ -245,6 +312,7 @@ export class Vm {
         run: {
           pacing: options.pacing ?? 'host',
           noReboot: config.noReboot,
+          holdResets: true,
           startPaused: options.startPaused ?? false,
           inputs: options.inputs ?? [],
           untilCount: options.untilCount,
@@ -259,6 +327,11 @@ export class Vm {
         state: paused => {
           tellReady(undefined);
           if (isMine() && this.state !== 'reverting') this.setState(paused ? 'paused' : 'running');
+        },
+        resetHeld: () => {
+          // One that is not adopted yet has nothing that anybody would want kept.
+          const kept = isMine() ? this.listener.resetting() : Promise.resolve();
+          void kept.finally(() => world?.post(protocol.ACTION_GO_ON_WITH_RESET));
         },
         stats: (mips, load) => {
           if (!isMine()) return;
@@ -301,6 +374,8 @@ export class Vm {
   private worldEnded(end: WorldEnd): void {
     this.world = undefined;
     this.console.setSource(undefined);
+    this.clock.run(false);
+    this.bundle.setPoweredOn(this.clock.ms);
     this.reason = whyItEnded(end, this.bundle.config.noReboot);
     this.setState(end.kind === 'crashed' ? 'crashed' : 'off');
     this.listener.ended(end);
@@ -321,6 +396,7 @@ export class Vm {
 
   private setState(state: VmState): void {
     this.state = state;
+    this.clock.run(state === 'running');
     for (const waiter of this.stateWaiters) if (waiter.state === state) waiter.resolve();
     this.stateWaiters = this.stateWaiters.filter(waiter => waiter.state !== state);
     this.listener.changed();

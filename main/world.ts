@@ -19,6 +19,8 @@ export interface WorldListener {
   serialOutput(channel: number, bytes: Uint8Array): void | Promise<void>;
   screen(payload: Uint8Array): void;
   state(paused: boolean): void;
+  /** The guest is about to reset the machine and waits for ACTION_GO_ON_WITH_RESET. */
+  resetHeld(): void;
   stats(mips: number, load: number): void;
   ended(end: WorldEnd): void;
 }
@@ -142,6 +144,8 @@ export class World {
         return this.listener.screen(event.payload);
       case protocol.EVENT_STATE:
         return this.listener.state(event.payload[0] === protocol.RUN_STATE_PAUSED);
+      case protocol.EVENT_RESET_HELD:
+        return this.listener.resetHeld();
       case protocol.EVENT_STATS: {
         const { mips, load } = protocol.decodeStats(event.payload);
         return this.listener.stats(mips, load);

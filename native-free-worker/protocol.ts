@@ -19,6 +19,8 @@ export const ACTION_RESET = 8;
 export const ACTION_SCREEN_CREDIT = 9;
 /** Forget what was sent: the next screen frame carries every row. */
 export const ACTION_SCREEN_WHOLE = 10;
+/** After EVENT_RESET_HELD: what was to be kept of the machine is. */
+export const ACTION_GO_ON_WITH_RESET = 11;
 
 /** { u8 channel, bytes } */
 export const EVENT_SERIAL_OUT = 1;
@@ -32,6 +34,8 @@ export const EVENT_STATS = 4;
 export const EVENT_END = 5;
 /** { u8 channel, u32 count }: serial input bytes that the UART took, so that the kernel may send more. */
 export const EVENT_SERIAL_TAKEN = 6;
+/** With `holdResets`: the machine is about to be reset and stands still until ACTION_GO_ON_WITH_RESET (or the reset button) comes. */
+export const EVENT_RESET_HELD = 7;
 
 export const RUN_STATE_RUNNING = 1;
 export const RUN_STATE_PAUSED = 2;
@@ -69,6 +73,8 @@ export interface RunOptions {
   readonly pacing: Pacing;
   /** A guest reset ends the world. */
   readonly noReboot: boolean;
+  /** A reset is told of, and waits: the kernel may take a checkpoint of what is about to be lost. */
+  readonly holdResets: boolean;
   readonly startPaused: boolean;
   /** Applied at exactly these counts; ascending. */
   readonly inputs: readonly TimedInput[];

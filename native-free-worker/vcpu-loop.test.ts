@@ -8,7 +8,7 @@ import { FakeMachine, type Step } from './testing/fake-machine.ts';
 import { VcpuLoop } from './vcpu-loop.ts';
 
 const RING = 4096;
-const exact: RunOptions = { pacing: 'virtual', noReboot: false, startPaused: false, inputs: [], untilCount: undefined };
+const exact: RunOptions = { pacing: 'virtual', noReboot: false, holdResets: false, startPaused: false, inputs: [], untilCount: undefined };
 
 /** A loop on this thread: what it waits for must have been posted before. */
 function world(
@@ -50,6 +50,29 @@ function world(
 }
 
 describe('the vcpu loop', () => {
+  test('holds a reset until the kernel has kept what it wants, when it is asked to', () => {
+    const steps: Step[] = [{ end: { kind: 'reset', cause: 'the guest' } }, { out: 'again' }, { end: { kind: 'power-off' } }];
+    const goOn = { count: 1, action: protocol.ACTION_GO_ON_WITH_RESET, payload: new Uint8Array() };
+    const held = world(steps, { holdResets: true, inputs: [goOn] });
+    expect(held.loop.run()).toEqual({ kind: 'power-off' });
+    expect(held.machine.resets).toBe(1);
+    const all = held.drain();
+    expect(all.map(({ kind }) => kind)).toContain(protocol.EVENT_RESET_HELD);
+    expect(held.serial(all)).toBe('again');
+    const free = world(steps);
+    free.loop.run();
+    expect(free.machine.resets).toBe(1);
+    expect(free.drain().map(({ kind }) => kind)).not.toContain(protocol.EVENT_RESET_HELD);
+  });
+
+  test('a reset that is held is done once, whoever says so first', () => {
+    const steps: Step[] = [{ end: { kind: 'reset', cause: 'the guest' } }, { end: { kind: 'power-off' } }];
+    const goOn = { count: 1, action: protocol.ACTION_GO_ON_WITH_RESET, payload: new Uint8Array() };
+    const { loop, machine } = world(steps, { holdResets: true, inputs: [{ ...goOn, action: protocol.ACTION_RESET }, goOn] });
+    expect(loop.run()).toEqual({ kind: 'power-off' });
+    expect(machine.resets).toBe(1);
+  });
+
   test('sends all serial output before the end', () => {
     const { loop, drain, serial } = world([{ out: 'hello ' }, { nops: 700_000 }, { out: 'world' }, { end: { kind: 'power-off' } }]);
     expect(loop.run()).toEqual({ kind: 'power-off' });

@@ -57,6 +57,8 @@ export class VcpuLoop {
   private readonly inputs: TimedInput[];
   private end: WorldEnd | undefined;
   private paused: boolean;
+  /** A reset waits for the kernel. */
+  private resetHeld = false;
   private screenCredit = false;
   /** The guest has run since the screen was last looked at. */
   private screenStale = true;
@@ -87,7 +89,7 @@ export class VcpuLoop {
       if (this.end !== undefined) break;
       const moreWork = checkpoint?.work() ?? false;
       if (!outbox.flush()) bell.sleep(seen);
-      else if (this.paused) this.idle(seen, moreWork, undefined);
+      else if (this.paused || this.resetHeld) this.idle(seen, moreWork, undefined);
       else this.slice(seen, moreWork);
     }
     this.finish(this.end);
@@ -129,8 +131,18 @@ export class VcpuLoop {
   }
 
   private guestEnded(end: Exclude<SliceEnd, { kind: 'budget' | 'halted' | 'pool-exhausted' }>): void {
-    if (end.kind === 'reset' && !this.parts.options.noReboot && this.parts.canReboot) this.machine.reset();
-    else this.end = end;
+    const { options, canReboot, outbox } = this.parts;
+    if (end.kind !== 'reset' || options.noReboot || !canReboot) this.end = end;
+    else if (options.holdResets && !this.resetHeld) {
+      this.resetHeld = true;
+      outbox.post(protocol.EVENT_RESET_HELD, new Uint8Array());
+    } else this.goOnWithReset();
+  }
+
+  private goOnWithReset(): void {
+    if (this.resetHeld) this.anchor();
+    this.resetHeld = false;
+    this.machine.reset();
   }
 
   private halted(seen: number, moreWork: boolean): void {
@@ -226,6 +238,9 @@ export class VcpuLoop {
         break;
       case protocol.ACTION_RESET:
         this.guestEnded({ kind: 'reset', cause: 'the reset button' });
+        break;
+      case protocol.ACTION_GO_ON_WITH_RESET:
+        if (this.resetHeld) this.goOnWithReset();
         break;
       case protocol.ACTION_SCREEN_CREDIT:
         this.screenCredit = true;

@@ -9,6 +9,7 @@ import type { CheckpointStore } from './store.ts';
 
 /** Group numbers, or everything: when a checkpoint cannot be read, nobody knows what it needs. */
 export type GroupSet = ReadonlySet<number> | 'all';
+const NOBODY: ReadonlySet<string> = new Set();
 
 export class Needs {
   private readonly store: CheckpointStore;
@@ -21,11 +22,11 @@ export class Needs {
     this.codec = codec;
   }
 
-  /** What the checkpoints that are in the folder now, but for `id` itself, need of the file of `id`. */
-  ofFile(id: string): GroupSet {
+  /** What the checkpoints that are in the folder now, but for `id` itself and those in `without`, need of the file of `id`. */
+  ofFile(id: string, without: ReadonlySet<string> = NOBODY): GroupSet {
     const groups = new Set<number>();
     for (const other of this.store.list()) {
-      if (other === id) continue;
+      if (other === id || without.has(other)) continue;
       const needs = this.of(other);
       if (needs === 'unknown') return 'all';
       for (const group of needs.get(id) ?? []) groups.add(group);

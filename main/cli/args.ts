@@ -12,11 +12,14 @@ export interface Arguments {
 
 const EVERYWHERE = { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const satisfies Options;
 
-/** `words` names the words wanted; a name in brackets may be left out. */
+/** `words` names the words wanted; a name in brackets may be left out, one with dots comes once or more. */
 export function readArguments(verb: string, argv: readonly string[], words: readonly string[], options: Options = {}): Arguments {
   const { values, positionals } = parse(verb, argv, options);
   const required = words.filter(word => !word.startsWith('['));
-  if (values['help'] !== true && (positionals.length < required.length || positionals.length > words.length)) {
+  if (
+    values['help'] !== true &&
+    (positionals.length < required.length || (positionals.length > words.length && !words.at(-1)?.endsWith('...')))
+  ) {
     throw new UsageError(`usage: cairn ${[verb, ...words].join(' ')} (\`cairn ${verb.split(' ')[0]} --help\` has examples)`);
   }
   return {
@@ -36,13 +39,13 @@ function parse(verb: string, argv: readonly string[], options: Options): { value
 }
 
 /** "512M", "2G", "1024" (MiB) → MiB. */
-export function parseMemory(text: string): number {
+export function parseMemory(text: string, option = 'memory'): number {
   const match = /^(\d{1,9})([KMG]?)(?:i?B)?$/i.exec(text);
-  if (!match) throw new UsageError(`--memory ${text} is no size: write it as 512M or 2G.`);
+  if (!match) throw new UsageError(`--${option} ${text} is no size: write it as 512M or 2G.`);
   const number = Number(match[1]);
   const unit = match[2]!.toUpperCase();
   const mib = unit === 'G' ? number * 1024 : unit === 'K' ? number / 1024 : number;
-  if (!Number.isInteger(mib)) throw new UsageError(`--memory ${text} is not a whole number of MiB.`);
+  if (!Number.isInteger(mib)) throw new UsageError(`--${option} ${text} is not a whole number of MiB.`);
   return mib;
 }
 

@@ -1,24 +1,28 @@
-/** cairn checkpoint take|list|revert|rename */
+/** cairn checkpoint take|list|show|revert|rename|note|keep|delete|history */
 import type { Checkpoint } from '../ipc/contract.ts';
 import { readArguments } from './args.ts';
 import { EXIT_OK, UsageError } from './exit-codes.ts';
 import { formatBytes, printJson, printLine, printTable } from './output.ts';
+import { checkpointHistory, deleteCheckpoints, keep, note, showCheckpoint } from './checkpoint-tree-verbs.ts';
 import { withClient } from './with-service.ts';
 
+const VERBS: Readonly<Record<string, (argv: readonly string[]) => Promise<number>>> = {
+  take,
+  list,
+  show: showCheckpoint,
+  revert,
+  rename,
+  note,
+  keep,
+  delete: deleteCheckpoints,
+  history: checkpointHistory,
+};
+
 export async function checkpointVerb(argv: readonly string[]): Promise<number> {
-  const [verb, ...rest] = argv;
-  switch (verb) {
-    case 'take':
-      return take(rest);
-    case 'list':
-      return list(rest);
-    case 'revert':
-      return revert(rest);
-    case 'rename':
-      return rename(rest);
-    default:
-      throw new UsageError(`cairn checkpoint takes take, list, revert or rename${verb === undefined ? '' : `, not “${verb}”`}.`);
-  }
+  const [word, ...rest] = argv;
+  const verb = word !== undefined && Object.hasOwn(VERBS, word) ? VERBS[word] : undefined;
+  if (verb) return verb(rest);
+  throw new UsageError(`cairn checkpoint takes ${Object.keys(VERBS).join(', ')}${word === undefined ? '' : `, not “${word}”`}.`);
 }
 
 async function take(argv: readonly string[]): Promise<number> {
@@ -48,12 +52,14 @@ async function list(argv: readonly string[]): Promise<number> {
   }
   const rows = inTreeOrder(checkpoints).map(({ checkpoint, depth }) => [
     checkpoint.id,
-    `${'  '.repeat(depth)}${checkpoint.title}${checkpoint.id === vm.current ? '  ← you are here' : ''}`,
+    `${'  '.repeat(depth)}${checkpoint.title}${checkpoint.pinned ? '  (kept)' : ''}${checkpoint.id === vm.current ? '  ← you are here' : ''}`,
     checkpoint.takenAt,
+    checkpoint.trigger,
     formatBytes(checkpoint.bytesWritten),
+    checkpoint.disks.length === 0 ? '-' : `${checkpoint.disks.length}${checkpoint.mode === undefined ? '' : ` ${checkpoint.mode}`}`,
     checkpoint.running ? `${checkpoint.pauseMs.toFixed(2)} ms` : 'off',
   ]);
-  printTable(['ID', 'TITLE', 'TAKEN', 'SIZE', 'PAUSE'], rows);
+  printTable(['ID', 'TITLE', 'TAKEN', 'BY', 'SIZE', 'DISKS', 'PAUSE'], rows);
   return EXIT_OK;
 }
 

@@ -2,9 +2,10 @@
 import { checkpointVerb } from './checkpoint-verbs.ts';
 import { diskVerb } from './disk-verbs.ts';
 import { EXIT_OK, exitCodeOf, UsageError } from './exit-codes.ts';
-import { CHECKPOINT_HELP, DISK_HELP, HELP, INSPECT_HELP, RUN_HELP, SERVE_HELP, VM_HELP } from './help.ts';
+import { CHECKPOINT_HELP, DISK_HELP, HELP, INSPECT_HELP, POLICY_HELP, RUN_HELP, SERVE_HELP, VM_HELP } from './help.ts';
 import { inspectVerb } from './inspect.ts';
 import { printError } from './output.ts';
+import { policyVerb } from './policy-verbs.ts';
 import { runVerb } from './run.ts';
 import { serveVerb } from './serve.ts';
 import { VERSION } from './version.ts';
@@ -18,6 +19,7 @@ const VERBS: Record<string, { readonly run: Verb; readonly help: string }> = {
   checkpoint: { run: checkpointVerb, help: CHECKPOINT_HELP },
   disk: { run: diskVerb, help: DISK_HELP },
   vm: { run: vmVerb, help: VM_HELP },
+  policy: { run: policyVerb, help: POLICY_HELP },
   inspect: { run: inspectVerb, help: INSPECT_HELP },
   serve: { run: serveVerb, help: SERVE_HELP },
 };

@@ -5,9 +5,10 @@ export const HELP = `Cairn: a PC with an undo button. Runs unmodified operating 
   cairn run --name NAME --kernel FILE [options]   start a VM here, its serial port on stdin and stdout
   cairn run --name NAME                           start it again as it is configured
   cairn run --from CHECKPOINT --name NEW          start another VM from a checkpoint
-  cairn checkpoint take|list|revert|rename        the checkpoints of a VM, running or off
+  cairn checkpoint take|list|show|revert|delete|… the checkpoints of a VM, running or off
   cairn vm list|show|stop|pause|resume|reset|delete|clone
   cairn disk create|info|convert|check|…          images of virtual disks
+  cairn policy show|set NAME                      checkpoints that are taken unasked, and how long they are kept
   cairn inspect FILE                              what a checkpoint file holds
   cairn serve                                     the window, in this machine's browser
 
@@ -55,12 +56,19 @@ export const CHECKPOINT_HELP = `cairn checkpoint: the checkpoint tree of a VM
   cairn checkpoint take NAME [--title TITLE]   while it runs; the pause is measured
   cairn checkpoint list NAME
   cairn checkpoint revert NAME ID              a running VM goes on from there at once, one that is off at its next start
+  cairn checkpoint show NAME ID                what it holds and shares, what hangs on it, what deleting it frees
   cairn checkpoint rename NAME ID TITLE
+  cairn checkpoint note NAME ID TEXT
+  cairn checkpoint keep NAME ID [--off]        no policy and no \`delete\` without --force takes it
+  cairn checkpoint delete NAME ID... [--children] [--force]
+                                               also while the VM runs; what others need of it stays, and their place in the tree
+  cairn checkpoint history NAME [--limit N]    what happened, newest first (50)
 
 It does not matter who runs the VM: the window, \`cairn serve\`, \`cairn run\` in another terminal, or nobody.
 
   cairn checkpoint take debian --title "before the upgrade"
   cairn checkpoint list debian --json
+  cairn checkpoint delete debian mf3k2a9x81c0d4e7 --children
 `;
 
 export const VM_HELP = `cairn vm: the VMs of the library
@@ -99,6 +107,27 @@ A file that a running VM has open is not touched. With --json progress is told o
   cairn disk create disk.qcow2 --size 10G
   cairn disk convert windows.vmdk windows.qcow2
   cairn disk check disk.qcow2 --json
+`;
+
+export const POLICY_HELP = `cairn policy: checkpoints that are taken unasked, and how long those are kept
+
+  cairn policy show NAME
+  cairn policy set NAME [options]     at once, also while the VM runs; what is not named stays as it is
+
+  --every TIME|off          a checkpoint each such time of powered-on time: 30s, 15m, 6h, 1d
+  --keep TIERS|all          how the automatic ones are thinned out: ALL-OF:HOW-LONG, then EVERY:HOW-LONG, nearest first
+  --on-battery on|off       when the computer goes on battery
+  --battery-low PERCENT|off when its battery has no more than that
+  --suspend on|off          before the computer sleeps (the Electron window only)
+  --shutdown on|off         before the computer shuts down, or ends Cairn
+  --before-reset on|off     before the guest resets the machine
+  --power-off on|off        when the guest has powered the machine off
+  --disk-low SIZE|off       with less room on the VM's disk, periodic checkpoints wait and automatic ones are thinned further
+
+Ages are counted in powered-on time. Checkpoints that you took, named or keep (\`cairn checkpoint keep\`) are never thinned out.
+
+  cairn policy set debian --every 15m --keep all:1h,1h:1d,1d:30d
+  cairn policy set debian --on-battery on --battery-low 10 --disk-low 5G
 `;
 
 export const INSPECT_HELP = `cairn inspect: what a checkpoint file holds, as JSON; every checksum in it is checked

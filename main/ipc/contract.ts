@@ -124,6 +124,22 @@ export const policy = z.object({
   diskLowMiB: z.int().min(0).nullable(),
 });
 export type Policy = z.infer<typeof policy>;
+/** Of a VM whose user has set none: nothing is taken unasked. */
+export const NO_POLICY: Policy = {
+  everySeconds: null,
+  keep: [
+    { forSeconds: 3600, everySeconds: 0 },
+    { forSeconds: 86_400, everySeconds: 3600 },
+    { forSeconds: 30 * 86_400, everySeconds: 86_400 },
+  ],
+  onBattery: false,
+  batteryLowPercent: null,
+  suspend: false,
+  shutdown: false,
+  reset: false,
+  powerOff: false,
+  diskLowMiB: 1024,
+};
 
 /** Something that happened to a VM's checkpoints or disks. */
 export const historyEntry = z.object({
@@ -135,6 +151,44 @@ export const historyEntry = z.object({
   details: z.record(z.string(), z.unknown()),
 });
 export type HistoryEntry = z.infer<typeof historyEntry>;
+
+/** What was under way when a process ended, or is now. */
+export const intent = z.object({
+  operation: z.enum(['take', 'revert', 'eliminate', 'convert']),
+  details: z.record(z.string(), z.unknown()),
+  startedAt: z.string(),
+});
+
+/** What eliminating checkpoints does, or would do. */
+export const elimination = z.object({
+  /** All that go, oldest first. */
+  ids: z.array(checkpointId),
+  /** Room on the host's disk that is free afterwards. */
+  freedBytes: z.number(),
+  /** What stays of them, because other checkpoints or linked clones need it. */
+  keptBytes: z.number(),
+  /** VMs that are linked clones of one of these: what they need stays. */
+  clones: z.array(vmName),
+});
+export type Elimination = z.infer<typeof elimination>;
+
+export const checkpointDetail = z.object({
+  checkpoint,
+  children: z.array(checkpointId),
+  /** Of its memory file: what only it needs, and what later checkpoints point to. */
+  memory: z.object({ ownBytes: z.number(), sharedBytes: z.number() }),
+  /** The disk layers that it stands on, from its own down to the base. */
+  disks: z.array(
+    z.object({
+      disk: z.string(),
+      layers: z.array(z.object({ id: layerId, file: z.string(), bytes: z.number(), sharedWith: z.array(checkpointId) })),
+    }),
+  ),
+  /** What eliminating it, alone or with its children, would do. */
+  alone: elimination,
+  withChildren: elimination,
+});
+export type CheckpointDetail = z.infer<typeof checkpointDetail>;
 
 /** Progress of a checkpoint being taken, as a METHOD.md step number and the share of pages looked at. */
 export const checkpointProgress = z.object({ step: z.number(), share: z.number() });
@@ -156,10 +210,26 @@ export const requests = {
   'vm.resume': request(named, vmSummary),
   /** Another VM from a checkpoint of this one; it is left off (start it, and it goes on from there). */
   'vm.clone': request(z.object({ name: vmName, checkpoint: checkpointId, as: vmName }), vmDetail),
+  'policy.show': request(named, policy),
+  /** At once, also of a VM that runs. */
+  'policy.set': request(z.object({ name: vmName, policy }), policy),
   'checkpoint.list': request(named, z.array(checkpoint)),
   'checkpoint.take': request(z.object({ name: vmName, title }), checkpoint),
   'checkpoint.revert': request(z.object({ name: vmName, id: checkpointId }), vmSummary),
   'checkpoint.rename': request(z.object({ name: vmName, id: checkpointId, title }), checkpoint),
+  /** A note, or whether it is kept. */
+  'checkpoint.mark': request(z.object({ name: vmName, id: checkpointId, ...checkpointMarks.partial().shape }), checkpoint),
+  'checkpoint.show': request(z.object({ name: vmName, id: checkpointId }), checkpointDetail),
+  /** Eliminates them, with all that descend from them if so wished; what stays hangs on their parents. Kept ones only with force. */
+  'checkpoint.delete': request(
+    z.object({ name: vmName, ids: z.array(checkpointId).min(1).max(10_000), children: z.boolean(), force: z.boolean() }),
+    elimination,
+  ),
+  /** Newest first. */
+  'checkpoint.history': request(
+    z.object({ name: vmName, limit: z.int().min(1).max(10_000) }),
+    z.object({ underWay: z.array(intent), history: z.array(historyEntry) }),
+  ),
   /** What the app can offer at first start. */
   'app.info': request(
     z.object({}),

@@ -42,7 +42,12 @@ export class VmPolicy {
 
   /** To be called about every second while the VM is not off; eliminations first, for they make room. */
   look(now: Situation): Decision[] {
-    return [...this.lookAtRoom(now), ...this.retention(now), ...this.lookAtPower(now), ...this.period(now)];
+    return [...this.thinOut(now), ...this.lookAtPower(now), ...this.period(now)];
+  }
+
+  /** Only what makes room: after a checkpoint that was taken at an event. */
+  thinOut(now: Situation): Decision[] {
+    return [...this.lookAtRoom(now), ...this.retention(now)];
   }
 
   /** Something happened that no state tells of. */

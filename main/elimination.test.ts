@@ -1,0 +1,96 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { Bundle } from './bundle.ts';
+import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
+import { chooseDoomed, Eliminator, finishIntents } from './elimination.ts';
+import type { Checkpoint } from './ipc/contract.ts';
+import { newCheckpointId } from './vm.ts';
+
+const ALONE = { children: false, force: false, startsFrom: undefined };
+let folder: string;
+let path: string;
+let bundle: Bundle;
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'cairn-eliminate-'));
+  path = join(folder, 'box.cairn');
+  Bundle.create(path, { memoryMiB: 16, append: '', debugExit: false, noReboot: false });
+  bundle = await open();
+});
+afterEach(() => {
+  bundle.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const open = async () => (await Bundle.open(path, readCheckpointInfo))!;
+async function take(title: string): Promise<string> {
+  const order = {
+    id: newCheckpointId(),
+    parent: bundle.current ?? null,
+    vmName: 'box',
+    title,
+    takenAt: new Date().toISOString(),
+    folder: bundle.checkpointsPath,
+  };
+  return bundle.add(await takeWhenOff(order, 16)).id;
+}
+const tree = () => bundle.catalog.parents().map(({ id, parent }) => [id, parent]);
+
+describe('eliminating', () => {
+  test('takes what descends from them only when asked to, oldest first', () => {
+    const of = (id: string, parent: string | null) => ({ id, parent }) as Checkpoint;
+    const all = [of('a', null), of('b', 'a'), of('c', 'b'), of('d', 'a'), of('e', 'd')];
+    expect(chooseDoomed(all, ['d', 'b'], false)).toEqual(['b', 'd']);
+    expect(chooseDoomed(all, ['b'], true)).toEqual(['b', 'c']);
+    expect(chooseDoomed(all, ['a'], true)).toEqual(['a', 'b', 'c', 'd', 'e']);
+    expect(chooseDoomed([of('a', 'b'), of('b', 'a')], ['a'], true)).toEqual(['a', 'b']); // a forged circle
+  });
+
+  test('gives children to their grandparent and the machine its nearest ancestor, and says what is free', async () => {
+    const [one, two, three] = [await take('one'), await take('two'), await take('three')];
+    const eliminator = new Eliminator(bundle);
+    const before = await eliminator.show(two);
+    expect(before).toMatchObject({ children: [three], alone: { ids: [two], keptBytes: 0 }, withChildren: { ids: [two, three] } });
+    expect(before.withChildren.freedBytes).toBe(before.memory.ownBytes + bundle.checkpoint(three).bytesWritten);
+    const done = await eliminator.eliminate([two], ALONE);
+    expect(done.ids).toEqual([two]);
+    expect(done.freedBytes).toBeGreaterThanOrEqual(before.alone.freedBytes);
+    expect(existsSync(join(bundle.checkpointsPath, `${two}.ckpt`))).toBe(false);
+    expect(tree()).toEqual([
+      [one, null],
+      [three, one],
+    ]);
+    expect(bundle.current).toBe(three);
+    await eliminator.eliminate([one, three], ALONE);
+    expect([tree(), bundle.current]).toEqual([[], undefined]);
+  });
+
+  test('refuses what is kept and what the next start needs, unless forced, and then changes nothing', async () => {
+    const [one, two] = [await take('one'), await take('two')];
+    bundle.mark(one, { pinned: true });
+    const eliminator = new Eliminator(bundle);
+    await expect(eliminator.eliminate([one, two], ALONE)).rejects.toThrow('“one”');
+    await expect(eliminator.eliminate([two], { ...ALONE, startsFrom: two })).rejects.toThrow(`box goes on from the checkpoint ${two}`);
+    await expect(eliminator.eliminate([two, 'nothere0'], ALONE)).rejects.toThrow('box has no checkpoint nothere0');
+    expect(tree()).toHaveLength(2);
+    await eliminator.eliminate([one, two], { ...ALONE, force: true, startsFrom: two });
+    expect(tree()).toEqual([]);
+    expect(bundle.catalog.history(2).map(({ event }) => event)).toEqual(['eliminated', 'eliminated']);
+  });
+
+  test('that was under way when the process ended is finished at the next opening', async () => {
+    const [one, two, three] = [await take('one'), await take('two'), await take('three')];
+    bundle.catalog.begin('eliminate', { ids: [two, three] });
+    bundle.prepareToForget([two, three]);
+    rmSync(bundle.checkpointPath(two)); // and here it was killed
+    bundle.close();
+    bundle = await open();
+    finishIntents(bundle);
+    expect(tree()).toEqual([[one, null]]);
+    expect(bundle.current).toBe(one);
+    expect(bundle.catalog.intents()).toEqual([]);
+    expect(bundle.notices).toEqual([expect.stringContaining('that is finished now')]);
+    expect(bundle.catalog.history(1)).toMatchObject([{ event: 'interrupted', details: { operation: 'eliminate' } }]);
+  });
+});

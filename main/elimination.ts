@@ -1,0 +1,138 @@
+/**
+ * Eliminating checkpoints (METHOD.md § 131): which go, what may not, and what it gives back. The removal of a checkpoint's file is the elimination; the disk layers that
+ * nobody needs then are the collector's. What was under way when a process ended is gone on with at the next opening.
+ */
+import { statSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { eliminateCheckpoints, tidyEliminated } from '#engine/checkpoint/eliminate.ts';
+import { sharingOf } from '#engine/checkpoint/sharing.ts';
+import { CheckpointStore } from '#engine/checkpoint/store.ts';
+import { ConfigError } from '#engine/errors/errors.ts';
+import { nodeCodec } from '#worker/node-codec.ts';
+import { nodeFiles } from '#worker/node-files.ts';
+import type { Bundle } from './bundle.ts';
+import type { Checkpoint, CheckpointDetail, Elimination } from './ipc/contract.ts';
+import { problem } from './problem.ts';
+
+export interface EliminationOptions {
+  /** All that descend from them, too. */
+  readonly children: boolean;
+  /** Also what is kept, and what the next start goes on from. */
+  readonly force: boolean;
+  /** The checkpoint that the VM, off now, would start from. */
+  readonly startsFrom: string | undefined;
+}
+
+/** The ids that go, oldest first. */
+export function chooseDoomed(checkpoints: readonly Checkpoint[], ids: readonly string[], withChildren: boolean): string[] {
+  const doomed = new Set(ids);
+  if (withChildren) {
+    const children = Map.groupBy(checkpoints, ({ parent }) => parent);
+    for (const id of doomed) for (const child of children.get(id) ?? []) doomed.add(child.id); // a set that grows is gone through to its end
+  }
+  return checkpoints.filter(({ id }) => doomed.has(id)).map(({ id }) => id);
+}
+
+export class Eliminator {
+  private readonly bundle: Bundle;
+  private readonly store: CheckpointStore;
+
+  constructor(bundle: Bundle) {
+    this.bundle = bundle;
+    this.store = new CheckpointStore(nodeFiles, bundle.checkpointsPath);
+  }
+
+  async show(id: string): Promise<CheckpointDetail> {
+    const checkpoint = this.bundle.checkpoint(id);
+    const all = this.bundle.catalog.list();
+    return {
+      checkpoint,
+      children: all.filter(({ parent }) => parent === id).map(child => child.id),
+      memory: sharingOf(this.store, [id], nodeCodec),
+      disks: [],
+      alone: this.preview([id]),
+      withChildren: this.preview(chooseDoomed(all, [id], true)),
+    };
+  }
+
+  /** What eliminating them would do; nothing changes. */
+  preview(ids: readonly string[]): Elimination {
+    const { ownBytes, sharedBytes } = sharingOf(this.store, ids, nodeCodec);
+    return { ids: [...ids], freedBytes: ownBytes, keptBytes: sharedBytes, clones: [] };
+  }
+
+  /** Throws ConfigError before anything changes; a StorageError leaves some of them eliminated and the rest as it was. */
+  async eliminate(ids: readonly string[], options: EliminationOptions): Promise<Elimination> {
+    const { bundle } = this;
+    for (const id of ids) bundle.checkpoint(id);
+    const doomed = chooseDoomed(bundle.catalog.list(), ids, options.children);
+    if (!options.force) this.refuse(doomed, options.startsFrom);
+    const before = usedBytes(bundle.checkpointsPath);
+    const { keptBytes, clones } = this.preview(doomed);
+    const intent = bundle.catalog.begin('eliminate', { ids: doomed });
+    bundle.prepareToForget(doomed);
+    try {
+      eliminateCheckpoints(this.store, doomed, nodeCodec);
+    } finally {
+      this.forget(doomed.filter(id => !this.store.has(id)));
+      bundle.catalog.end(intent);
+    }
+    return { ids: doomed, freedBytes: Math.max(0, before - usedBytes(bundle.checkpointsPath)), keptBytes, clones };
+  }
+
+  private forget(gone: readonly string[]): void {
+    const { catalog } = this.bundle;
+    const told = gone.map(id => this.bundle.checkpoint(id));
+    this.bundle.forget(gone);
+    for (const { id, title, bytesWritten, trigger } of told) catalog.record('eliminated', id, { title, bytesWritten, trigger });
+  }
+
+  private refuse(doomed: readonly string[], startsFrom: string | undefined): void {
+    const { name, catalog } = this.bundle;
+    const kept = catalog.list().find(({ id, pinned }) => pinned && doomed.includes(id));
+    if (kept)
+      throw new ConfigError(
+        'CHECKPOINT_KEPT',
+        `the checkpoint “${kept.title}” (${kept.id}) of ${name} is kept: let go of it with \`cairn checkpoint keep ${name} ${kept.id} --off\`, or add --force. Nothing was deleted.`,
+      );
+    if (startsFrom !== undefined && doomed.includes(startsFrom))
+      throw new ConfigError(
+        'CHECKPOINT_NEEDED',
+        `${name} goes on from the checkpoint ${startsFrom} when it is started: start it first, revert it to another, or add --force. Nothing was deleted.`,
+      );
+  }
+}
+
+/** Of a bundle that has just been opened: what a process that ended had begun. */
+export function finishIntents(bundle: Bundle): void {
+  const { catalog, name } = bundle;
+  const intents = catalog.intents();
+  if (intents.length === 0) return;
+  const store = new CheckpointStore(nodeFiles, bundle.checkpointsPath);
+  for (const { id, operation, details } of intents) {
+    try {
+      if (operation === 'eliminate') {
+        const ids = (details['ids'] as string[]).filter(doomed => catalog.get(doomed) !== undefined);
+        bundle.prepareToForget(ids);
+        eliminateCheckpoints(store, ids, nodeCodec);
+        bundle.forget(ids);
+        tidyEliminated(store, nodeCodec);
+        bundle.notices.push(`${name}: checkpoints were being deleted when Cairn ended; that is finished now.`);
+      }
+      catalog.record('interrupted', null, { operation, ...details });
+      catalog.end(id);
+    } catch (error) {
+      bundle.notices.push(`${name}: checkpoints were being deleted when Cairn ended, and that cannot be finished now: ${problem(error)}`);
+    }
+  }
+}
+
+/** What the files of a folder take on the host's disk: of a sparse file, what is not a hole. */
+function usedBytes(folder: string): number {
+  let bytes = 0;
+  for (const name of readdirSync(folder)) {
+    const stat = statSync(join(folder, name), { throwIfNoEntry: false });
+    if (stat?.isFile()) bytes += process.platform === 'win32' ? stat.size : stat.blocks * 512;
+  }
+  return bytes;
+}
