@@ -11,7 +11,7 @@ import { MachineCheckpoint, restorableVm } from './vcpu-checkpoint.ts';
 
 const { core, memory, machine: options, run, restore, checkpoints } = workerData as VcpuWorkerData;
 runWorld(memory.buffer, run, outbox => {
-  const machine = new Pc(core, memory, { ...options, drives: [] }, outbox);
+  const machine = new Pc(core, memory, { ...options, drives: [], balloon: false }, outbox);
   const checkpoint = new MachineCheckpoint(machine, machine.core, memory.buffer, checkpoints);
   if (restore) {
     const store = new CheckpointStore(nodeFiles, restore.folder);

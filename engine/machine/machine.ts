@@ -48,6 +48,10 @@ export interface Machine {
   keyboardInput(scancodes: Uint8Array): void;
   /** ACPI power button. */
   pressPowerButton(): void;
+  /** Asks the guest to give so many of its pages back (METHOD § 139). Of a machine without a balloon it asks nothing. */
+  setBalloonTarget(pages: number): void;
+  /** How many pages the guest has given back as it was asked to. */
+  balloonedPages(): number;
   /** The picture as the guest has it now. */
   screen(): TextScreen;
 
@@ -83,6 +87,8 @@ export interface MachineConfig {
   readonly boot: BootSource;
   /** In the order in which the guest counts them. */
   readonly drives: readonly AttachedDrive[];
+  /** A memory balloon is plugged in. */
+  readonly balloon: boolean;
 }
 
 /** A virtual disk and the controller that the guest sees it through. */

@@ -22,6 +22,7 @@
  *   PCI slot                  function                        IRQ (PIRQ)
  *   00.0                      host bridge                     –
  *   01.0 01.3                 ISA bridge, power management    –, 9
+ *   03.0                      virtio memory balloon           11 (D)
  *   05.0-1F.0                 virtio block devices            10 or 11 (A-D by slot)
  *
  *   memory                    device                          IRQ
@@ -47,6 +48,7 @@ import { ReplacedLine } from '../devices/replaced-line.ts';
 import { Rtc, RtcState } from '../devices/rtc.ts';
 import { Uart, UartState } from '../devices/uart.ts';
 import { Vga, VgaState } from '../devices/vga.ts';
+import type { VirtioBalloon } from '../devices/virtio/balloon.ts';
 import { CPU_BLOCK, PAGE_SIZE, POOL_BASE } from '../memory/layout.ts';
 import { bootMachine, cmosMemorySize } from './boot.ts';
 import type { Machine, MachineConfig, MachineOutputs, SavedDevice, SliceEnd, TextScreen } from './machine.ts';
@@ -83,6 +85,7 @@ export class Pc implements Machine {
   private readonly acpi: AcpiPm;
   private readonly pci: Pci;
   private readonly vga: Vga;
+  private readonly balloon: VirtioBalloon | undefined;
   /** In the order in which they are loaded: the clock first, and the interrupt controllers last, after every line is up. */
   private readonly devices: readonly StatefulDevice[];
   /** Set inside a handler; ends the slice at the next boundary. */
@@ -146,7 +149,11 @@ export class Pc implements Machine {
     const pci = (this.pci = new Pci({ ports, memory: this.mmio, line: irq => pic.line(irq), requestReset: () => reset('port CF9h') }));
     const acpi = (this.acpi = new AcpiPm(ports, PM_BASE, time, pic.line(9), () => this.end({ kind: 'power-off' })));
     const dma = new Dma(ports);
-    const plugged = pciDevices({ bus: pci, memory: this.memory, time }, config);
+    const releasePages = (first: number, count: number) => {
+      for (let gppn = first; gppn < first + count; gppn++) core.clearPage(gppn);
+    };
+    const plugged = pciDevices({ bus: pci, memory: this.memory, time, releasePages }, config);
+    this.balloon = plugged.balloon;
     if (config.debugExit) connectDebugExit(ports, code => this.end({ kind: 'debug-exit', code }));
 
     const stateful = (name: string, definition: StatefulDevice['definition'], device: Device) => ({ name, definition, device });
@@ -164,7 +171,7 @@ export class Pc implements Machine {
       stateful('com2', UartState, com2),
       stateful('vga', VgaState, vga),
       stateful('pci', pci.definition, pci),
-      ...plugged,
+      ...plugged.devices,
       stateful('acpi-pm', AcpiPmState, acpi),
       stateful('dma', DmaState, dma),
       stateful('pic', PicState, pic),
@@ -283,6 +290,12 @@ export class Pc implements Machine {
   }
   pressPowerButton() {
     this.acpi.pressPowerButton();
+  }
+  setBalloonTarget(pages: number) {
+    this.balloon?.setTarget(Math.min(Math.max(0, pages), this.ramBytes / PAGE_SIZE));
+  }
+  balloonedPages() {
+    return this.balloon?.inflatedPages ?? 0;
   }
   screen(): TextScreen {
     return this.vga.screen(this.memory);

@@ -13,7 +13,7 @@ const WINDOW = 0xc000;
 const STATUS = WINDOW + 0x14;
 const ISR = WINDOW + 0x38;
 const NOTIFY = WINDOW + 0x3c;
-/** IRQ 11, from slot 5. */
+/** IRQ 11, from slots 3 and 5. */
 const VECTOR = 0x2b;
 
 const QUEUE = 0x200000;
@@ -25,8 +25,8 @@ const HEADER = 0x203000;
 const DATA = 0x204000;
 const COUNTER = 0x206000;
 
-/** Writes 512 bytes to sector 1 of the first virtio disk, and counts interrupts. */
-function writer() {
+/** Interrupts counted, queue 0 of the device in the first window set up, DRIVER_OK. */
+function driver() {
   const kernel = new TinyKernel().interrupts(0xfb).handler(VECTOR, inner => inner.increment(COUNTER).in8(ISR).out8(0xa0, 0x20));
   kernel.out8(0xa1, 0xf7).store32(COUNTER, 0);
   kernel
@@ -35,28 +35,42 @@ function writer() {
     .out32(WINDOW + 0x0c, 1)
     .out8(STATUS, 0x0b);
   kernel.out16(WINDOW + 0x16, 0).out16(WINDOW + 0x18, 8);
-  kernel
+  return kernel
     .out32(WINDOW + 0x20, QUEUE)
     .out32(WINDOW + 0x28, AVAILABLE)
     .out32(WINDOW + 0x30, USED)
     .out16(WINDOW + 0x1c, 1)
     .out8(STATUS, 0x0f);
-  for (const [i, [gpa, length, flagsAndNext]] of [
-    [HEADER, 16, 0x10001],
-    [DATA, 512, 0x20001],
-    [REQUEST_STATUS, 1, 2],
-  ].entries()) {
-    kernel
-      .store32(QUEUE + 16 * i, gpa!)
-      .store32(QUEUE + 16 * i + 8, length!)
-      .store32(QUEUE + 16 * i + 12, flagsAndNext!);
-  }
+}
+/** Notifies of a first request and sleeps. */
+const sleeper = (kernel: TinyKernel) => kernel.store32(AVAILABLE, 0x10000).out16(NOTIFY, 0).raw(STI, HLT, 0xeb, 0xfd);
+const describe = (kernel: TinyKernel, index: number, gpa: number, length: number, flagsAndNext: number) =>
   kernel
-    .store32(HEADER, 1)
-    .store32(HEADER + 8, 1)
+    .store32(QUEUE + 16 * index, gpa)
+    .store32(QUEUE + 16 * index + 8, length)
+    .store32(QUEUE + 16 * index + 12, flagsAndNext);
+
+/** Writes 512 bytes to sector 1 of the first virtio disk. */
+function writer() {
+  const kernel = driver();
+  describe(kernel, 0, HEADER, 16, 0x10001);
+  describe(kernel, 1, DATA, 512, 0x20001);
+  describe(kernel, 2, REQUEST_STATUS, 1, 2);
+  return sleeper(
+    kernel
+      .store32(HEADER, 1)
+      .store32(HEADER + 8, 1)
+      .store32(DATA, 0x12345678),
+  );
+}
+
+/** Gives the page at DATA back, and says so. */
+function inflater() {
+  const kernel = driver()
     .store32(DATA, 0x12345678)
-    .store32(AVAILABLE, 0x10000);
-  return kernel.out16(NOTIFY, 0).raw(STI, HLT, 0xeb, 0xfd);
+    .store32(HEADER, DATA / PAGE_SIZE)
+    .out32(WINDOW + 0x44, 1);
+  return sleeper(describe(kernel, 0, HEADER, 4, 0));
 }
 
 function setUp(ramBytes = 16 << 20, poolFactor = 1) {
@@ -118,6 +132,30 @@ test('the end of a request waits for a free page', () => {
   pc.core.clearPage(first + 1);
   expect(bench.run(100_000)).toEqual({ kind: 'halted' });
   expect([word(COUNTER), word(USED), word(USED + 8)]).toEqual([1, 0x10000, 1]);
+});
+
+test('a page that the guest gives back takes no memory and reads as zero', () => {
+  const bench = new BenchPc({ balloon: true, boot: { kind: 'multiboot', kernel: inflater().image(), modules: [], commandLine: '' } });
+  const { pc } = bench;
+  expect(bench.run(100_000)).toEqual({ kind: 'halted' });
+  const bytes = new Uint8Array(4);
+  pc.memory.read(COUNTER, bytes);
+  expect([bytes[0], pc.balloonedPages()]).toEqual([1, 1]);
+  pc.memory.read(DATA, bytes);
+  expect([[...bytes], pc.core.pageForRead(DATA / PAGE_SIZE)]).toEqual([[0, 0, 0, 0], pc.core.pageForRead(0x300000 / PAGE_SIZE)]);
+});
+
+test('a new balloon target interrupts the guest', () => {
+  const bench = new BenchPc({
+    balloon: true,
+    boot: { kind: 'multiboot', kernel: driver().raw(STI, HLT, 0xeb, 0xfd).image(), modules: [], commandLine: '' },
+  });
+  bench.run(100_000);
+  bench.pc.setBalloonTarget(1e9);
+  bench.run(100_000);
+  const bytes = new Uint8Array(1);
+  bench.pc.memory.read(COUNTER, bytes);
+  expect([bytes[0], bench.pc.balloonedPages()]).toEqual([1, 0]);
 });
 
 test('a machine refuses what it has no slots for', () => {

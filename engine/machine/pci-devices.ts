@@ -4,11 +4,13 @@
  */
 import type { GuestMemory, Timers } from '../devices/device.ts';
 import type { PciBus } from '../devices/pci-function.ts';
+import { type BalloonPorts, VirtioBalloon, VirtioBalloonState } from '../devices/virtio/balloon.ts';
 import { VirtioBlock, VirtioBlockState } from '../devices/virtio/block.ts';
 import { ConfigError } from '../errors/errors.ts';
 import type { AttachedDrive, MachineConfig } from './machine.ts';
 import type { StatefulDevice } from './saved-machine.ts';
 
+const BALLOON_SLOT = 3;
 const FIRST_BLOCK_SLOT = 5;
 const SLOTS = 32;
 
@@ -16,14 +18,22 @@ export interface PciParts {
   readonly bus: PciBus;
   readonly memory: GuestMemory;
   readonly time: Timers;
+  readonly releasePages: BalloonPorts['releasePages'];
 }
 
-/** In the order in which their states are loaded. */
-export function pciDevices(parts: PciParts, { drives }: Pick<MachineConfig, 'drives'>): StatefulDevice[] {
+export interface PciDevices {
+  /** In the order in which their states are loaded. */
+  readonly devices: readonly StatefulDevice[];
+  readonly balloon: VirtioBalloon | undefined;
+}
+
+export function pciDevices(parts: PciParts, { drives, balloon: wanted }: Pick<MachineConfig, 'drives' | 'balloon'>): PciDevices {
   const unserved = drives.find(({ interface: kind }) => kind !== 'virtio');
   if (unserved)
     throw new ConfigError('DISK_INTERFACE', `The disk ${unserved.drive.name} cannot be attached by ${unserved.interface}: choose virtio.`);
-  return blockDevices(parts, drives);
+  const balloon = wanted ? new VirtioBalloon({ ...parts, slot: BALLOON_SLOT }, parts) : undefined;
+  const stateful = balloon ? [{ name: 'virtio-balloon', definition: VirtioBalloonState, device: balloon }] : [];
+  return { devices: [...stateful, ...blockDevices(parts, drives)], balloon };
 }
 
 function blockDevices(parts: PciParts, drives: readonly AttachedDrive[]): StatefulDevice[] {

@@ -25,6 +25,7 @@ export class FakeMachine implements Machine {
   uartRoom = Infinity;
   private readonly unread: number[] = [];
   resets = 0;
+  balloonTarget = 0;
   powerButtons = 0;
   private readonly outputs: MachineOutputs;
   private readonly steps: Step[];
@@ -113,6 +114,12 @@ export class FakeMachine implements Machine {
   pressPowerButton() {
     this.powerButtons++;
     this.halted = false;
+  }
+  setBalloonTarget(pages: number) {
+    this.balloonTarget = pages;
+  }
+  balloonedPages() {
+    return this.balloonTarget;
   }
   screen(): TextScreen {
     return { kind: 'text', columns: 80, rows: 25, cells: this.cells.slice(), cursor: -1 };

@@ -29,6 +29,7 @@ const pc = new Pc(
     rtcStartSeconds: RTC_START,
     debugExit: true,
     drives: [],
+    balloon: false,
     boot: { kind: 'linux', kernel: readFileSync(demo.kernel()), initrd: readFileSync(demo.initrd()), commandLine: 'console=ttyS0 quiet' },
   },
   { serialOutput: (index, byte) => void (index === 0 && (output += String.fromCharCode(byte))) },

@@ -16,7 +16,7 @@ export class BenchPc {
   onSerial: (index: 0 | 1, byte: number) => void = () => {};
 
   constructor(config: Partial<MachineConfig> & Pick<MachineConfig, 'boot'>, poolFactor = 1) {
-    const full: MachineConfig = { ramBytes: 16 << 20, rtcStartSeconds: RTC_START, debugExit: true, drives: [], ...config };
+    const full: MachineConfig = { ramBytes: 16 << 20, rtcStartSeconds: RTC_START, debugExit: true, drives: [], balloon: false, ...config };
     const bytes = POOL_BASE + (Math.ceil((full.ramBytes / PAGE_SIZE) * poolFactor) + SLACK_PAGES) * PAGE_SIZE;
     const pages = Math.ceil(bytes / WASM_PAGE);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
