@@ -1,19 +1,18 @@
 // Makes the guests that the demo and the tests need, from Debian's packages by name, cached outside the repository.
 //   node scripts/guests.mjs [NAME…]     all of them, or some; prints the folder of each
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { recipes } from './guests/recipes.mjs';
 import { cacheDir, ensurePrograms, main, SetupError } from './lib/host.mjs';
 
-/** Changes with every line of the recipes, so that a cached guest is never older than its recipe. */
-function recipeVersion() {
-  const hash = createHash('sha256');
-  for (const folder of ['guests', 'lib']) {
-    const at = fileURLToPath(new URL(folder, import.meta.url));
-    for (const name of readdirSync(at).sort()) if (name !== 'install.mjs') hash.update(name).update(readFileSync(path.join(at, name)));
-  }
+/** Changes with the recipe, its `sources` and what all recipes share, so that a cached guest is never older than its recipe. */
+function versionOf(recipe) {
+  const hash = createHash('sha256').update(String(recipe.make));
+  const lib = ['cpio.mjs', 'debian.mjs', 'host.mjs'].map(name => `lib/${name}`);
+  for (const name of [...lib, ...recipe.sources.map(source => `guests/${source}`)])
+    hash.update(name).update(readFileSync(new URL(name, import.meta.url)));
   return hash.digest('hex').slice(0, 12);
 }
 
@@ -25,7 +24,7 @@ export function ensureGuest(name) {
   const stamp = path.join(folder, '.made-by');
   if (
     existsSync(stamp) &&
-    readFileSync(stamp, 'utf8') === recipeVersion() &&
+    readFileSync(stamp, 'utf8') === versionOf(recipe) &&
     recipe.files.every(file => existsSync(path.join(folder, file)))
   )
     return folder;
@@ -35,7 +34,7 @@ export function ensureGuest(name) {
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
   recipe.make(work);
-  writeFileSync(path.join(work, '.made-by'), recipeVersion());
+  writeFileSync(path.join(work, '.made-by'), versionOf(recipe));
   rmSync(folder, { recursive: true, force: true });
   renameSync(work, folder);
   return folder;

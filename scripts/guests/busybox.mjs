@@ -8,7 +8,7 @@ import { cpio, device, directory, file, link } from '../lib/cpio.mjs';
 const applets = `[ ash awk base64 basename bc cat chgrp chmod chown chroot clear cmp cp crc32 cttyhack cut date dc dd df diff dirname dmesg du echo ed
 egrep env expr factor false find fold free grep gunzip gzip halt head hexdump hostname id ifconfig insmod kill killall last less linuxrc ln ls lsmod md5sum
 mkdir mkfifo mknod mktemp modprobe more mount mv nc nice nohup od paste patch pgrep pidof ping poweroff printf ps pwd readlink reboot reset rm rmdir
-route sed seq setsid sh sha1sum sha256sum sha512sum shuf sleep sort split stat strings stty sync sysctl tac tail tar tee test time timeout top touch
+route sed seq setsid sh sha1sum sha256sum sha512sum shuf sleep sort split stat strings stty switch_root sync sysctl tac tail tar tee test time timeout top touch
 tr true tty umount uname uniq unlink uptime usleep vi watch wc wget which xargs xxd yes zcat`;
 
 /** @param {{ init: string, entries?: object[], files?: [name: string, data: string | Uint8Array, mode?: number][] }} content `entries`: of cpio.mjs */

@@ -1,8 +1,10 @@
-// What each guest is made of. A recipe writes its files into a folder of its own and names them; guests.mjs caches the result.
+// What each guest is made of. A recipe writes its files into a folder of its own and names them; guests.mjs caches the result, until the recipe or
+// one of its `sources` in this folder changes.
 import { copyFileSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { DebianArchive } from '../lib/debian.mjs';
 import { busyboxInitramfs } from './busybox.mjs';
+import { makeDebian } from './debian.mjs';
 import { dirtyProgram } from './dirty-program.mjs';
 import { DISK_SAMPLES, makeDiskSamples } from './disk-samples.mjs';
 import { diskInitramfs } from './disk.mjs';
@@ -33,6 +35,7 @@ const GCC_32 = [
 export const recipes = {
   /** The demo VM: Debian's 686-pae kernel and a busybox initramfs. */
   demo: {
+    sources: ['busybox.mjs', 'demo-init.sh', 'demo-inittab', 'demo-profile.sh', 'demo-clock.sh', 'dirty-program.mjs'],
     files: ['vmlinuz', 'initrd.gz'],
     make(folder) {
       const archive = new DebianArchive('i386');
@@ -48,6 +51,7 @@ export const recipes = {
   },
   /** The same kernel with its drivers for disks, and ext4's tools. */
   disk: {
+    sources: ['busybox.mjs', 'modules.mjs', 'disk.mjs', 'disk-init.sh', 'disk-profile.sh', 'disk-work.c', 'demo-inittab'],
     files: ['vmlinuz', 'initrd.gz'],
     programs: GCC_32,
     make(folder) {
@@ -56,8 +60,22 @@ export const recipes = {
       writeFileSync(path.join(folder, 'initrd.gz'), diskInitramfs(archive, kernelPackage, folder));
     },
   },
+  /** Debian's base system on a disk, to be booted with the kernel and initramfs of `disk`. */
+  debian: {
+    sources: ['debian.mjs', 'serial-shell.service', 'soak-work.sh'],
+    files: ['root.ext4'],
+    programs: [
+      ['debootstrap', 'debootstrap'],
+      ['mke2fs', 'e2fsprogs'],
+      ['dpkg-source', 'dpkg-dev'],
+    ],
+    make(folder) {
+      makeDebian(folder, { i386: new DebianArchive('i386'), sources: new DebianArchive('amd64') });
+    },
+  },
   /** Debian's installer for i386, text mode, as it comes. */
   installer: {
+    sources: [],
     files: ['linux', 'initrd.gz'],
     make(folder) {
       const archive = new DebianArchive('i386');
@@ -70,12 +88,14 @@ export const recipes = {
   },
   /** Instruction tests of Debian's QEMU and Valgrind sources, run as processes of a Linux guest; suite.want has a real CPU's answers. */
   'suite-32': {
+    sources: ['busybox.mjs', 'suite-32.mjs', 'commands-init.sh'],
     files: ['initrd.gz', 'suite.want'],
     programs: [['dpkg-source', 'dpkg-dev'], ['perl', 'perl'], ...GCC_32],
     make: makeSuite32,
   },
   /** No guest: disk images of other programs. */
   'disk-samples': {
+    sources: ['disk-samples.mjs'],
     files: DISK_SAMPLES,
     programs: [
       ['dpkg-source', 'dpkg-dev'],

@@ -70,6 +70,16 @@ Acquire::Retries "3";
     writeFileSync(stamp, '');
   }
 
+  /** The address of the archive that the host's own apt uses. */
+  mirror() {
+    const found = sources()
+      .flatMap(([, text]) => [...text.matchAll(/^(?:URIs:|deb) *(?:\[[^\]]*\] *)?(\S+)/gm)])
+      .map(match => match[1])
+      .find(address => !address.includes('security'));
+    if (!found) throw new SetupError('No archive of Debian was found in /etc/apt.');
+    return found;
+  }
+
   /** The first dependency of `metapackage` whose name starts with `prefix`. */
   dependency(metapackage, prefix) {
     const text = output('apt-cache', ['depends', metapackage], { env: this.#env });
