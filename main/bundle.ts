@@ -225,6 +225,14 @@ export class Bundle {
     this.file = file;
   }
 
+  /** Reads everything anew from the files. Answers what was mended, in words for the user. */
+  async rebuild(readInfo: ReadCheckpointInfo): Promise<string[]> {
+    this.catalog.clear();
+    const { state, notices } = await reconcile(this.path, this.name, this.catalog, readInfo);
+    this.state = state;
+    return notices;
+  }
+
   /** state.json first: the catalogue mirrors it, and takes over what it says at the next opening if this ends between the two. */
   private change(state: StateOfVm, inCatalog: () => void): void {
     writeVmState(this.path, state);

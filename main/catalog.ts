@@ -108,6 +108,22 @@ export class Catalog {
     }
   }
 
+  /** The ids of its checkpoints, without owning it; undefined when somebody does. Throws StorageError when the file is no catalogue. */
+  static ids(path: string): ReadonlySet<string> | undefined {
+    let db: Database.Database | undefined;
+    try {
+      db = new Database(path, { timeout: 0, readonly: true, fileMustExist: true });
+      if (db.pragma('quick_check(1)', { simple: true }) !== 'ok') throw new StorageError('CATALOG_DAMAGED', `${path} is damaged.`);
+      return new Set((db.prepare('SELECT id FROM checkpoint').all() as { id: string }[]).map(({ id }) => id));
+    } catch (cause) {
+      if (cause instanceof StorageError) throw cause;
+      if (((cause as { code?: string }).code ?? '').startsWith('SQLITE_BUSY')) return undefined;
+      throw new StorageError('CATALOG_DAMAGED', `${path} is damaged: ${(cause as Error).message}.`, { cause });
+    } finally {
+      db?.close();
+    }
+  }
+
   close(): void {
     this.db.close();
   }

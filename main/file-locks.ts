@@ -12,6 +12,7 @@ import Database from 'better-sqlite3';
 import { z } from 'zod';
 import { ConfigError, StorageError } from '#engine/errors/errors.ts';
 import { storageError } from '#worker/node-files.ts';
+import { isAlive } from './is-alive.ts';
 
 export type LockKind = 'shared' | 'exclusive';
 
@@ -142,14 +143,5 @@ function keyOf(path: string): string {
     return `${dev.toString(16)}-${ino.toString(16)}`;
   } catch (cause) {
     throw storageError(cause, path, 'opened');
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'; // it lives, and is somebody else's
   }
 }

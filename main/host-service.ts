@@ -169,6 +169,7 @@ export class HostService {
       }),
     'vm.pause': ({ name }) => this.setPaused('vm.pause', name, true),
     'vm.resume': ({ name }) => this.setPaused('vm.resume', name, false),
+    'vm.repair': ({ name }) => this.command('vm.repair', { name }, vm => vm.repair()),
     'vm.clone': params => this.clone(params),
     'checkpoint.list': ({ name }) => this.command('checkpoint.list', { name }, vm => vm.checkpoints()),
     'checkpoint.take': ({ name, title }) => this.command('checkpoint.take', { name, title }, vm => vm.take(title)),

@@ -18,6 +18,7 @@ import type {
   CheckpointDetail,
   CheckpointTrigger,
   Elimination,
+  RepairReport,
   VmConfig,
   VmDetail,
   VmState,
@@ -26,6 +27,7 @@ import type {
 import { Eliminator } from './elimination.ts';
 import { PoweredOnClock } from './policies/powered-on-clock.ts';
 import { thinnable } from './policies/retention.ts';
+import { repairBundle } from './repair.ts';
 import type { Marks } from './vm-state.ts';
 import type { World } from './world.ts';
 import type { WorldManager } from './world-manager.ts';
@@ -210,6 +212,16 @@ export class Vm {
         return;
       }
       await this.revertRunning(this.world, checkpoint);
+    });
+  }
+
+  repair(): Promise<RepairReport> {
+    return this.inTurn(async () => {
+      if (this.busy) throw new ConfigError('VM_RUNNING', `${this.bundle.name} is running: stop it before it is repaired.`);
+      const report = await repairBundle(this.bundle);
+      this.listener.changed();
+      this.listener.checkpointsChanged();
+      return report;
     });
   }
 

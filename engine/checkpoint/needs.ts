@@ -34,6 +34,12 @@ export class Needs {
     return groups;
   }
 
+  /** File → groups that the checkpoint points to there; undefined when it cannot be read. */
+  ofCheckpoint(id: string): ReadonlyMap<string, ReadonlySet<number>> | undefined {
+    const needs = this.of(id);
+    return needs === 'unknown' ? undefined : needs;
+  }
+
   private of(id: string): ReadonlyMap<string, ReadonlySet<number>> | 'unknown' {
     let needs = this.known.get(id);
     if (needs === undefined) {

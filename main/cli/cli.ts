@@ -1,8 +1,9 @@
 /** The `cairn` command: picks the verb, prints its errors as one sentence, turns them into exit codes. */
+import { checkVerb, repairVerb } from './check-verbs.ts';
 import { checkpointVerb } from './checkpoint-verbs.ts';
 import { diskVerb } from './disk-verbs.ts';
 import { EXIT_OK, exitCodeOf, UsageError } from './exit-codes.ts';
-import { CHECKPOINT_HELP, DISK_HELP, HELP, INSPECT_HELP, POLICY_HELP, RUN_HELP, SERVE_HELP, VM_HELP } from './help.ts';
+import { CHECK_HELP, CHECKPOINT_HELP, DISK_HELP, HELP, INSPECT_HELP, POLICY_HELP, RUN_HELP, SERVE_HELP, VM_HELP } from './help.ts';
 import { inspectVerb } from './inspect.ts';
 import { printError } from './output.ts';
 import { policyVerb } from './policy-verbs.ts';
@@ -20,6 +21,8 @@ const VERBS: Record<string, { readonly run: Verb; readonly help: string }> = {
   disk: { run: diskVerb, help: DISK_HELP },
   vm: { run: vmVerb, help: VM_HELP },
   policy: { run: policyVerb, help: POLICY_HELP },
+  check: { run: checkVerb, help: CHECK_HELP },
+  repair: { run: repairVerb, help: CHECK_HELP },
   inspect: { run: inspectVerb, help: INSPECT_HELP },
   serve: { run: serveVerb, help: SERVE_HELP },
 };

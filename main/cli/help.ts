@@ -9,7 +9,8 @@ export const HELP = `Cairn: a PC with an undo button. Runs unmodified operating 
   cairn vm list|show|stop|pause|resume|reset|delete|clone
   cairn disk create|info|convert|check|…          images of virtual disks
   cairn policy show|set NAME                      checkpoints that are taken unasked, and how long they are kept
-  cairn inspect FILE                              what a checkpoint file holds
+  cairn check NAME, cairn repair NAME             whether every checkpoint can be restored; the records set right
+  cairn inspect FILE                              what a file of Cairn's or a disk image holds, as JSON
   cairn serve                                     the window, in this machine's browser
 
 Every verb takes --json (one JSON document on stdout) and --help (its options, with examples).
@@ -21,8 +22,8 @@ Exit codes
   2   what was asked for cannot be: a file that is missing or no kernel, too much memory, no such VM
   3   the VM is open in another Cairn, or not in a state for that (running, off)
   4   a checkpoint could not be taken or read, or the disk failed
-  5   \`disk compare\`: the disks differ; \`disk check\`: the image is damaged
-  6   \`disk check\`: clusters are leaked, which \`disk repair\` gives back
+  5   \`disk compare\`: the disks differ; \`check\`, \`disk check\`: something is damaged
+  6   \`check\`, \`disk check\`: nothing is damaged, but there is something for \`repair\` or \`disk repair\` to do
   70  the VM crashed, or Cairn did
   130 ended by Ctrl-C
   \`run --debug-exit\` ends with (value << 1) | 1 when the guest writes a value to the debug-exit port
@@ -130,9 +131,24 @@ Ages are counted in powered-on time. Checkpoints that you took, named or keep (\
   cairn policy set debian --on-battery on --battery-low 10 --disk-low 5G
 `;
 
-export const INSPECT_HELP = `cairn inspect: what a checkpoint file holds, as JSON; every checksum in it is checked
+export const CHECK_HELP = `cairn check, cairn repair: a VM's files
+
+  cairn check NAME     reads every byte of every checkpoint and every disk layer's tables, also while the VM runs. Changes nothing
+  cairn repair NAME    makes the catalogue anew from the files and removes what was never finished; the VM must be off
+
+What is damaged stays where it is: take it from a backup, or delete the checkpoint. \`check\` ends with 0 when nothing is wrong, 5 when something is
+damaged, 6 when there is only something for \`repair\` to do.
+
+  cairn check debian --json
+`;
+
+export const INSPECT_HELP = `cairn inspect: what a file holds, as JSON
+
+  cairn inspect FILE   a checkpoint (ID.ckpt) or what is left of one (ID.pages): every checksum in it is checked; catalog.db, state.json,
+                       a disk's descriptor, a disk image of any format, or the folder of a VM (NAME.cairn)
 
   cairn inspect ~/.local/share/cairn/debian.cairn/checkpoints/mf3k2a9x81c0d4e7.ckpt
+  cairn inspect ~/.local/share/cairn/debian.cairn
 `;
 
 export const SERVE_HELP = `cairn serve: the window, in this machine's browser

@@ -141,6 +141,14 @@ export const NO_POLICY: Policy = {
   diskLowMiB: 1024,
 };
 
+export const repairReport = z.object({
+  checkpoints: z.number(),
+  /** Files that nothing needed. */
+  removed: z.array(z.string()),
+  notices: z.array(z.string()),
+});
+export type RepairReport = z.infer<typeof repairReport>;
+
 /** Something that happened to a VM's checkpoints or disks. */
 export const historyEntry = z.object({
   /** ISO 8601, UTC. */
@@ -208,6 +216,8 @@ export const requests = {
   'vm.reset': request(named, vmSummary),
   'vm.pause': request(named, vmSummary),
   'vm.resume': request(named, vmSummary),
+  /** The catalogue anew from the files, and what nothing needs goes; the VM must be off. */
+  'vm.repair': request(named, repairReport),
   /** Another VM from a checkpoint of this one; it is left off (start it, and it goes on from there). */
   'vm.clone': request(z.object({ name: vmName, checkpoint: checkpointId, as: vmName }), vmDetail),
   'policy.show': request(named, policy),

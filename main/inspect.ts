@@ -1,0 +1,108 @@
+/** `cairn inspect`: any file or folder of Cairn's, or a disk image, as plain JSON. What it is, is told by what it begins with. */
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import Database from 'better-sqlite3';
+import { readDescriptor } from '#engine/disk/graph/descriptor.ts';
+import { diskInfo } from '#engine/disk/info.ts';
+import { probeFormat } from '#engine/disk/probe.ts';
+import { ConfigError } from '#engine/errors/errors.ts';
+import { nodeDecompressor } from '#worker/node-decompressor.ts';
+import { nodeFiles, storageError } from '#worker/node-files.ts';
+import { descriptorsIn } from './check-disks.ts';
+import { inspectCheckpoint, readCheckpointInfo } from './checkpoint-files.ts';
+import { readVmState } from './vm-state.ts';
+
+const CHECKPOINT = 'CAIRNCKP';
+const SQLITE = 'SQLite format 3\0';
+/** A table of a catalogue is shown up to here. */
+const MOST_ROWS = 10_000;
+
+export async function inspect(path: string): Promise<unknown> {
+  if (stat(path).isDirectory()) return inspectBundle(path);
+  const start = firstBytes(path, SQLITE.length);
+  if (start.startsWith(CHECKPOINT)) return { kind: path.endsWith('.pages') ? 'pages' : 'checkpoint', ...(await inspectCheckpoint(path)) };
+  if (start === SQLITE) return inspectCatalog(path);
+  if (path.endsWith('.json')) return inspectJson(path);
+  return { kind: 'disk image', ...diskInfo({ files: nodeFiles, codec: nodeDecompressor }, path, probeFormat(nodeFiles, path)) };
+}
+
+async function inspectBundle(path: string): Promise<unknown> {
+  const names = readdirSync(path);
+  if (!names.includes('vm.json'))
+    throw new ConfigError('NOT_A_BUNDLE', `${path} is a folder without a vm.json: no VM of Cairn's. Name a file, or a NAME.cairn folder.`);
+  const checkpoints = join(path, 'checkpoints');
+  const files = names.includes('checkpoints')
+    ? readdirSync(checkpoints)
+        .filter(name => name.endsWith('.ckpt'))
+        .toSorted()
+    : [];
+  const disks = join(path, 'disks');
+  return {
+    kind: 'bundle',
+    path,
+    vm: inspectJson(join(path, 'vm.json')),
+    state: readVmState(path) ?? null,
+    owner: names.includes('owner.json') ? inspectJson(join(path, 'owner.json')) : null,
+    checkpoints: await Promise.all(files.map(name => orProblem(() => readCheckpointInfo(join(checkpoints, name)), name))),
+    disks: await Promise.all(
+      descriptorsIn(disks).map(disk => orProblem(async () => readDescriptor(nodeFiles, join(disks, `${disk}.json`)), `${disk}.json`)),
+    ),
+  };
+}
+
+/** The rows as they are: also of a catalogue of an older or newer Cairn. */
+function inspectCatalog(path: string): unknown {
+  let db: Database.Database | undefined;
+  try {
+    db = new Database(path, { readonly: true, fileMustExist: true, timeout: 0 });
+    const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name").all();
+    const rows = (tables as { name: string }[]).map(({ name }) => [
+      name,
+      db!.prepare(`SELECT * FROM "${name.replaceAll('"', '""')}" LIMIT ${MOST_ROWS}`).all(),
+    ]);
+    return { kind: 'catalogue', path, version: db.pragma('user_version', { simple: true }), tables: Object.fromEntries(rows) };
+  } catch (cause) {
+    const busy = ((cause as { code?: string }).code ?? '').startsWith('SQLITE_BUSY');
+    throw new ConfigError(
+      busy ? 'VM_IN_USE' : 'CATALOG_DAMAGED',
+      busy
+        ? `${path} belongs to a VM that is open in some Cairn: \`cairn checkpoint list ${basename(dirname(path), '.cairn')} --json\` asks that one.`
+        : `${path} is damaged: ${(cause as Error).message}.`,
+      { cause },
+    );
+  } finally {
+    db?.close();
+  }
+}
+
+/** A descriptor is checked on the way; other JSON files are shown as they are. */
+function inspectJson(path: string): unknown {
+  if (/^disk[0-9]+\.json$/.test(basename(path))) return { kind: 'disk descriptor', ...readDescriptor(nodeFiles, path) };
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
+  } catch (cause) {
+    throw new ConfigError('NOT_JSON', `${path} is not JSON: ${(cause as Error).message}.`, { cause });
+  }
+}
+
+async function orProblem(read: () => Promise<unknown>, file: string): Promise<unknown> {
+  try {
+    return await read();
+  } catch (error) {
+    return { file, problem: (error as Error).message };
+  }
+}
+
+function stat(path: string) {
+  try {
+    return statSync(path);
+  } catch (cause) {
+    throw storageError(cause, path, 'opened');
+  }
+}
+
+function firstBytes(path: string, length: number): string {
+  using file = nodeFiles.openRead(path);
+  const bytes = new Uint8Array(length);
+  return Buffer.from(bytes.subarray(0, file.read(bytes, 0))).toString('latin1');
+}
