@@ -33,5 +33,9 @@ test('iasl takes every table and compiles what it took', () => {
     expect(source, name).not.toMatch(/Incorrect checksum|Invalid|Error|Warning/i);
     expect(iasl('-vs', '-p', `${name}-again`, `${name}.dsl`), name).toMatch(/0 Errors, 0 Warnings/);
   }
-  expect(readFileSync(path.join(folder, 'dsdt.dsl'), 'utf8')).toContain('Name (\\_S5');
+  const dsdt = readFileSync(path.join(folder, 'dsdt.dsl'), 'utf8');
+  expect(dsdt).toContain('Name (\\_S5');
+  const routes = [...dsdt.matchAll(/0x00(\w\w)FFFF,\s*(\w+),\s*Zero,\s*0x0(\w)\s/g)].map(([, slot, pin, irq]) => `${slot} ${pin} ${irq}`);
+  expect(routes.length).toBe(31 * 4);
+  expect(routes).toEqual(expect.arrayContaining(['01 Zero 9', '01 One A', '03 Zero B', '04 Zero A', '05 Zero B', '1F 0x03 A']));
 });
