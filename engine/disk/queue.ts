@@ -159,7 +159,6 @@ const isReady = <Op extends BlockRange>({ state, waitsFor }: Entry<Op>) => state
 export function hasReadThenWrite(pending: readonly (BlockRange & { readonly disk: number })[]): boolean {
   return pending.some(
     (read, index) =>
-      read.kind === 'read' &&
-      pending.slice(index + 1).some(write => write.disk === read.disk && changes(write) && overlap(read, write, 1)),
+      read.kind === 'read' && pending.slice(index + 1).some(write => write.disk === read.disk && changes(write) && overlap(read, write, 1)),
   );
 }
