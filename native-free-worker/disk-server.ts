@@ -1,0 +1,161 @@
+/** Executes the operations of a world's disks, one after the other, on the thread that calls it. A host whose storage fails never loses one: it is held and tried again. */
+import type { QueuedOperation } from '#engine/disk/queue.ts';
+import { DiskFormatError, InvariantError, StorageError } from '#engine/errors/errors.ts';
+import type { Doorbell } from './doorbell.ts';
+import {
+  DISK_GIVE_UP,
+  DISK_MARKER,
+  DISK_RETRY,
+  DONE_ERROR,
+  DONE_HELD,
+  DONE_OK,
+  decodeOperation,
+  decodeOrder,
+  encodeCompletion,
+  type RingOperation,
+} from './drive-protocol.ts';
+import type { Message, RingReader, RingWriter } from './ring.ts';
+import type { ServedDisk } from './served-disk.ts';
+
+const NO_BYTES = new Uint8Array();
+/** Notices of damage remembered, so that none is said twice. */
+const MOST_NOTICES = 1000;
+
+export interface DiskServerParts {
+  readonly memory: ArrayBufferLike;
+  readonly disks: readonly ServedDisk[];
+  readonly submitted: RingReader;
+  readonly done: RingWriter;
+  readonly vcpuBell: Doorbell;
+  /** One sentence for the user. */
+  notice(text: string): void;
+}
+
+export class DiskServer {
+  readonly disks: readonly ServedDisk[];
+  private readonly parts: DiskServerParts;
+  /** Completions that the ring had no space for. */
+  private readonly waiting: Message[] = [];
+  private readonly noticed = new Set<string>();
+  private turn = 0;
+
+  constructor(parts: DiskServerParts) {
+    this.parts = parts;
+    this.disks = parts.disks;
+  }
+
+  /** Operations that could be executed at once. */
+  get busy(): boolean {
+    return this.disks.some(({ queue }) => queue.ready().length > 0);
+  }
+
+  /** Takes what was submitted and executes one operation. False when there is none. */
+  step(): boolean {
+    this.receive();
+    this.deliver();
+    for (let i = 0; i < this.disks.length; i++) {
+      const disk = this.disks[this.turn++ % this.disks.length]!;
+      const queued = disk.queue.next();
+      if (queued === undefined) continue;
+      this.execute(disk, queued);
+      this.deliver();
+      return true;
+    }
+    return false;
+  }
+
+  /** The world has ended: executes what is left and closes all files. What the host's storage still refuses is lost, and said. */
+  finish(): void {
+    const runDry = () => {
+      while (this.step());
+    };
+    runDry();
+    for (const { queue } of this.disks) queue.retry();
+    runDry();
+    for (const disk of this.disks) {
+      const lost = disk.queue.takeHeld().length;
+      if (lost > 0) this.parts.notice(`${disk.spec.path}: ${lost} operations of the guest that the host's disk refused are lost.`);
+    }
+    runDry();
+    for (const disk of this.disks) {
+      try {
+        disk.close();
+      } catch (error) {
+        if (!(error instanceof StorageError || error instanceof DiskFormatError)) throw error;
+        this.parts.notice(`${error.message} What the guest wrote after its last flush may be lost.`);
+      }
+    }
+  }
+
+  private receive(): void {
+    const { submitted, vcpuBell } = this.parts;
+    for (let message = submitted.read(); message !== undefined; message = submitted.read()) {
+      const operation = decodeOperation(message);
+      if (operation === undefined) this.obey(message);
+      else this.disk(operation.disk).queue.add(operation, operation.again ? operation.generation : undefined);
+    }
+    if (submitted.takeSpaceWanted()) vcpuBell.ring();
+  }
+
+  private obey(order: Message): void {
+    if (order.kind === DISK_RETRY) {
+      for (const { queue } of this.disks) queue.retry();
+      return;
+    }
+    const { disk, layer } = decodeOrder(order);
+    if (order.kind === DISK_MARKER) this.disk(disk).switchTo(layer);
+    else if (order.kind === DISK_GIVE_UP)
+      for (const { operation } of this.disk(disk).queue.takeHeld()) this.complete(DONE_ERROR, operation.id);
+    else throw new InvariantError(`unknown order ${order.kind} to the disk worker`);
+  }
+
+  private execute(disk: ServedDisk, queued: QueuedOperation<RingOperation>): void {
+    const { id } = queued.operation;
+    try {
+      const bytes = disk.execute(queued, this.parts.memory);
+      disk.queue.ended(queued);
+      this.complete(DONE_OK, id, bytes);
+    } catch (error) {
+      if (error instanceof StorageError) {
+        disk.queue.held(queued);
+        this.complete(DONE_HELD, id, new TextEncoder().encode(error.message));
+      } else if (error instanceof DiskFormatError) {
+        disk.queue.ended(queued);
+        this.complete(DONE_ERROR, id);
+        this.noticeOnce(error.message);
+      } else throw error;
+    }
+  }
+
+  private noticeOnce(text: string): void {
+    if (this.noticed.has(text) || this.noticed.size >= MOST_NOTICES) return;
+    this.noticed.add(text);
+    this.parts.notice(text);
+  }
+
+  private complete(kind: number, id: number, bytes: Uint8Array = NO_BYTES): void {
+    this.waiting.push(encodeCompletion({ kind, id, bytes }));
+  }
+
+  /** The vcpu rings this worker's doorbell when it has made space. */
+  private deliver(): void {
+    const { done, vcpuBell } = this.parts;
+    let sent = 0;
+    for (const { kind, payload } of this.waiting) {
+      if (!done.write(kind, payload)) {
+        done.wantSpace();
+        if (!done.write(kind, payload)) break;
+      }
+      sent++;
+    }
+    if (sent === 0) return;
+    this.waiting.splice(0, sent);
+    vcpuBell.ring();
+  }
+
+  disk(index: number): ServedDisk {
+    const disk = this.disks[index];
+    if (disk === undefined) throw new InvariantError(`no disk ${index}`);
+    return disk;
+  }
+}
