@@ -8,7 +8,7 @@ export { flushTlb } from './cpu/tlb.as';
 export { ferr } from './isa/x87.as';
 export { mapRam, pageForRead, pageForWrite, freeze, thaw, reclaim, freePages, endEpoch, installPage, clearPage, clearRam, poolPages, pinPage, unpinPage } from './memory/mmm.as';
 export { peekTranslate } from './cpu/paging.as';
-export { findOp } from './cpu/decode-cache.as';
+export { dropCode, findOp } from './cpu/decode-cache.as';
 
 /** An empty machine of `poolPages` machine pages, CPU at reset; mapRam() gives it its RAM. */
 export function init(ramPages: u32, poolPages: u32): void {

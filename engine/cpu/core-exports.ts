@@ -37,6 +37,8 @@ export interface CoreExports {
   pageForRead(gppn: number): number;
   /** Host address of the page for writing, or 0: breaks COW, fills zero pages, notes the page dirty, drops translated code in it. */
   pageForWrite(gppn: number): number;
+  /** Drops the code decoded from machine page `ppn`: something else than the CPU has written it. */
+  dropCode(ppn: number): void;
 
   /** Step 806: freezes the live map into `slot`; every page becomes COW. Returns the frozen epoch. */
   freeze(slot: number): number;
