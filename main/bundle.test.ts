@@ -19,7 +19,7 @@ import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
 import type { CheckpointFacts, VmConfig } from './ipc/contract.ts';
 import { newCheckpointId } from './vm.ts';
 
-const config: VmConfig = { memoryMiB: 16, append: 'quiet', debugExit: false, noReboot: true };
+const config: VmConfig = { memoryMiB: 16, append: 'quiet', debugExit: false, noReboot: true, disks: [] };
 let folder: string;
 let path: string;
 beforeEach(() => {

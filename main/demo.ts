@@ -28,7 +28,7 @@ export async function openDemo(client: HostClient, environment: NodeJS.ProcessEn
     if (!existsSync(kernel) || !existsSync(initrd)) return;
     // the last console is the one that the kernel's own /dev/console goes to: the screen
     const append = 'console=ttyS0 console=tty0';
-    const config = { memoryMiB: 256, kernel, initrd, append, debugExit: false, noReboot: false };
+    const config = { memoryMiB: 256, kernel, initrd, append, debugExit: false, noReboot: false, disks: [] };
     demo = await client.request('vm.create', { name: DEMO_VM, config });
   }
   if (demo.state === 'off' && !demo.ownedElsewhere) await client.request('vm.start', { name: DEMO_VM });

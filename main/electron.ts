@@ -27,6 +27,7 @@ function packedFiles(): WorldFiles {
     core: file('build/engine.wasm'),
     vcpuEntry: file('dist/main/vcpu-worker.js'),
     checkpointEntry: file('dist/main/checkpoint-worker.js'),
+    diskEntry: file('dist/main/disk-worker.js'),
   };
 }
 

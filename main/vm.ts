@@ -28,6 +28,7 @@ import { Eliminator } from './elimination.ts';
 import { PoweredOnClock } from './policies/powered-on-clock.ts';
 import { thinnable } from './policies/retention.ts';
 import { repairBundle } from './repair.ts';
+import { worldDisks } from './vm-disks.ts';
 import type { Marks } from './vm-state.ts';
 import type { World } from './world.ts';
 import type { WorldManager } from './world-manager.ts';
@@ -41,6 +42,8 @@ export interface VmListener {
   progress(step: number, share: number): void;
   /** The guest is about to reset the machine, and stands still until this settles. */
   resetting(): Promise<void>;
+  /** One sentence for the user. */
+  notice(text: string): void;
   ended(end: WorldEnd): void;
 }
 
@@ -329,6 +332,7 @@ export class Vm {
           inputs: options.inputs ?? [],
           untilCount: options.untilCount,
         },
+        disks: worldDisks(this.bundle.path, config.disks),
         restore,
       },
       {
@@ -336,9 +340,12 @@ export class Vm {
         screen: payload => {
           if (isMine()) this.console.screenFrame(payload);
         },
-        state: paused => {
+        state: (paused, reason) => {
           tellReady(undefined);
-          if (isMine() && this.state !== 'reverting') this.setState(paused ? 'paused' : 'running');
+          if (!isMine() || this.state === 'reverting') return;
+          this.reason = reason;
+          this.setState(paused ? 'paused' : 'running');
+          if (reason !== undefined) this.listener.notice(`${name} is paused: ${reason} Resume it then, and nothing is lost.`);
         },
         resetHeld: () => {
           // One that is not adopted yet has nothing that anybody would want kept.
@@ -350,6 +357,7 @@ export class Vm {
           this.stats = { mips, load, at: performance.now() };
           this.listener.changed();
         },
+        notice: text => this.listener.notice(text),
         ended: end => {
           tellReady(end);
           if (isMine()) this.worldEnded(end);

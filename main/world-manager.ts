@@ -7,9 +7,11 @@ import { MessageChannel } from 'node:worker_threads';
 import { ConfigError } from '#engine/errors/errors.ts';
 import type { BootSource } from '#engine/machine/machine.ts';
 import { PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
+import type { DiskSpec } from '#worker/disk-protocol.ts';
 import type { MachineOptions, RunOptions, VcpuWorkerData } from '#worker/protocol.ts';
 import type { VmConfig } from './ipc/contract.ts';
 import { WorldCheckpoints } from './world-checkpoints.ts';
+import { WorldDisks } from './world-disks.ts';
 import { sharedBuffer, World, type WorldListener } from './world.ts';
 
 const MIB = 1024 * 1024;
@@ -23,12 +25,14 @@ export interface WorldFiles {
   readonly core: URL;
   readonly vcpuEntry: URL;
   readonly checkpointEntry: URL;
+  readonly diskEntry: URL;
 }
 
 export const sourceFiles: WorldFiles = {
   core: new URL('../build/engine.wasm', import.meta.url),
   vcpuEntry: new URL('../native-free-worker/vcpu-worker.ts', import.meta.url),
   checkpointEntry: new URL('../native-free-worker/checkpoint-worker.ts', import.meta.url),
+  diskEntry: new URL('../native-free-worker/disk-worker.ts', import.meta.url),
 };
 
 export interface WorldSpec {
@@ -37,6 +41,7 @@ export interface WorldSpec {
   readonly memoryMiB: number;
   readonly boot: BootSource;
   readonly run: RunOptions;
+  readonly disks: readonly DiskSpec[];
   /** A checkpoint file to go on from, and where the files it points to are. */
   readonly restore: { readonly path: string; readonly folder: string } | undefined;
 }
@@ -50,7 +55,7 @@ export class WorldManager {
     this.files = files;
   }
 
-  /** Throws ConfigError when the host can't hold it. */
+  /** Throws ConfigError when the host can't hold it, and what opening a disk throws. */
   async start(spec: WorldSpec, listener: WorldListener): Promise<World> {
     const ramBytes = spec.memoryMiB * MIB;
     if (ramBytes > totalmem()) {
@@ -69,10 +74,15 @@ export class WorldManager {
       debugExit: spec.config.debugExit,
       boot: spec.boot,
     };
+    const disks = spec.disks.length === 0 ? undefined : await WorldDisks.open(this.files.diskEntry, sharedBuffer(memory), spec.disks);
     const { port1, port2 } = new MessageChannel();
-    const workerData: VcpuWorkerData = { core, memory, machine, run: spec.run, restore: spec.restore, checkpoints: port1 };
+    const workerData: VcpuWorkerData = {
+      ...{ core, memory, machine, run: spec.run, restore: spec.restore },
+      disks: disks?.opened ?? [],
+      checkpoints: port1,
+    };
     const checkpoints = new WorldCheckpoints(this.files.checkpointEntry, sharedBuffer(memory), ramBytes, port2);
-    const world = new World(this.files.vcpuEntry, memory, workerData, [port1], listener, checkpoints);
+    const world = new World(this.files.vcpuEntry, memory, workerData, [port1], listener, checkpoints, disks);
     this.worlds.add(world);
     void world.ended.then(() => {
       this.worlds.delete(world);

@@ -13,15 +13,19 @@ import { actionRing, eventRing, kernelDoorbell, vcpuDoorbell } from '#worker/wor
 
 import type { CheckpointFacts } from './ipc/contract.ts';
 import type { WorldCheckpoints } from './world-checkpoints.ts';
+import type { WorldDisks } from './world-disks.ts';
 
 /** Who is told what a world does. A promise from `serialOutput` holds the world's events back until it settles. */
 export interface WorldListener {
   serialOutput(channel: number, bytes: Uint8Array): void | Promise<void>;
   screen(payload: Uint8Array): void;
-  state(paused: boolean): void;
+  /** `reason`: why the world paused itself, in words. */
+  state(paused: boolean, reason: string | undefined): void;
   /** The guest is about to reset the machine and waits for ACTION_GO_ON_WITH_RESET. */
   resetHeld(): void;
   stats(mips: number, load: number): void;
+  /** One sentence for the user. */
+  notice(text: string): void;
   ended(end: WorldEnd): void;
 }
 
@@ -32,9 +36,10 @@ const INPUT_COMFORT = 65536;
 
 export class World {
   readonly memory: WebAssembly.Memory;
-  /** Settles when the world has ended and everything it sent has been passed on. */
+  /** Settles when the world has ended, everything it sent has been passed on and its disks are closed. */
   readonly ended: Promise<WorldEnd>;
   private readonly worker: Worker;
+  readonly disks: WorldDisks | undefined;
   private readonly checkpoints: WorldCheckpoints;
   private readonly listener: WorldListener;
   private readonly actions: RingWriter;
@@ -56,11 +61,14 @@ export class World {
     transfer: readonly (ArrayBuffer | MessagePort)[],
     listener: WorldListener,
     checkpoints: WorldCheckpoints,
+    disks?: WorldDisks,
   ) {
     const buffer = sharedBuffer(memory);
     this.memory = memory;
     this.listener = listener;
     this.checkpoints = checkpoints;
+    this.disks = disks;
+    disks?.listen({ notice: text => listener.notice(text), crashed: reason => this.threadEnded(reason) });
     this.actions = new RingWriter(actionRing(buffer));
     this.events = new RingReader(eventRing(buffer));
     this.bell = kernelDoorbell(buffer);
@@ -109,8 +117,9 @@ export class World {
       reason: error instanceof Error ? error.message : String(error),
     }));
     for (const window of this.serialInput) window.drop();
-    if (this.exit === undefined) void this.worker.terminate();
+    await this.worker.terminate(); // before its disks are closed under it
     void this.checkpoints.finish();
+    await this.disks?.finish();
     this.listener.ended(end);
     return end;
   }
@@ -142,8 +151,10 @@ export class World {
         return this.listener.serialOutput(event.payload[0]!, event.payload.subarray(1));
       case protocol.EVENT_SCREEN:
         return this.listener.screen(event.payload);
-      case protocol.EVENT_STATE:
-        return this.listener.state(event.payload[0] === protocol.RUN_STATE_PAUSED);
+      case protocol.EVENT_STATE: {
+        const { paused, reason } = protocol.decodeState(event.payload);
+        return this.listener.state(paused, reason);
+      }
       case protocol.EVENT_RESET_HELD:
         return this.listener.resetHeld();
       case protocol.EVENT_STATS: {

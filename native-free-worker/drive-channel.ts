@@ -29,7 +29,8 @@ import {
 import { isImpossible, latencyNs, MOST_PAGES, rangeOf, type PendingOperation, type SubmittedRequest } from './drive-request.ts';
 import { GuestPages, countPages, stretches, type PageExports, type PagePart } from './guest-pages.ts';
 import type { Pacing } from './protocol.ts';
-import type { Message, RingReader, RingWriter } from './ring.ts';
+import { RingReader, RingWriter, type Message } from './ring.ts';
+import { diskDoneRing, diskDoorbell, diskSubmitRing, vcpuDoorbell } from './world-block.ts';
 
 /** Pages that stay free for what happens when an operation ends: a controller writes its rings. */
 const RESERVE_PAGES = 256;
@@ -38,6 +39,7 @@ const LARGEST_PIECE = 256 << 20;
 const NO_BYTES = new Uint8Array();
 
 export interface ChannelParts {
+  readonly memory: ArrayBufferLike;
   readonly disks: readonly OpenedDisk[];
   readonly submit: RingWriter;
   readonly done: RingReader;
@@ -50,10 +52,22 @@ export interface ChannelParts {
 /** What the channel needs of the machine that its drives are part of. */
 export interface ChannelMachine {
   readonly core: PageExports;
-  readonly memory: ArrayBufferLike;
   readonly timers: Timers;
   /** Ends the slice before the next instruction. */
   breakSlice(): void;
+}
+
+/** The channel of a world, over its rings. */
+export function openChannel(memory: SharedArrayBuffer, disks: readonly OpenedDisk[], pacing: Pacing): DriveChannel {
+  return new DriveChannel({
+    memory,
+    disks,
+    submit: new RingWriter(diskSubmitRing(memory)),
+    done: new RingReader(diskDoneRing(memory)),
+    bell: vcpuDoorbell(memory),
+    diskBell: diskDoorbell(memory),
+    pacing,
+  });
 }
 
 interface Waiter {
@@ -94,7 +108,7 @@ export class DriveChannel {
   /** Once the machine is built: it gets its drives first. */
   connect(machine: ChannelMachine): void {
     this.machine = machine;
-    this.pages = new GuestPages(machine.core, machine.memory);
+    this.pages = new GuestPages(machine.core, this.parts.memory);
     if (this.parts.pacing === 'virtual') this.timer = machine.timers.create(() => machine.breakSlice());
   }
 

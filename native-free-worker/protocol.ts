@@ -4,6 +4,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { BootSource } from '#engine/machine/machine.ts';
+import type { OpenedDisk } from './disk-protocol.ts';
 
 /** Actions: serial input { u8 channel, bytes }, PS/2 scan code bytes, a checkpoint { JSON CheckpointOrder }; the rest carry nothing. */
 export const ACTION_SERIAL_IN = 1;
@@ -26,7 +27,7 @@ export const ACTION_GO_ON_WITH_RESET = 11;
 export const EVENT_SERIAL_OUT = 1;
 /** The payload of a text screen frame (main/ipc/frames.ts, kind 2). */
 export const EVENT_SCREEN = 2;
-/** { u8 RunState } */
+/** { u8 RunState, UTF-8 why the world paused itself: the host's storage failed } */
 export const EVENT_STATE = 3;
 /** { f64 million instructions per second, f64 load 0-1 } over about the last second of guest activity. */
 export const EVENT_STATS = 4;
@@ -96,6 +97,8 @@ export interface VcpuWorkerData {
   readonly memory: WebAssembly.Memory;
   readonly machine: MachineOptions;
   readonly run: RunOptions;
+  /** Open in the disk worker, in this order. */
+  readonly disks: readonly OpenedDisk[];
   /** A checkpoint file to go on from, and the folder of those it points to. */
   readonly restore: { readonly path: string; readonly folder: string } | undefined;
   /** To the checkpoint worker. */
@@ -106,6 +109,13 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 export const encodeJson = (value: unknown): Uint8Array => encoder.encode(JSON.stringify(value));
 export const decodeJson = (bytes: Uint8Array): unknown => JSON.parse(decoder.decode(bytes));
+
+export function encodeState(paused: boolean, reason = ''): Uint8Array {
+  return onChannel(paused ? RUN_STATE_PAUSED : RUN_STATE_RUNNING, encoder.encode(reason));
+}
+export function decodeState(bytes: Uint8Array): { paused: boolean; reason: string | undefined } {
+  return { paused: bytes[0] === RUN_STATE_PAUSED, reason: bytes.length > 1 ? decoder.decode(bytes.subarray(1)) : undefined };
+}
 
 export function encodeStats(mips: number, load: number): Uint8Array {
   const bytes = new Uint8Array(16);

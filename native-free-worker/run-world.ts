@@ -4,12 +4,13 @@ import type { Machine } from '#engine/machine/machine.ts';
 import { Outbox } from './outbox.ts';
 import { EVENT_END, encodeJson, type RunOptions, type WorldEnd } from './protocol.ts';
 import { RingReader, RingWriter } from './ring.ts';
-import { VcpuLoop, type VcpuCheckpoint } from './vcpu-loop.ts';
+import { VcpuLoop, type VcpuCheckpoint, type VcpuDisks } from './vcpu-loop.ts';
 import { actionRing, eventRing, kernelDoorbell, vcpuDoorbell } from './world-block.ts';
 
 export interface BuiltMachine {
   readonly machine: Machine;
   readonly checkpoint: VcpuCheckpoint | undefined;
+  readonly disks: VcpuDisks | undefined;
   /** A reset has something to boot from. */
   readonly canReboot: boolean;
 }

@@ -33,6 +33,7 @@ function world(
     kernelBell,
     hostNowNs,
     checkpoint: undefined,
+    disks: undefined,
     canReboot,
     options: { ...exact, ...options },
   });

@@ -32,15 +32,28 @@ export interface VcpuCheckpoint {
   work(): boolean;
 }
 
+/** The world's disks on the vcpu thread (drive-channel.ts). */
+export interface VcpuDisks {
+  /** Takes what the disk worker has ended. */
+  collect(): void;
+  /** Tells the guest of what is due. False when it must not run on yet: what is due has not ended, or no page is free. */
+  deliver(): boolean;
+  /** Why the disk worker holds an operation, in words; undefined when it holds none. */
+  readonly trouble: string | undefined;
+  /** Tries held operations again. */
+  retry(): void;
+}
+
 export interface LoopParts {
   readonly machine: Machine;
   readonly outbox: Outbox;
   readonly actions: RingReader;
-  /** Rung by the kernel and the checkpoint worker for this loop. */
+  /** Rung by the kernel, the checkpoint worker and the disk worker for this loop. */
   readonly bell: Doorbell;
   readonly kernelBell: Doorbell;
   readonly hostNowNs: () => number;
   readonly checkpoint: VcpuCheckpoint | undefined;
+  readonly disks: VcpuDisks | undefined;
   /** False when a reset has nothing to boot from: then it ends the world, and the kernel decides. */
   readonly canReboot: boolean;
   readonly options: RunOptions;
@@ -59,6 +72,8 @@ export class VcpuLoop {
   private paused: boolean;
   /** A reset waits for the kernel. */
   private resetHeld = false;
+  /** Paused because the host's storage failed: why. */
+  private trouble: string | undefined;
   private screenCredit = false;
   /** The guest has run since the screen was last looked at. */
   private screenStale = true;
@@ -78,7 +93,7 @@ export class VcpuLoop {
 
   /** Returns when the world ends, with everything the guest sent out delivered to the event ring. */
   run(): WorldEnd {
-    const { bell, outbox, checkpoint } = this.parts;
+    const { bell, outbox, checkpoint, disks } = this.parts;
     this.statsSinceNs = this.parts.hostNowNs();
     this.statsSinceCount = this.machine.instructionCount();
     this.anchor();
@@ -87,13 +102,34 @@ export class VcpuLoop {
       const seen = bell.count; // before looking for news, so that no ring is missed
       this.lookAtActions();
       if (this.end !== undefined) break;
+      disks?.collect();
+      this.lookAtTrouble();
       const moreWork = checkpoint?.work() ?? false;
       if (!outbox.flush()) bell.sleep(seen);
       else if (this.paused || this.resetHeld) this.idle(seen, moreWork, undefined);
-      else this.slice(seen, moreWork);
+      else if (disks?.deliver() ?? true) this.slice(seen, moreWork);
+      else if (!moreWork) bell.sleep(seen, THROTTLE_MS);
     }
     this.finish(this.end);
     return this.end;
+  }
+
+  /** A host whose storage fails stops the guest, which never learns of it. It goes on when it is resumed, or by itself when nothing is held any more. */
+  private lookAtTrouble(): void {
+    const trouble = this.parts.disks?.trouble;
+    if (trouble === undefined) {
+      if (this.trouble !== undefined) this.setPaused(false);
+    } else if (!this.paused) {
+      this.trouble = trouble;
+      this.setPaused(true);
+    }
+  }
+
+  private setPaused(paused: boolean): void {
+    if (this.paused && !paused) this.anchor();
+    this.paused = paused;
+    if (!paused) this.trouble = undefined;
+    this.postState();
   }
 
   private slice(seen: number, moreWork: boolean): void {
@@ -219,13 +255,12 @@ export class VcpuLoop {
         this.machine.keyboardInput(payload);
         break;
       case protocol.ACTION_PAUSE:
-        this.paused = true;
-        this.postState();
+        this.trouble = undefined;
+        this.setPaused(true);
         break;
       case protocol.ACTION_RESUME:
-        if (this.paused) this.anchor();
-        this.paused = false;
-        this.postState();
+        this.parts.disks?.retry();
+        this.setPaused(false);
         break;
       case protocol.ACTION_CHECKPOINT:
         this.parts.checkpoint?.take(protocol.decodeJson(payload));
@@ -279,7 +314,7 @@ export class VcpuLoop {
   }
 
   private postState(): void {
-    this.parts.outbox.post(protocol.EVENT_STATE, Uint8Array.of(this.paused ? protocol.RUN_STATE_PAUSED : protocol.RUN_STATE_RUNNING));
+    this.parts.outbox.post(protocol.EVENT_STATE, protocol.encodeState(this.paused, this.trouble));
   }
 
   /** The last screen and every byte of serial output go out before the end does. A kernel that takes no more is not waited for once it stops the world. */

@@ -19,6 +19,11 @@ await build({
   format: 'esm',
   outdir: 'dist/main',
   entryNames: '[name]',
-  entryPoints: ['main/electron.ts', 'native-free-worker/vcpu-worker.ts', 'native-free-worker/checkpoint-worker.ts'],
+  entryPoints: [
+    'main/electron.ts',
+    'native-free-worker/vcpu-worker.ts',
+    'native-free-worker/checkpoint-worker.ts',
+    'native-free-worker/disk-worker.ts',
+  ],
 });
 await build({ ...shared, format: 'cjs', outfile: 'dist/main/preload.cjs', entryPoints: ['main/electron/preload.ts'] });

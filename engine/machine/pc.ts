@@ -34,7 +34,7 @@ import { Cpu, POOL_EXHAUSTED } from '../cpu/cpu.ts';
 import { AcpiPm, AcpiPmState } from '../devices/acpi-pm.ts';
 import { CoprocessorError, CoprocessorErrorState } from '../devices/coprocessor-error.ts';
 import { connectDebugExit } from '../devices/debug-exit.ts';
-import type { AccessSize, Device, GuestMemory } from '../devices/device.ts';
+import type { AccessSize, Device, GuestMemory, Timers } from '../devices/device.ts';
 import { Dma, DmaState } from '../devices/dma.ts';
 import { Hpet, HPET_BASE, HPET_BYTES, HpetState } from '../devices/hpet.ts';
 import { KeyboardController, KeyboardControllerState } from '../devices/keyboard-controller.ts';
@@ -90,6 +90,7 @@ export class Pc implements Machine {
   private readonly devices: readonly StatefulDevice[];
   /** Set inside a handler; ends the slice at the next boundary. */
   private pendingEnd: SliceEnd | undefined;
+  private sliceBroken = false;
 
   constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, config: MachineConfig, outputs: MachineOutputs) {
     checkRamSize(config.ramBytes);
@@ -188,6 +189,10 @@ export class Pc implements Machine {
     for (;;) {
       this.fireDue();
       if (this.pendingEnd) return this.takeEnd();
+      if (this.sliceBroken) {
+        this.sliceBroken = false;
+        return { kind: 'budget' };
+      }
       const remaining = endCount - cpu.exports.instructionCount();
       if (remaining <= 0) return { kind: 'budget' };
       const nowNs = time.nowNs();
@@ -230,6 +235,11 @@ export class Pc implements Machine {
     return end;
   }
 
+  /** For a timer's handler: the slice ends here, for something outside the machine is due. */
+  breakSlice() {
+    this.sliceBroken = true;
+  }
+
   private setIntr(level: boolean) {
     this.block.setUint32(block.INTR, level ? 1 : 0, true);
     // Inside a run, the boundary after this instruction is where the CPU looks at the line.
@@ -249,6 +259,11 @@ export class Pc implements Machine {
   /** The core, for the checkpoint software: freezing, thawing and filling its memory. */
   get core(): CoreExports {
     return this.cpu.exports;
+  }
+
+  /** Timers for what is outside the machine and must come at exact virtual times. */
+  get timers(): Timers {
+    return this.time;
   }
 
   instructionCount() {

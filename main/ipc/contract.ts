@@ -15,6 +15,21 @@ export const checkpointId = z.string().regex(/^[0-9a-z]{8,32}$/, 'a checkpoint i
 
 const title = z.string().max(200, 'a title has at most 200 characters');
 
+/** An image that is attached where it lies. */
+export const vmDisk = z.object({
+  path: z.string().min(1, 'a disk needs the path of its image'),
+  /** Never guessed for an image that a guest may have written. */
+  format: z.enum(['raw', 'qcow2']),
+  interface: z.enum(['virtio', 'ide', 'scsi']),
+  media: z.enum(['disk', 'cdrom']),
+  readonly: z.boolean(),
+  /** `writethrough`: every write is durable before the guest hears that it is done; `unsafe`: nothing is, before the VM is off. */
+  cache: z.enum(['writeback', 'writethrough', 'unsafe']),
+  /** The image itself is written, not a COW file in the bundle. */
+  writeBase: z.boolean().default(false),
+});
+export type VmDisk = z.infer<typeof vmDisk>;
+
 export const vmConfig = z.object({
   memoryMiB: z.int('a whole number of MiB').min(4, 'a VM needs at least 4 MiB').max(3072, 'a VM can have at most 3072 MiB'),
   /** Path of a bzImage or a Multiboot 1 file; undefined for a VM that starts from a checkpoint only. */
@@ -24,6 +39,7 @@ export const vmConfig = z.object({
   debugExit: z.boolean(),
   /** A guest reset powers the VM off instead. */
   noReboot: z.boolean(),
+  disks: z.array(vmDisk).max(16, 'a VM can have at most 16 disks').default([]),
 });
 export type VmConfig = z.infer<typeof vmConfig>;
 

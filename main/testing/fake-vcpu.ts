@@ -7,4 +7,9 @@ import { FakeMachine, type Step } from '#worker/testing/fake-machine.ts';
 const { memory, machine, run } = workerData as { memory: { buffer: SharedArrayBuffer }; machine: MachineOptions; run: RunOptions };
 const { boot } = machine;
 const steps = boot.kind === 'none' ? [] : (JSON.parse(boot.commandLine) as Step[]);
-runWorld(memory.buffer, run, outbox => ({ machine: new FakeMachine(outbox, steps), checkpoint: undefined, canReboot: true }));
+runWorld(memory.buffer, run, outbox => ({
+  machine: new FakeMachine(outbox, steps),
+  checkpoint: undefined,
+  disks: undefined,
+  canReboot: true,
+}));

@@ -7,7 +7,7 @@ import { useApp, useAppState } from '../app-context.ts';
 import { CheckMark } from './check-mark.tsx';
 import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
 
-const FRESH: VmConfig = { memoryMiB: 512, append: '', debugExit: false, noReboot: false };
+const FRESH: VmConfig = { memoryMiB: 512, append: '', debugExit: false, noReboot: false, disks: [] };
 
 export function VmFormDialog({ existing }: { existing?: string }) {
   const { controller } = useApp();
