@@ -7,6 +7,8 @@ export interface Arguments {
   /** The words that are no options. */
   readonly words: readonly string[];
   text(option: string): string | undefined;
+  /** Of an option that may be given several times. */
+  texts(option: string): readonly string[];
   flag(option: string): boolean;
 }
 
@@ -25,6 +27,7 @@ export function readArguments(verb: string, argv: readonly string[], words: read
   return {
     words: positionals,
     text: option => (typeof values[option] === 'string' ? values[option] : undefined),
+    texts: option => (Array.isArray(values[option]) ? (values[option] as string[]) : []),
     flag: option => values[option] === true,
   };
 }

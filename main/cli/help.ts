@@ -36,6 +36,10 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
   --kernel FILE       a Linux bzImage or a Multiboot 1 file
   --initrd FILE       its initial RAM disk, or the first Multiboot module
   --append TEXT       the kernel's command line
+  --disk FILE[,if=virtio|ide|scsi][,format=raw|qcow2][,media=disk|cdrom][,cache=writeback|writethrough|unsafe][,readonly][,write-base]
+                      an image where it lies, as often as there are disks; those given replace the VM's. What the guest writes goes into
+                      a COW file in the VM's folder, with write-base into the image itself. Without format= a file named .raw, .img or .iso
+                      is raw, and one that looks like qcow2 is qcow2; a comma in FILE is written twice
   --from CHECKPOINT   go on from a checkpoint: an id, NAME/ID, or the path of a .ckpt file
   --serial stdio|none the first serial port: on stdin and stdout, byte for byte (default), or nowhere
   --display none      no window (the only choice here: \`cairn serve\` shows the screen)
@@ -48,6 +52,7 @@ Checkpoints are taken from another terminal, or from \`cairn serve\`.
 
   cairn run --name debian --memory 512M --kernel vmlinuz --initrd initrd.gz --append "console=ttyS0"
   cairn run --name debian
+  cairn run --name debian --disk debian.qcow2,if=virtio --disk tools.iso
   cairn run --from debian/mf3k2a9x81c0d4e7 --name experiment
   cairn run --kernel test.elf --debug-exit --no-reboot; echo $?
 `;

@@ -7,6 +7,7 @@ import { Bundle, nameOf } from '../bundle.ts';
 import type { HostService } from '../host-service.ts';
 import { vmConfig, type HostClient, type VmConfig } from '../ipc/contract.ts';
 import { parseMemory, readArguments, type Arguments, type Options } from './args.ts';
+import { parseDisk } from './disk-option.ts';
 import { exitCodeOfEnd, UsageError } from './exit-codes.ts';
 import { printJson, printNotice } from './output.ts';
 import { SerialTerminal } from './serial-terminal.ts';
@@ -19,6 +20,7 @@ const OPTIONS: Options = {
   kernel: { type: 'string' },
   initrd: { type: 'string' },
   append: { type: 'string' },
+  disk: { type: 'string', multiple: true },
   from: { type: 'string' },
   serial: { type: 'string' },
   display: { type: 'string' },
@@ -120,6 +122,7 @@ function configFrom(args: Arguments, before: VmConfig | undefined): VmConfig {
     throw new ConfigError('TOO_MUCH_MEMORY', `a VM can have at most ${LARGEST_MEMORY_MIB} MiB of memory, not ${memoryMiB}.`);
   }
   const fresh = args.text('kernel') !== undefined;
+  const disks = args.texts('disk').map(text => parseDisk(text, sentence => printNotice({ level: 'warning', text: sentence })));
   const checked = vmConfig.safeParse({
     memoryMiB,
     ...(kernel === undefined ? {} : { kernel }),
@@ -127,6 +130,7 @@ function configFrom(args: Arguments, before: VmConfig | undefined): VmConfig {
     append: args.text('append') ?? (fresh ? '' : (before?.append ?? '')),
     debugExit: args.flag('debug-exit') || (!fresh && (before?.debugExit ?? false)),
     noReboot: args.flag('no-reboot') || (!fresh && (before?.noReboot ?? false)),
+    disks: disks.length > 0 ? disks : (before?.disks ?? []),
   });
   if (checked.success) return checked.data;
   const issue = checked.error.issues[0]!;
