@@ -26,7 +26,7 @@ export interface DiskServerParts {
   readonly disks: readonly ServedDisk[];
   readonly submitted: RingReader;
   readonly done: RingWriter;
-  readonly vcpuBell: Doorbell;
+  readonly vcpuBell: Pick<Doorbell, 'ring'>;
   /** One sentence for the user. */
   notice(text: string): void;
 }
@@ -87,7 +87,8 @@ export class DiskServer {
     }
   }
 
-  private receive(): void {
+  /** Takes what was submitted so far. */
+  receive(): void {
     const { submitted, vcpuBell } = this.parts;
     for (let message = submitted.read(); message !== undefined; message = submitted.read()) {
       const operation = decodeOperation(message);

@@ -67,6 +67,7 @@ export class DiskWorkerLoop {
   }
 
   private take(request: DiskRequest): void {
+    this.parts.server.receive(); // a marker that was submitted before it has made another layer the top
     this.answer(request.id, () => {
       const result = this.handlers[request.kind](request as never);
       if (!isJob(result)) this.parts.send({ kind: 'answer', id: request.id, result });

@@ -44,8 +44,8 @@ export interface ChannelParts {
   readonly submit: RingWriter;
   readonly done: RingReader;
   /** Rung by the disk worker. */
-  readonly bell: Doorbell;
-  readonly diskBell: Doorbell;
+  readonly bell: Pick<Doorbell, 'count' | 'sleep'>;
+  readonly diskBell: Pick<Doorbell, 'ring'>;
   readonly pacing: Pacing;
 }
 
@@ -381,15 +381,16 @@ export class DriveChannel {
     for (const request of left()) this.finish(request);
   }
 
-  /** False when the disk worker cannot help any more. `giveUp`: held operations of that disk end with an error. */
-  private waitWhile(condition: () => boolean, giveUp?: number): boolean {
+  /** False when the disk worker cannot help any more. Of one disk: its held operations are given up. */
+  private waitWhile(condition: () => boolean, disk?: number): boolean {
     const { bell } = this.parts;
     for (;;) {
       const seen = bell.count; // before looking for news, so that no ring is missed
       this.collect();
       if (!condition()) return true;
-      if (giveUp !== undefined) this.giveUp(giveUp);
-      if (this.underWay.size === this.held.size) return false;
+      if (disk !== undefined) this.giveUp(disk);
+      else if (this.held.size > 0) return false;
+      if (![...this.underWay.values()].some(request => disk === undefined || request.disk === disk)) return false;
       bell.sleep(seen);
     }
   }
