@@ -12,7 +12,7 @@ let path: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'cairn-state-'));
   path = join(folder, 'box.cairn');
-  Bundle.create(path, { memoryMiB: 16, append: '', debugExit: false, noReboot: false });
+  Bundle.create(path, { memoryMiB: 16, append: '', debugExit: false, noReboot: false, disks: [] });
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 

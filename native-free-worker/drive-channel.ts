@@ -10,6 +10,7 @@ import type { Drive, DriveRequest, DriveResult } from '#engine/devices/drive.ts'
 import type { Timer, Timers } from '#engine/devices/device.ts';
 import { hasReadThenWrite } from '#engine/disk/queue.ts';
 import { InvariantError } from '#engine/errors/errors.ts';
+import type { AttachedDrive } from '#engine/machine/machine.ts';
 import type { Ppn } from '#engine/memory/mmm.ts';
 import type { OpenedDisk } from './disk-protocol.ts';
 import type { Doorbell } from './doorbell.ts';
@@ -110,6 +111,11 @@ export class DriveChannel {
     this.machine = machine;
     this.pages = new GuestPages(machine.core, this.parts.memory);
     if (this.parts.pacing === 'virtual') this.timer = machine.timers.create(() => machine.breakSlice());
+  }
+
+  /** As a machine's configuration takes them. */
+  get attached(): AttachedDrive[] {
+    return this.parts.disks.map((disk, index) => ({ interface: disk.interface, media: disk.media, drive: this.drives[index]! }));
   }
 
   // --- between slices -------------------------------------------------------------------------------------------------

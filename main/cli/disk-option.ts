@@ -1,7 +1,7 @@
 /** `--disk FILE,if=virtio|ide|scsi,…`: one disk of `cairn run`. */
 import { basename, extname, resolve } from 'node:path';
 import { ConfigError } from '#engine/errors/errors.ts';
-import { probeFormat } from '#engine/disk/open.ts';
+import { probeFormat } from '#engine/disk/probe.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import { vmDisk, type VmDisk } from '../ipc/contract.ts';
 import { UsageError } from './exit-codes.ts';
@@ -50,6 +50,8 @@ function formatOf(path: string, say: (sentence: string) => void): 'raw' | 'qcow2
     return 'qcow2';
   }
   if (looksLike === 'raw' && namedRaw) return 'raw';
+  if (looksLike !== 'raw' && looksLike !== 'qcow2')
+    throw new ConfigError('DISK_FORMAT', `${name} is a ${looksLike} image: \`cairn disk convert\` makes one of it that a VM can use.`);
   throw new ConfigError(
     'DISK_FORMAT_UNSAID',
     looksLike === 'qcow2'

@@ -160,14 +160,11 @@ export class DiskBench {
   }
 
   private timer(onExpire: (nowNs: number) => void): Timer {
-    const bench = this;
     this.onExpire = onExpire;
     return {
       arm: deadlineNs => void (this.deadlineNs = deadlineNs),
       disarm: () => void (this.deadlineNs = undefined),
-      get deadlineNs() {
-        return bench.deadlineNs;
-      },
+      deadlineNs: undefined,
     };
   }
 }
