@@ -20,7 +20,7 @@ let bundle: Bundle;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'cairn-check-'));
   path = join(folder, 'box.cairn');
-  Bundle.create(path, { memoryMiB: 16, append: '', debugExit: false, noReboot: false });
+  Bundle.create(path, { memoryMiB: 16, append: '', debugExit: false, noReboot: false, disks: [] });
   bundle = await open();
 });
 afterEach(() => {
