@@ -5,6 +5,9 @@ import type { DiskHost } from './open.ts';
 import { createQcow2, type Qcow2CreateOptions } from './qcow2/create.ts';
 import { Qcow2Image } from './qcow2/image.ts';
 
+/** Looked at in one go: an upper layer's long hole is not looked over again for each extent below it. */
+const LOOK_BYTES = 4 << 20;
+
 /** From the top to the base. */
 export function layersOf(top: Layer): Layer[] {
   const layers: Layer[] = [];
@@ -22,7 +25,7 @@ export function* mapChain(top: Layer, offset = 0, length = top.sizeBytes - offse
   const layers = layersOf(top);
   let pending: MappedExtent | undefined;
   for (let at = offset; at < offset + length;) {
-    const found = resolve(layers, at, offset + length - at);
+    const found = resolve(layers, at, Math.min(offset + length - at, LOOK_BYTES));
     if (pending !== undefined && pending.kind === found.kind && pending.depth === found.depth)
       pending = { ...pending, length: pending.length + found.length };
     else {

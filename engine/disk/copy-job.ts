@@ -68,8 +68,8 @@ export class CopyJob {
   step(bytes: number): void {
     const until = this.writtenBytes + bytes;
     for (let looks = 0; looks < LOOKS && !this.finished && this.writtenBytes < until; looks++) {
-      const left = Math.min(this.source.sizeBytes - this.position, this.kind === 'commit' ? Infinity : AT_ONCE);
-      const { kind, length } = this.source.status(this.position, left);
+      // No further than is copied at once: a long extent is not looked over again and again.
+      const { kind, length } = this.source.status(this.position, Math.min(this.source.sizeBytes - this.position, AT_ONCE));
       if (kind === 'hole' && (this.kind !== 'convert' || this.source.parent === undefined)) this.position += length;
       else if (kind === 'zero') this.zeroes(length);
       else this.data(Math.min(length, AT_ONCE));

@@ -16,7 +16,7 @@ import { COMPATIBLE, INCOMPATIBLE, MAX_L1_BYTES, MAX_METADATA_BYTES, divideUp, r
 import { hasFeature, readHeader, writeBacking, writeFields, type Header } from './header.ts';
 import { identityOf, type Identity } from './identity.ts';
 import type { Cluster } from './l2.ts';
-import { Mapping } from './mapping.ts';
+import { Mapping, WHERE } from './mapping.ts';
 import { rebuildRefcounts } from './rebuild.ts';
 import { Refcounts, type Allocation } from './refcount.ts';
 import { MetadataBudget, Table } from './table.ts';
@@ -27,8 +27,11 @@ interface Run {
   /** Of the first byte; of the cluster's start when compressed. */
   readonly host: number;
   readonly length: number;
+  /** Only of what is compressed. */
   readonly cluster: Cluster;
 }
+
+const NO_CLUSTER: Cluster = { kind: 'hole', hostOffset: 0, copied: false, compressedBytes: 0, allocated: 0, zeroes: 0 };
 
 export interface Qcow2Options {
   readonly writable: boolean;
@@ -51,6 +54,8 @@ export class Qcow2Image implements Layer {
   private readonly repairing: boolean;
   private readonly compressed: CompressedClusters;
   private below: Layer | undefined;
+  /** One cluster, for what is copied. */
+  private scratch: Uint8Array | undefined;
   private unsynced = false;
   /** The header in memory is ahead of the file's. */
   private headerAhead = false;
@@ -144,9 +149,11 @@ export class Qcow2Image implements Layer {
     checkRange(this, offset, into.length);
     for (let done = 0; done < into.length;) {
       const run = this.run(offset + done, into.length - done);
-      const part = into.subarray(done, done + run.length);
-      if (run.kind === 'data') part.fill(0, this.file.read(part, run.host));
-      else if (run.kind === 'zero') part.fill(0);
+      const part = run.length === into.length ? into : into.subarray(done, done + run.length);
+      if (run.kind === 'data') {
+        const got = this.file.read(part, run.host);
+        if (got < part.length) part.fill(0, got);
+      } else if (run.kind === 'zero') part.fill(0);
       else if (run.kind === 'hole') readPadded(this.below, offset + done, part);
       else {
         const start = (offset + done) % this.clusterBytes;
@@ -359,6 +366,19 @@ export class Qcow2Image implements Layer {
 
   /** The bytes at `offset` that are of one kind, and in a row in the file. */
   private run(offset: number, most: number): Run {
+    const { clusterBytes } = this.geometry;
+    const index = Math.floor(offset / clusterBytes);
+    const where = this.mapping.where(index);
+    if (where === WHERE.other) return this.runOfUnits(offset, most);
+    const inCluster = offset - index * clusterBytes;
+    const step = where < 0 ? 0 : clusterBytes;
+    let length = clusterBytes - inCluster;
+    for (let i = 1; length < most && this.mapping.where(index + i) === where + i * step; i++) length += clusterBytes;
+    const kind = where === WHERE.hole ? 'hole' : where === WHERE.zero ? 'zero' : 'data';
+    return { kind, host: where + inCluster, length: Math.min(length, most), cluster: NO_CLUSTER };
+  }
+
+  private runOfUnits(offset: number, most: number): Run {
     const first = this.unit(offset);
     let { length } = first;
     while (length < most && first.kind !== 'compressed') {
@@ -383,20 +403,28 @@ export class Qcow2Image implements Layer {
     return { kind, host: cluster.hostOffset + inCluster, length: (sub + 1) * subclusterBytes - inCluster, cluster };
   }
 
-  /** What may be overwritten where it is. */
-  private runInPlace(offset: number, most: number): Run | undefined {
+  /** What may be overwritten where it is: the place in the file, and how many bytes of it are in a row. */
+  private runInPlace(offset: number, most: number): { readonly host: number; readonly length: number } | undefined {
     const { clusterBytes } = this.geometry;
-    let length = 0;
-    let first: Run | undefined;
-    while (length < most) {
-      const next = this.unit(offset + length);
-      if (next.cluster.kind !== 'data' || !next.cluster.copied) break;
-      if (first !== undefined && next.host !== first.host + length) break;
-      this.checkOwn(next.host - (next.host % clusterBytes));
-      first ??= next;
-      length += next.length;
+    const index = Math.floor(offset / clusterBytes);
+    const host = this.ownPlace(index);
+    if (host < 0) return undefined;
+    const inCluster = offset - index * clusterBytes;
+    this.checkOwn(host);
+    let length = clusterBytes - inCluster;
+    for (let i = 1; length < most && this.ownPlace(index + i) === host + i * clusterBytes; i++) {
+      this.checkOwn(host + i * clusterBytes);
+      length += clusterBytes;
     }
-    return first && { ...first, length: Math.min(length, most) };
+    return { host: host + inCluster, length: Math.min(length, most) };
+  }
+
+  /** Where the cluster is, when this image alone has it; else negative. */
+  private ownPlace(index: number): number {
+    const where = this.mapping.where(index, true);
+    if (where !== WHERE.other) return where;
+    const cluster = this.mapping.get(index);
+    return cluster.kind === 'data' && cluster.copied ? cluster.hostOffset : WHERE.other;
   }
 
   /** Says an entry that this cluster is its own, then the counts must say so too: a damaged image must not damage itself further. */
@@ -436,15 +464,19 @@ export class Qcow2Image implements Layer {
     const inCluster = offset % clusterBytes;
     const start = offset - inCluster;
     this.mapping.prepare(start / clusterBytes, this.refcounts!);
-    const whole = new Uint8Array(clusterBytes);
     const known = Math.min(clusterBytes, this.sizeBytes - start);
     const zero = this.readsZero(start, known);
-    if (!zero) this.read(start, whole.subarray(0, known));
     const room = this.refcounts!.allocate(1);
     const host = room.cluster * clusterBytes;
-    const fresh = room.fresh && zero;
-    whole.set(bytes, inCluster);
-    this.fill(room, () => (fresh ? this.file.write(bytes, host + inCluster) : this.file.write(whole, host)));
+    this.fill(room, () => {
+      if (room.fresh && zero) return this.file.write(bytes, host + inCluster);
+      const whole = (this.scratch ??= new Uint8Array(clusterBytes));
+      if (zero) whole.fill(0);
+      else this.read(start, whole.subarray(0, known));
+      whole.fill(0, known);
+      whole.set(bytes, inCluster);
+      this.file.write(whole, host);
+    });
     this.mapping.setData(start / clusterBytes, host, this.refcounts!);
   }
 

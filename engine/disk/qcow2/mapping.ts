@@ -1,13 +1,26 @@
 /** The L1 table and the L2 tables under it, all kept in memory once read. What changes is written by writeL2() and then writeL1(), a sync between. */
 import { DiskFormatError } from '../../errors/errors.ts';
 import type { HostFile } from '../../ports/host-files.ts';
-import { COPIED, L1_RESERVED_HIGH, L1_RESERVED_LOW, OFFSET_HIGH, type Geometry } from './format.ts';
+import {
+  COMPRESSED,
+  COPIED,
+  L1_RESERVED_HIGH,
+  L1_RESERVED_LOW,
+  L2_RESERVED_HIGH,
+  L2_RESERVED_LOW,
+  OFFSET_HIGH,
+  ZERO,
+  type Geometry,
+} from './format.ts';
 import type { Header } from './header.ts';
 import { decodeEntry, encodeData, encodeHole, encodeZero, hostClusters, type Cluster } from './l2.ts';
 import type { Refcounts } from './refcount.ts';
 import { Table, type MetadataBudget } from './table.ts';
 
 const HOLE: Cluster = { kind: 'hole', hostOffset: 0, copied: false, compressedBytes: 0, allocated: 0, zeroes: 0 };
+
+/** Answers of where() that are no place. `OTHER`: ask get(). */
+export const WHERE = { hole: -1, zero: -2, other: -3 } as const;
 
 export class Mapping {
   file: HostFile;
@@ -66,6 +79,24 @@ export class Mapping {
     const found = decodeEntry(table, index, this.geometry, this.header.version);
     if (found === undefined) throw this.bad('A level 2 entry is not possible', table.offset + index * l2EntryBytes);
     return found;
+  }
+
+  /** get() for the common cases, without an object for each cluster: the place of its data in the file, or one of WHERE. `own`: only data that is COPIED. */
+  where(cluster: number, own = false): number {
+    const { l2Entries, l2EntryBytes, clusterBytes } = this.geometry;
+    if (l2EntryBytes !== 8) return WHERE.other;
+    const l1Index = Math.floor(cluster / l2Entries);
+    const table = this.tables[l1Index] ?? this.table(l1Index);
+    if (table === undefined) return WHERE.hole;
+    const at = (cluster - l1Index * l2Entries) * 8;
+    const high = table.view.getUint32(at);
+    const low = table.view.getUint32(at + 4);
+    if (high === 0 && low === 0) return WHERE.hole;
+    if (high & (COMPRESSED | L2_RESERVED_HIGH) || low & L2_RESERVED_LOW) return WHERE.other;
+    if (low & ZERO) return this.header.version === 3 && low === ZERO && (high & OFFSET_HIGH) === 0 ? WHERE.zero : WHERE.other;
+    const host = (high & OFFSET_HIGH) * 2 ** 32 + low;
+    if (host === 0 || host % clusterBytes !== 0 || (own && (high & COPIED) === 0)) return WHERE.other;
+    return host;
   }
 
   isTable(hostOffset: number): boolean {
