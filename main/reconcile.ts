@@ -1,5 +1,5 @@
 /**
- * What opening a bundle mends. The files are the truth: half files go, the catalogue learns of whole files that it does not know and forgets those that have
+ * What opening a bundle mends; of one that is whole, nothing is written. The files are the truth: half files go, the catalogue learns of whole files that it does not know and forgets those that have
  * gone, and takes what state.json says; a state.json that is lost is made from the catalogue, and from the files what neither has.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
@@ -46,8 +46,10 @@ export async function reconcile(
       catalog.add({ ...facts, ...marksOf(facts, old), parent }, facts.parent);
     }
     for (const [id, checkpoint] of known) {
-      if (found.has(id)) catalog.mark(id, marksOf(checkpoint, old));
-      else {
+      if (found.has(id)) {
+        const marks = marksOf(checkpoint, old);
+        if (!isMarked(checkpoint, marks)) catalog.mark(id, marks);
+      } else {
         if (!(id in old.gone) && !doomed.has(id))
           notices.push(`${name}: the checkpoint “${checkpoint.title}” is gone, for its file ${id}${SUFFIX} is.`);
         catalog.forget(id);
@@ -56,8 +58,7 @@ export async function reconcile(
   });
   const state = stateFor(old, catalog, parents);
   if (JSON.stringify(state) !== JSON.stringify(said)) writeVmState(path, state);
-  catalog.setMeta('current', state.current);
-  catalog.setMeta('resume', state.resume);
+  for (const key of ['current', 'resume'] as const) if (catalog.getMeta(key) !== state[key]) catalog.setMeta(key, state[key]);
   return { state, notices };
 }
 
@@ -97,6 +98,10 @@ function fromCatalog(catalog: Catalog): StateOfVm {
 
 function marksOf(facts: CheckpointFacts, { marks }: StateOfVm): Pick<Checkpoint, 'title' | 'note' | 'pinned'> {
   return { title: facts.title, note: '', pinned: false, ...marks[facts.id] };
+}
+
+function isMarked(checkpoint: Checkpoint, { title, note, pinned }: Pick<Checkpoint, 'title' | 'note' | 'pinned'>): boolean {
+  return checkpoint.title === title && checkpoint.note === note && checkpoint.pinned === pinned;
 }
 
 function stateFor(old: StateOfVm, catalog: Catalog, parents: StateOfVm['gone']): StateOfVm {

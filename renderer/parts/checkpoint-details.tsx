@@ -1,5 +1,5 @@
 /** What is known of one checkpoint, and what can be done with it. */
-import { BookmarkPlus, CopyPlus, History, Pencil } from 'lucide-react';
+import { BookmarkPlus, CopyPlus, History, Pencil, Pin, PinOff, StickyNote, Trash2 } from 'lucide-react';
 import { Button } from 'react-aria-components';
 import type { Checkpoint } from '../../main/ipc/contract.ts';
 import { useApp, useCanCommand } from '../app-context.ts';
@@ -9,7 +9,7 @@ import type { VmView } from '../state/app-state.ts';
 export function CheckpointDetails({ view, checkpoint, now }: { view: VmView; checkpoint: Checkpoint; now: number }) {
   const { controller } = useApp();
   const { summary: vm } = view;
-  const ask = (kind: 'revert' | 'rename' | 'clone') =>
+  const ask = (kind: 'revert' | 'rename' | 'clone' | 'note' | 'delete-checkpoint') =>
     controller.dispatch({ type: 'dialog', dialog: { kind, vm: vm.name, checkpoint: checkpoint.id } });
   const can = useCanCommand(view);
   return (
@@ -17,7 +17,9 @@ export function CheckpointDetails({ view, checkpoint, now }: { view: VmView; che
       <h3>{checkpoint.title}</h3>
       <p className="hint" title={formatClock(checkpoint.takenAt)}>
         {formatClock(checkpoint.takenAt)} · {formatAge(checkpoint.takenAt, now)}
+        {checkpoint.trigger === 'user' ? '' : ` · ${TRIGGER_WORDS[checkpoint.trigger]}`}
       </p>
+      {checkpoint.note === '' ? null : <p className="note">{checkpoint.note}</p>}
       <dl className="facts">
         <div className="fact strong">
           <dt>The machine stood still</dt>
@@ -31,6 +33,15 @@ export function CheckpointDetails({ view, checkpoint, now }: { view: VmView; che
           <dt>In all</dt>
           <dd>{formatMs(checkpoint.totalMs)}</dd>
         </div>
+        {checkpoint.disks.length === 0 ? null : (
+          <div className="fact wide">
+            <dt>{checkpoint.disks.length === 1 ? 'Disk' : `${checkpoint.disks.length} disks`}</dt>
+            <dd>
+              {formatBytes(checkpoint.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0))}
+              {checkpoint.mode === undefined ? '' : `, ${MODE_WORDS[checkpoint.mode]}`}
+            </dd>
+          </div>
+        )}
       </dl>
       <PagesBar pages={checkpoint.pages} />
       <div className="actions">
@@ -43,10 +54,37 @@ export function CheckpointDetails({ view, checkpoint, now }: { view: VmView; che
         <Button className="button" isDisabled={!can} onPress={() => ask('rename')}>
           <Pencil size={15} aria-hidden /> Rename…
         </Button>
+        <Button className="button" isDisabled={!can} onPress={() => ask('note')}>
+          <StickyNote size={15} aria-hidden /> Note…
+        </Button>
+        <Button className="button" isDisabled={!can} onPress={() => void controller.keep(vm.name, checkpoint.id, !checkpoint.pinned)}>
+          {checkpoint.pinned ? <PinOff size={15} aria-hidden /> : <Pin size={15} aria-hidden />}{' '}
+          {checkpoint.pinned ? 'Keep no longer' : 'Keep'}
+        </Button>
+        <Button className="button danger-quiet" isDisabled={!can} onPress={() => ask('delete-checkpoint')}>
+          <Trash2 size={15} aria-hidden /> Delete…
+        </Button>
       </div>
     </section>
   );
 }
+
+const TRIGGER_WORDS: Readonly<Record<Checkpoint['trigger'], string>> = {
+  user: '',
+  period: 'taken periodically',
+  'on-battery': 'taken on battery power',
+  'battery-low': 'taken as the battery ran low',
+  suspend: 'taken before this computer slept',
+  shutdown: 'taken before this computer shut down',
+  reset: 'taken before a reset',
+  'power-off': 'taken when the guest powered off',
+};
+
+const MODE_WORDS: Readonly<Record<NonNullable<Checkpoint['mode']>, string>> = {
+  chain: 'kept in the chain',
+  copy: 'copied aside',
+  'full-copy': 'copied whole',
+};
 
 const PAGE_KINDS = [
   ['stored', 'Stored', 'pages written to this checkpoint’s file'],

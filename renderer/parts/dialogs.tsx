@@ -1,6 +1,7 @@
 /** The dialog that is open, if any. State that would be lost is named before the user agrees to it. */
 import { useApp, useAppState } from '../app-context.ts';
 import type { Dialog } from '../state/app-state.ts';
+import { CheckpointDeleteDialog } from './checkpoint-delete-dialog.tsx';
 import { ConfirmDialog } from './confirm-dialog.tsx';
 import { NameDialog } from './name-dialog.tsx';
 import { RevertDialog } from './revert-dialog.tsx';
@@ -54,6 +55,19 @@ function OpenDialog({ dialog }: { dialog: Dialog }) {
           run={as => controller.clone(dialog.vm, dialog.checkpoint, as)}
         />
       );
+    case 'note':
+      return (
+        <NameDialog
+          heading={`Note on “${checkpoint?.title ?? ''}”`}
+          label="Note"
+          initial={checkpoint?.note ?? ''}
+          verb="Save"
+          isOptional
+          run={note => controller.note(dialog.vm, dialog.checkpoint, note)}
+        />
+      );
+    case 'delete-checkpoint':
+      return view && checkpoint ? <CheckpointDeleteDialog view={view} checkpoint={checkpoint} /> : null;
     case 'revert':
       return view && checkpoint ? <RevertDialog view={view} checkpoint={checkpoint} /> : null;
     case 'plug':

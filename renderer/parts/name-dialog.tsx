@@ -9,10 +9,12 @@ interface Props {
   readonly label: string;
   readonly initial: string;
   readonly verb: string;
+  /** Nothing is an answer, too. */
+  readonly isOptional?: boolean;
   readonly run: (text: string) => Promise<void>;
 }
 
-export function NameDialog({ heading, text, label, initial, verb, run }: Props) {
+export function NameDialog({ heading, text, label, initial, verb, isOptional = false, run }: Props) {
   const close = useCloseDialog();
   const [value, setValue] = useState(initial);
   const [error, setError] = useState<string>();
@@ -48,7 +50,7 @@ export function NameDialog({ heading, text, label, initial, verb, run }: Props) 
           <Button className="button" onPress={close}>
             Cancel
           </Button>
-          <Button className="button primary" type="submit" isDisabled={value.trim() === ''}>
+          <Button className="button primary" type="submit" isDisabled={!isOptional && value.trim() === ''}>
             {verb}
           </Button>
         </div>

@@ -1,5 +1,6 @@
 /** The checkpoints of the machine as a tree, and the chosen one in detail. */
 import { useMemo, useState } from 'react';
+import { Pin } from 'lucide-react';
 import { Button, Tree, TreeItem, TreeItemContent } from 'react-aria-components';
 import { useApp } from '../app-context.ts';
 import { formatAge, formatClock, formatMs } from '../format.ts';
@@ -58,7 +59,9 @@ function renderNode(node: TreeNode, context: RowContext) {
   const { view, now } = context;
   const { checkpoint } = node;
   const hidden = context.collapsed.has(node.id) ? rowIds(node.children).length : 0;
-  const words = checkpoint ? `${checkpoint.title}, ${formatAge(checkpoint.takenAt, now)}` : 'You are here';
+  const words = checkpoint
+    ? `${checkpoint.title}${checkpoint.pinned ? ', kept' : ''}, ${formatAge(checkpoint.takenAt, now)}`
+    : 'You are here';
   return (
     <TreeItem key={node.id} id={node.id} textValue={words} aria-label={words} className="tree-item">
       <TreeItemContent>
@@ -66,7 +69,10 @@ function renderNode(node: TreeNode, context: RowContext) {
           <TreeRails node={node} open={hidden === 0} />
           {checkpoint ? (
             <span className="tree-text" title={formatClock(checkpoint.takenAt)}>
-              <span className="tree-title">{checkpoint.title}</span>
+              <span className="tree-title">
+                {checkpoint.title}
+                {checkpoint.pinned ? <Pin className="pin" size={12} aria-label="kept" /> : null}
+              </span>
               <span className="tree-facts">
                 {formatAge(checkpoint.takenAt, now)}
                 {checkpoint.running ? (

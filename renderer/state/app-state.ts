@@ -1,5 +1,5 @@
 /** Everything that the window shows, but for the consoles' contents (they change too often: console/console-hub.ts). */
-import type { Checkpoint, Events, Result, VmDetail, VmSummary } from '../../main/ipc/contract.ts';
+import type { Checkpoint, CheckpointDetail, Events, Result, VmDetail, VmSummary } from '../../main/ipc/contract.ts';
 import type { ConnectionState } from '../client.ts';
 
 export type AppInfo = Result<'app.info'>;
@@ -19,12 +19,14 @@ export type Dialog =
   | { readonly kind: 'revert'; readonly vm: string; readonly checkpoint: string }
   | { readonly kind: 'rename'; readonly vm: string; readonly checkpoint: string }
   | { readonly kind: 'clone'; readonly vm: string; readonly checkpoint: string }
+  | { readonly kind: 'note'; readonly vm: string; readonly checkpoint: string }
+  | { readonly kind: 'delete-checkpoint'; readonly vm: string; readonly checkpoint: string }
   | { readonly kind: 'plug'; readonly vm: string }
   | { readonly kind: 'reset'; readonly vm: string }
   | { readonly kind: 'delete'; readonly vm: string };
 
 /** What the user asked of a VM and the host has not answered yet. */
-export type Pending = 'start' | 'stop' | 'pause' | 'resume' | 'reset' | 'take' | 'revert' | 'delete';
+export type Pending = 'start' | 'stop' | 'pause' | 'resume' | 'reset' | 'take' | 'revert' | 'delete' | 'eliminate';
 
 /** The node of the snapshot tree that stands for the machine as it is now. */
 export const HERE = 'here';
@@ -33,6 +35,8 @@ export interface VmView {
   readonly summary: VmSummary;
   readonly detail?: VmDetail | undefined;
   readonly checkpoints?: readonly Checkpoint[] | undefined;
+  /** Of the checkpoint that was asked about last: what it shares and what deleting it frees. */
+  readonly checkpointDetail?: CheckpointDetail | undefined;
   readonly progress?: { readonly step: number; readonly share: number } | undefined;
   readonly pending?: Pending | undefined;
   /** A checkpoint id or HERE. */
@@ -61,6 +65,7 @@ export type Action =
   | { readonly type: 'vm-detail'; readonly detail: VmDetail }
   | { readonly type: 'vm-removed'; readonly name: string }
   | { readonly type: 'checkpoints-listed'; readonly name: string; readonly checkpoints: readonly Checkpoint[] }
+  | { readonly type: 'checkpoint-detail'; readonly name: string; readonly detail: CheckpointDetail | undefined }
   | { readonly type: 'progress'; readonly progress: Events['checkpoint.progress'] }
   | { readonly type: 'pending'; readonly name: string; readonly pending: Pending | undefined }
   | { readonly type: 'select-vm'; readonly name: string }

@@ -30,7 +30,9 @@ class TableHost implements HostClient {
     'checkpoint.list': [],
   };
   private readonly listeners = new Map<EventName, (payload: never) => void>();
-  request<N extends RequestName>(name: N, _params: Params<N>): Promise<Result<N>> {
+  readonly asked: [RequestName, unknown][] = [];
+  request<N extends RequestName>(name: N, params: Params<N>): Promise<Result<N>> {
+    this.asked.push([name, params]);
     const answer = this.answers[name];
     return answer instanceof Error || answer === undefined ? Promise.reject(answer) : Promise.resolve(answer as Result<N>);
   }
@@ -87,6 +89,46 @@ test('a checkpoint: progress while it is taken, the measured pause afterwards', 
   await done;
   expect(state().vms['a 9']).toMatchObject({ pending: undefined, checkpoints: [taken] });
   expect(state().notices.at(-1)?.text).toBe('“First” is kept. a 9 stood still for 0.41 ms.');
+});
+
+test('deleting: what it would free is asked first, what it freed is told', async () => {
+  const { host, controller, state } = await opened();
+  const elimination = { ids: [taken.id], freedBytes: 3 << 20, keptBytes: 0, clones: [] };
+  const detail = {
+    checkpoint: taken,
+    children: [],
+    memory: { ownBytes: 1, sharedBytes: 0 },
+    disks: [],
+    alone: elimination,
+    withChildren: { ...elimination, ids: [taken.id, 'bbbbbbbb'] },
+  };
+  host.answers['checkpoint.show'] = detail;
+  const asking = controller.loadCheckpointDetail('b', taken.id);
+  expect(state().vms['b']?.checkpointDetail).toBeUndefined();
+  await asking;
+  expect(state().vms['b']?.checkpointDetail).toEqual(detail);
+  host.answers['checkpoint.delete'] = detail.withChildren;
+  const deleting = controller.deleteCheckpoint('b', taken, true);
+  expect(state().vms['b']?.pending).toBe('eliminate');
+  await deleting;
+  expect(host.asked).toContainEqual(['checkpoint.delete', { name: 'b', ids: [taken.id], children: true, force: true }]);
+  expect(state().vms['b']).toMatchObject({ pending: undefined, checkpointDetail: undefined, checkpoints: [] });
+  expect(state().notices.at(-1)?.text).toBe('“First” and 1 below it are deleted: 3.0 MiB are free again.');
+});
+
+test('keeping and notes: the list is asked again, a refusal is told', async () => {
+  const { host, controller, state } = await opened();
+  host.answers['checkpoint.mark'] = { ...taken, pinned: true };
+  host.answers['checkpoint.list'] = [{ ...taken, pinned: true }];
+  await controller.keep('b', taken.id, true);
+  expect(host.asked).toContainEqual(['checkpoint.mark', { name: 'b', id: taken.id, pinned: true }]);
+  expect(state().vms['b']?.checkpoints).toMatchObject([{ pinned: true }]);
+  await controller.note('b', taken.id, 'a note');
+  expect(host.asked).toContainEqual(['checkpoint.mark', { name: 'b', id: taken.id, note: 'a note' }]);
+  host.answers['checkpoint.mark'] = new Error('the disk is full');
+  await controller.keep('b', taken.id, false);
+  expect(state().notices.at(-1)?.text).toBe('the disk is full');
+  await expect(controller.note('b', taken.id, '')).rejects.toThrow('the disk is full');
 });
 
 test('a refusal is a notice and nothing stays pending; a lost connection is not told twice', async () => {

@@ -3,7 +3,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { MenuCommand } from '../../main/ipc/bridge.ts';
 import type { Checkpoint, HostClient, VmConfig, VmSummary } from '../../main/ipc/contract.ts';
 import type { ConnectionState } from '../client.ts';
-import { formatMs } from '../format.ts';
+import { formatBytes, formatMs } from '../format.ts';
 import { initialState, type Action, type AppState, type Notice, type Pending } from './app-state.ts';
 import { reduce, selectedVm } from './reduce.ts';
 
@@ -98,6 +98,38 @@ export class Controller {
   async rename(name: string, id: string, title: string): Promise<void> {
     await this.host.request('checkpoint.rename', { name, id, title });
     await this.loadCheckpoints(name);
+  }
+
+  async note(name: string, id: string, note: string): Promise<void> {
+    await this.host.request('checkpoint.mark', { name, id, note });
+    await this.loadCheckpoints(name);
+  }
+
+  async keep(name: string, id: string, pinned: boolean): Promise<void> {
+    await this.quietly(async () => {
+      await this.host.request('checkpoint.mark', { name, id, pinned });
+      await this.loadCheckpoints(name);
+    }, name);
+  }
+
+  /** What it shares and what deleting it frees. The old answer goes at once: it may be of another checkpoint. */
+  async loadCheckpointDetail(name: string, id: string): Promise<void> {
+    this.dispatch({ type: 'checkpoint-detail', name, detail: undefined });
+    await this.quietly(async () => {
+      const detail = await this.host.request('checkpoint.show', { name, id });
+      this.dispatch({ type: 'checkpoint-detail', name, detail });
+    }, name);
+  }
+
+  /** The user has confirmed it, also for one that is kept. */
+  async deleteCheckpoint(name: string, { id, title }: Checkpoint, children: boolean): Promise<void> {
+    await this.tracked(name, 'eliminate', async () => {
+      const { ids, freedBytes } = await this.host.request('checkpoint.delete', { name, ids: [id], children, force: true });
+      await this.loadCheckpoints(name);
+      const others = ids.length - 1;
+      const what = others === 0 ? `“${title}” is` : `“${title}” and ${others} below it are`;
+      this.notify('info', `${what} deleted: ${formatBytes(freedBytes)} are free again.`, name);
+    });
   }
 
   async clone(name: string, checkpoint: string, as: string): Promise<void> {

@@ -29,8 +29,14 @@ export function reduce(state: AppState, action: Action): AppState {
       const view = state.vms[action.name];
       if (!view) return state;
       const still = view.selectedNode === HERE || action.checkpoints.some(({ id }) => id === view.selectedNode);
-      return patchVm(state, action.name, { checkpoints: action.checkpoints, selectedNode: still ? view.selectedNode : HERE });
+      return patchVm(state, action.name, {
+        checkpoints: action.checkpoints,
+        checkpointDetail: undefined,
+        selectedNode: still ? view.selectedNode : HERE,
+      });
     }
+    case 'checkpoint-detail':
+      return patchVm(state, action.name, { checkpointDetail: action.detail });
     case 'progress': {
       const { name, step, share } = action.progress;
       // Step 836 is the last: nothing is going on any more.
