@@ -5,8 +5,8 @@
 import { bool, defineState, oneOf, range, type StateOf, u53, u8 } from '../../state/state.ts';
 import type { Device, GuestMemory } from '../device.ts';
 import { type Drive, type DriveRequest, type DriveResult, MAX_BUFFERED_BYTES } from '../drive.ts';
+import { gather, splitRanges, totalLength } from '../guest-ranges.ts';
 import { AtaDevice, AtaDeviceState, type IdeBus } from './ata-device.ts';
-import { firstBytes, totalBytes } from './bus-master.ts';
 import { DEFAULT_GEOMETRY, DEFAULT_MODE, identifyDisk, isTransferMode, MAX_MULTIPLE } from './identify.ts';
 import { ABRT, Command, Feature, IDNF, SECTOR_BYTES, UNC } from './registers.ts';
 import type { Geometry } from './task-file.ts';
@@ -283,7 +283,7 @@ export class AtaDisk extends AtaDevice implements Device<State> {
       return;
     }
     const regions = this.bus.busMaster.regions(this.left * SECTOR_BYTES);
-    const bytes = totalBytes(regions);
+    const bytes = totalLength(regions);
     const whole = bytes - (bytes % SECTOR_BYTES);
     const ended = (result: DriveResult) => {
       this.phase = 'none';
@@ -295,7 +295,7 @@ export class AtaDisk extends AtaDevice implements Device<State> {
       return;
     }
     const kind = this.transfer?.write === true ? 'write' : 'read';
-    this.submit(this.drive, { kind, offset: this.lba * SECTOR_BYTES, ranges: firstBytes(regions, whole) }, ended);
+    this.submit(this.drive, { kind, offset: this.lba * SECTOR_BYTES, ranges: splitRanges(regions, whole)[0] }, ended);
   }
 
   private dmaEnded(result: DriveResult) {
@@ -323,12 +323,7 @@ export class AtaDisk extends AtaDevice implements Device<State> {
   /** Entries of 48-bit address and 16-bit count; a count of 0 is no entry. */
   private trim() {
     const { busMaster } = this.bus;
-    const list = new Uint8Array(SECTOR_BYTES);
-    let at = 0;
-    for (const { gpa, length } of busMaster.regions(list.length)) {
-      this.memory.read(gpa, list.subarray(at, at + length));
-      at += length;
-    }
+    const list = gather(this.memory, busMaster.regions(SECTOR_BYTES), SECTOR_BYTES);
     busMaster.transferred();
     if (!busMaster.holdsAll) {
       this.phase = 'none';

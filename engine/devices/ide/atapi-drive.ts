@@ -5,12 +5,12 @@
 import { bool, defineState, oneOf, type StateOf, u16, u53, u8 } from '../../state/state.ts';
 import type { Device, GuestMemory, Timer, Timers } from '../device.ts';
 import { type Drive, type DriveResult, MAX_BUFFERED_BYTES } from '../drive.ts';
+import { scatter, splitRanges, totalLength } from '../guest-ranges.ts';
 import { CDB_BYTES } from '../scsi/cdb.ts';
 import { ScsiCdrom, ScsiCdromState } from '../scsi/cdrom.ts';
 import { NO_MEDIUM, type Sense } from '../scsi/sense.ts';
 import type { ScsiStep } from '../scsi/step.ts';
 import { AtaDevice, AtaDeviceState, type IdeBus } from './ata-device.ts';
-import { firstBytes, totalBytes } from './bus-master.ts';
 import { DEFAULT_MODE, identifyCdrom, isTransferMode } from './identify.ts';
 import { ABRT, COD, Command, Feature, IO, SECTOR_BYTES } from './registers.ts';
 
@@ -249,14 +249,11 @@ export class AtapiDrive extends AtaDevice implements Device<State> {
     }
   }
 
+  /** May be thrown out of when there is no page for a copy; it is called again then. */
   private reply() {
     const { busMaster } = this.bus;
     const { bytes } = this.pio;
-    let done = 0;
-    for (const { gpa, length } of busMaster.regions(bytes.length)) {
-      this.memory.write(gpa, bytes.subarray(done, done + length));
-      done += length;
-    }
+    for (const write of scatter(busMaster.regions(bytes.length), bytes)) this.memory.write(write.gpa, write.bytes);
     this.dmaEnded('ok');
   }
 
@@ -267,11 +264,11 @@ export class AtapiDrive extends AtaDevice implements Device<State> {
       return;
     }
     const regions = this.bus.busMaster.regions(this.left);
-    const bytes = totalBytes(regions);
+    const bytes = totalLength(regions);
     const whole = bytes - (bytes % SECTOR_BYTES);
     this.phase = 'dma';
     if (whole === 0) this.dmaEnded('ok');
-    else this.submit(drive, { kind: 'read', offset: this.offset, ranges: firstBytes(regions, whole) }, result => this.dmaEnded(result));
+    else this.submit(drive, { kind: 'read', offset: this.offset, ranges: splitRanges(regions, whole)[0] }, result => this.dmaEnded(result));
   }
 
   /** A table without room for all ends the command without an interrupt, as on a disk. */

@@ -155,17 +155,3 @@ export class BusMaster {
     this.match = match;
   }
 }
-
-/** The first `length` bytes of `regions`. */
-export function firstBytes(regions: readonly GuestRange[], length: number): GuestRange[] {
-  const cut: GuestRange[] = [];
-  let left = length;
-  for (const region of regions) {
-    if (left === 0) break;
-    const taken = Math.min(region.length, left);
-    cut.push({ gpa: region.gpa, length: taken });
-    left -= taken;
-  }
-  return cut;
-}
-export const totalBytes = (regions: readonly GuestRange[]) => regions.reduce((sum, region) => sum + region.length, 0);

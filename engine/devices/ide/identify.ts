@@ -80,7 +80,7 @@ export function identifyDisk(disk: DiskIdentity): Uint8Array {
   words.setText(10, 10, disk.serial);
   words.setText(23, 4, FIRMWARE);
   words.setText(27, 20, MODEL_DISK);
-  words.set(47, 0x8000 | MAX_MULTIPLE, 1, 0x0f00, 0x4000); // 32-bit I/O; IORDY, LBA, DMA
+  words.set(47, 0x8000 | MAX_MULTIPLE, 0x4000, 0x0f00, 0x4000); // IORDY, LBA, DMA
   words.set(51, 0x0200, 0x0200, 0x0007, current, heads, perTrack);
   words.setCount(57, 2, current * heads * perTrack);
   words.set(59, disk.multiple === 0 ? 0 : 0x100 | disk.multiple);
@@ -106,7 +106,7 @@ export function identifyCdrom(serial: string, mode: number): Uint8Array {
   words.setText(10, 10, serial);
   words.setText(23, 4, FIRMWARE);
   words.setText(27, 20, MODEL_CDROM);
-  words.set(48, 1, 0x0f00);
+  words.set(49, 0x0f00);
   words.set(53, 0x0006);
   words.setModes(mode);
   words.set(82, 0x0210, 0x4000, 0x4000); // PACKET, DEVICE RESET

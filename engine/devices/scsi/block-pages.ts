@@ -3,6 +3,7 @@ import type { Drive } from '../drive.ts';
 
 export const BLOCK_BYTES = 512;
 /** Bounds on one command, told in the block limits page. */
+export const MAX_TRANSFER_BLOCKS = 0xffff; // 32 MiB
 export const MAX_UNMAP_BLOCKS = 1 << 22; // 2 GiB
 export const MAX_UNMAP_DESCRIPTORS = 256;
 export const MAX_WRITE_SAME_BLOCKS = 1 << 14; // 8 MiB
@@ -26,6 +27,7 @@ export function blockLimits(drive: Drive): Uint8Array {
   const cluster = Math.max(1, Math.floor(drive.clusterBytes / BLOCK_BYTES));
   page[at(4)] = WSNZ;
   view.setUint16(at(6), Math.min(cluster, 0xffff));
+  view.setUint32(at(8), MAX_TRANSFER_BLOCKS);
   if (!drive.readOnly) {
     view.setUint32(at(20), MAX_UNMAP_BLOCKS);
     view.setUint32(at(24), MAX_UNMAP_DESCRIPTORS);

@@ -1,5 +1,5 @@
 /** A CD-ROM or DVD-ROM drive as a SCSI unit (MMC-6): a medium that may be absent, a tray that the guest may lock and open. */
-import { bool, type FieldType, range, struct, u53 } from '../../state/state.ts';
+import { bool, range, struct, u53 } from '../../state/state.ts';
 import type { Drive } from '../drive.ts';
 import { capacity10 } from './block-pages.ts';
 import { type Blocks, blocksOf, Op, u16be, u24be, u32be } from './cdb.ts';
@@ -42,6 +42,7 @@ export const ScsiCdromState = struct({
 });
 
 export class ScsiCdrom extends ScsiUnit {
+  readonly stateField = ScsiCdromState;
   readonly blockBytes = BLOCK_BYTES;
   private medium: Drive | undefined;
   private locked = false;
@@ -211,8 +212,9 @@ export class ScsiCdrom extends ScsiUnit {
     const { locked, trayOpen, event } = this;
     return { unit: this.saveUnit(), locked, trayOpen, event, mediumBytes: this.medium?.sizeBytes ?? 0 };
   }
-  /** State already parsed. Another disc than the saved one has been put in. */
-  load(state: FieldType<typeof ScsiCdromState>) {
+  /** Another disc than the saved one has been put in. */
+  load(raw: unknown) {
+    const state = ScsiCdromState.parse(raw, 'scsi-cdrom');
     this.loadUnit(state.unit);
     this.locked = state.locked;
     this.trayOpen = state.trayOpen;

@@ -1,5 +1,5 @@
 /** A disk as a SCSI unit (SBC-3): blocks of 512 bytes, thin provisioning, a write cache that the caching mode page turns off. */
-import { bool, type FieldType, struct } from '../../state/state.ts';
+import { bool, struct } from '../../state/state.ts';
 import { type Drive, type DriveRequest, MAX_BUFFERED_BYTES } from '../drive.ts';
 import {
   BLOCK_BYTES,
@@ -7,6 +7,7 @@ import {
   blockLimits,
   capacity10,
   capacity16,
+  MAX_TRANSFER_BLOCKS,
   MAX_UNMAP_BLOCKS,
   MAX_UNMAP_DESCRIPTORS,
   MAX_WRITE_SAME_BLOCKS,
@@ -43,6 +44,7 @@ function caching(flags: number) {
 export const ScsiDiskState = struct({ unit: ScsiUnitState, writeCache: bool });
 
 export class ScsiDisk extends ScsiUnit {
+  readonly stateField = ScsiDiskState;
   readonly blockBytes = BLOCK_BYTES;
   readonly drive: Drive;
   private readonly blocks: number;
@@ -115,6 +117,7 @@ export class ScsiDisk extends ScsiUnit {
     const blocks = blocksOf(cdb);
     if (!this.inside(blocks)) return check(OUT_OF_RANGE);
     if (kind === 'write' && this.drive.readOnly) return check(WRITE_PROTECTED);
+    if (blocks.count > MAX_TRANSFER_BLOCKS) return check(INVALID_FIELD_IN_CDB);
     if (blocks.count === 0) return GOOD;
     const place = { offset: blocks.first * BLOCK_BYTES, length: blocks.count * BLOCK_BYTES };
     if (kind === 'read') return { kind, ...place };
@@ -259,8 +262,8 @@ export class ScsiDisk extends ScsiUnit {
   save() {
     return { unit: this.saveUnit(), writeCache: this.writeCache };
   }
-  /** State already parsed. */
-  load(state: FieldType<typeof ScsiDiskState>) {
+  load(raw: unknown) {
+    const state = ScsiDiskState.parse(raw, 'scsi-disk');
     this.loadUnit(state.unit);
     this.writeCache = state.writeCache;
   }

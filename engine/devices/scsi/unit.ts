@@ -2,7 +2,8 @@
  * A SCSI logical unit (SPC-4): what disks and CD-ROMs share – INQUIRY, REQUEST SENSE, TEST UNIT READY, unit attention. It knows no transport: execute()
  * says what is to be done.
  */
-import { range, struct, u16 } from '../../state/state.ts';
+import { type Field, range, struct, u16 } from '../../state/state.ts';
+import type { Drive } from '../drive.ts';
 import { Op, u32be, u16be, cdbLength } from './cdb.ts';
 import {
   descriptorSense,
@@ -77,6 +78,14 @@ export abstract class ScsiUnit {
     });
   }
 
+  abstract readonly blockBytes: number;
+  /** What its commands are about; undefined without a medium. */
+  abstract readonly drive: Drive | undefined;
+  /** What save() gives and load() takes. */
+  abstract readonly stateField: Field<object>;
+  abstract save(): object;
+  abstract load(raw: unknown): void;
+
   /** The vital product data pages, without their header. */
   protected abstract vitalProductData(): ReadonlyMap<number, Uint8Array>;
   /** TEST UNIT READY. */
@@ -101,7 +110,6 @@ export abstract class ScsiUnit {
     const sense = step.kind === 'read' ? UNRECOVERED_READ : WRITE_ERROR;
     return block === undefined ? sense : { ...sense, block };
   }
-  abstract readonly blockBytes: number;
 
   /** For a transport that does not deliver sense data with the status: REQUEST SENSE, if it is the next command, does. */
   hold(sense: Sense) {
