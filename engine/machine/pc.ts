@@ -12,6 +12,7 @@
  *   B2                        SMI command: ACPI on/off        –
  *   F0                        coprocessor error               13
  *   F4                        debug exit, when asked for      –
+ *   170-177 376 1F0-1F7 3F6   IDE, when there are IDE drives  15, 14
  *   2F8-2FF                   serial port 2                   3
  *   3B4-3B5 3BA 3C0-3CF 3D4-3D5 3DA   VGA                     –
  *   3F8-3FF                   serial port 1                   4
@@ -22,7 +23,9 @@
  *   PCI slot                  function                        IRQ (PIRQ)
  *   00.0                      host bridge                     –
  *   01.0 01.3                 ISA bridge, power management    –, 9
+ *   01.1                      IDE, when there are IDE drives  –, 14 and 15
  *   03.0                      virtio memory balloon           11 (D)
+ *   04.0                      virtio SCSI host, when there are SCSI drives   10
  *   05.0-1F.0                 virtio block devices            10 or 11 (A-D by slot)
  *
  *   memory                    device                          IRQ
@@ -153,7 +156,7 @@ export class Pc implements Machine {
     const releasePages = (first: number, count: number) => {
       for (let gppn = first; gppn < first + count; gppn++) core.clearPage(gppn);
     };
-    const plugged = pciDevices({ bus: pci, memory: this.memory, time, releasePages }, config);
+    const plugged = pciDevices({ bus: pci, ports, memory: this.memory, time, line: irq => pic.line(irq), releasePages }, config);
     this.balloon = plugged.balloon;
     if (config.debugExit) connectDebugExit(ports, code => this.end({ kind: 'debug-exit', code }));
 

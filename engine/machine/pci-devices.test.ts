@@ -158,10 +158,59 @@ test('a new balloon target interrupts the guest', () => {
   expect([bytes[0], bench.pc.balloonedPages()]).toEqual([1, 0]);
 });
 
+const drive = new FakeDrive({ read() {}, write() {} });
+const attached = (kind: AttachedDrive['interface'], count = 1, media: AttachedDrive['media'] = 'disk') =>
+  Array.from({ length: count }, (): AttachedDrive => ({ interface: kind, media, drive }));
+const build = (drives: AttachedDrive[]) => new BenchPc({ drives, boot: { kind: 'none' } });
+
+test('controllers are there when they have drives, and are loaded before what hangs on them', () => {
+  const names = (drives: AttachedDrive[]) =>
+    build(drives)
+      .pc.saveDevices()
+      .map(({ name }) => name);
+  const none = names([]);
+  const plugged = (drives: AttachedDrive[]) => names(drives).filter(name => !none.includes(name));
+  expect(plugged([...attached('scsi', 2), ...attached('virtio'), ...attached('ide', 2), ...attached('ide', 1, 'cdrom')])).toEqual([
+    ...['ide', 'ide0', 'ide1', 'ide2'],
+    'virtio-scsi',
+    'virtio-blk-0',
+  ]);
+});
+
 test('a machine refuses what it has no slots for', () => {
-  const drive = new FakeDrive({ read() {}, write() {} });
-  const build = (drives: AttachedDrive[]) => new BenchPc({ drives, boot: { kind: 'none' } });
-  expect(() => build(Array.from({ length: 28 }, (): AttachedDrive => ({ interface: 'virtio', media: 'disk', drive })))).toThrow(
-    ConfigError,
-  );
+  for (const [kind, most] of [
+    ['virtio', 27],
+    ['ide', 4],
+    ['scsi', 256],
+  ] as const) {
+    expect(() => build(attached(kind, most))).not.toThrow();
+    expect(() => build(attached(kind, most + 1))).toThrow(ConfigError);
+  }
+});
+
+/** mov dx, PORT; in eax, dx; mov [gpa], eax */
+const inDword = (kernel: TinyKernel, port: number, gpa: number) =>
+  kernel.raw(0x66, 0xba, port & 0xff, port >> 8, 0xed, 0xa3, gpa & 0xff, (gpa >> 8) & 0xff, (gpa >> 16) & 0xff, gpa >>> 24);
+
+test('an IDE disk answers at its ports, by interrupt 14; a disk and a CD-ROM on the SCSI host at its slot', () => {
+  const kernel = new TinyKernel()
+    .interrupts(0xfb)
+    .handler(0x2e, inner => inner.increment(COUNTER).in8(0x1f7).out8(0xa0, 0x20).out8(0x20, 0x20));
+  kernel.out8(0xa1, 0xbf).store32(COUNTER, 0).out8(0x1f6, 0xe0).out8(0x1f7, 0xec).raw(STI);
+  inDword(kernel, 0x1f0, DATA);
+  kernel.out32(0xcf8, 0x80002000);
+  inDword(kernel, 0xcfc, DATA + 4);
+  kernel.out32(0xcf8, 0x80000900);
+  inDword(kernel, 0xcfc, DATA + 8);
+  const bench = new BenchPc({
+    drives: [...attached('ide'), ...attached('scsi'), ...attached('scsi', 1, 'cdrom')],
+    boot: { kind: 'multiboot', kernel: kernel.raw(HLT).image(), modules: [], commandLine: '' },
+  });
+  expect(bench.run(100_000)).toEqual({ kind: 'halted' });
+  const bytes = new Uint8Array(12);
+  bench.pc.memory.read(DATA, bytes);
+  const count = new Uint8Array(1);
+  bench.pc.memory.read(COUNTER, count);
+  expect([...new Uint32Array(bytes.buffer)]).toEqual([0x00020040, 0x10481af4, 0x70108086]);
+  expect(count[0]).toBe(1);
 });
