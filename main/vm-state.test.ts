@@ -113,6 +113,17 @@ describe('what a lost catalogue does not take with it', () => {
   });
 });
 
+test('opening what is whole writes nothing: whoever watches the files sees no change', async () => {
+  let bundle = await open();
+  await history(bundle);
+  bundle.close();
+  const contents = () => ['catalog.db', 'state.json', 'vm.json'].map(file => readFileSync(join(path, file)));
+  const before = contents();
+  bundle = await open();
+  bundle.close();
+  expect(contents()).toEqual(before);
+});
+
 test('a state.json that is damaged is put aside and made anew from the catalogue', async () => {
   let bundle = await open();
   const { one, three } = await history(bundle);

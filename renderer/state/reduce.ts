@@ -28,10 +28,12 @@ export function reduce(state: AppState, action: Action): AppState {
     case 'checkpoints-listed': {
       const view = state.vms[action.name];
       if (!view) return state;
+      const about = view.checkpointDetail?.checkpoint.id;
+      const detail = action.checkpoints.some(({ id }) => id === about) ? view.checkpointDetail : undefined;
       const still = view.selectedNode === HERE || action.checkpoints.some(({ id }) => id === view.selectedNode);
       return patchVm(state, action.name, {
         checkpoints: action.checkpoints,
-        checkpointDetail: undefined,
+        checkpointDetail: detail,
         selectedNode: still ? view.selectedNode : HERE,
       });
     }
