@@ -8,6 +8,7 @@ import { app, BrowserWindow, dialog, Menu } from 'electron';
 import { demoOffer, openDemo } from './demo.ts';
 import { serveApp, registerAppScheme } from './electron/app-protocol.ts';
 import { hardenApp, hardenSession } from './electron/hardening.ts';
+import { readHostPower, watchHostPower } from './electron/host-power.ts';
 import { openMainWindow } from './electron/main-window.ts';
 import { buildMenu } from './electron/menu.ts';
 import { answerRenderers } from './electron/renderer-ipc.ts';
@@ -37,6 +38,7 @@ async function run(): Promise<void> {
     version: app.getVersion(),
     worlds: new WorldManager(fromSource ? sourceFiles : packedFiles()),
     demo: demoOffer(process.env),
+    readPower: readHostPower,
   });
   serveApp(path.join(root, 'dist/renderer'));
   hardenSession();
@@ -57,16 +59,18 @@ async function run(): Promise<void> {
     if (BrowserWindow.getAllWindows().length === 0) void open();
   });
   app.on('window-all-closed', () => app.quit());
-  endWithService(service);
+  const quitUnasked = endWithService(service);
+  watchHostPower(service, quitUnasked);
   await open();
   await openDemo(service.connect(), process.env).catch((error: unknown) => {
     dialog.showErrorBox('The demo machine cannot start', error instanceof Error ? error.message : String(error));
   });
 }
 
-/** Quitting stops the machines that run here: the user is asked, and the service is closed before the process ends. */
-function endWithService(service: HostService): void {
+/** Quitting stops the machines that run here: the user is asked, and the service is closed before the process ends. Answers how to quit without asking. */
+function endWithService(service: HostService): () => void {
   let closed = false;
+  let asks = true;
   app.on('before-quit', event => {
     if (closed) return;
     event.preventDefault();
@@ -74,7 +78,7 @@ function endWithService(service: HostService): void {
       const client = service.connect();
       const vms = await client.request('vm.list', {});
       const live = vms.filter(vm => !vm.ownedElsewhere && vm.state !== 'off' && vm.state !== 'crashed').map(vm => vm.name);
-      if (live.length > 0) {
+      if (live.length > 0 && asks) {
         const { response } = await dialog.showMessageBox({
           type: 'warning',
           message: live.length === 1 ? `${live[0]} is running.` : `${live.length} machines are running.`,
@@ -93,6 +97,10 @@ function endWithService(service: HostService): void {
       app.quit();
     })();
   });
+  return () => {
+    asks = false;
+    app.quit();
+  };
 }
 
 if (app.requestSingleInstanceLock()) {

@@ -86,7 +86,7 @@ async function runToEnd(
   name: string,
   cold: boolean,
   stdio: boolean,
-  signal: Promise<unknown>,
+  signal: Promise<NodeJS.Signals>,
   json: boolean,
   started: () => void,
 ): Promise<number> {
@@ -97,7 +97,10 @@ async function runToEnd(
     started();
     terminal?.listen();
     const unplug = () => client.request('vm.stop', { name, how: 'plug' }).catch(() => {}); // it may end by itself meanwhile
-    void signal.then(unplug);
+    void signal.then(async which => {
+      if (which === 'SIGTERM') await service.hostEvent('shutdown'); // what a host that shuts down sends
+      await unplug();
+    });
     void terminal?.left.then(unplug);
     const end = await ended;
     if (end.kind === 'crashed') throw new ConfigError('CRASHED', `${name} crashed: ${end.reason}`);

@@ -25,7 +25,7 @@ export async function serveVerb(argv: readonly string[]): Promise<number> {
     else printLine(`Cairn is at ${shell.url}`);
     await openDemo(service.connect(), process.env).catch((error: unknown) => printError(error, false)); // the window can do without
     if (args.flag('open')) openInBrowser(shell.url);
-    await ended;
+    if ((await ended) === 'SIGTERM') await service.hostEvent('shutdown'); // what a host that shuts down sends
     await shell.close();
   } finally {
     await service.close();

@@ -48,6 +48,11 @@ class App extends EventEmitter {
 }
 export const app = new App();
 
+class PowerMonitor extends EventEmitter {
+  isOnBatteryPower = () => false;
+}
+export const powerMonitor = new PowerMonitor();
+
 export const protocol = {
   schemes: [] as unknown[],
   registerSchemesAsPrivileged(schemes: unknown[]): void {
