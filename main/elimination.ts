@@ -2,7 +2,7 @@
  * Eliminating checkpoints (METHOD.md § 131): which go, what may not, and what it gives back. The removal of a checkpoint's file is the elimination; the disk layers that
  * nobody needs then are the collector's. What was under way when a process ended is gone on with at the next opening.
  */
-import { statSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { eliminateCheckpoints, tidyEliminated } from '#engine/checkpoint/eliminate.ts';
 import { sharingOf } from '#engine/checkpoint/sharing.ts';
@@ -11,6 +11,7 @@ import { ConfigError } from '#engine/errors/errors.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import type { Bundle } from './bundle.ts';
+import { allocatedBytes, DiskGraph, diskFolderOf } from './disk-graph.ts';
 import type { Checkpoint, CheckpointDetail, Elimination } from './ipc/contract.ts';
 import { problem } from './problem.ts';
 
@@ -49,7 +50,7 @@ export class Eliminator {
       checkpoint,
       children: all.filter(({ parent }) => parent === id).map(child => child.id),
       memory: sharingOf(this.store, [id], nodeCodec),
-      disks: [],
+      disks: new DiskGraph(diskFolderOf(this.bundle.path)).behind(checkpoint, all),
       alone: this.preview([id]),
       withChildren: this.preview(chooseDoomed(all, [id], true)),
     };
@@ -129,10 +130,5 @@ export function finishIntents(bundle: Bundle): void {
 
 /** What the files of a folder take on the host's disk: of a sparse file, what is not a hole. */
 function usedBytes(folder: string): number {
-  let bytes = 0;
-  for (const name of readdirSync(folder)) {
-    const stat = statSync(join(folder, name), { throwIfNoEntry: false });
-    if (stat?.isFile()) bytes += process.platform === 'win32' ? stat.size : stat.blocks * 512;
-  }
-  return bytes;
+  return readdirSync(folder).reduce((sum, name) => sum + allocatedBytes(join(folder, name)), 0);
 }

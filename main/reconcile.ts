@@ -5,6 +5,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Catalog } from './catalog.ts';
+import { DiskGraph, diskFolderOf } from './disk-graph.ts';
 import { checkpointId, type Checkpoint, type CheckpointFacts } from './ipc/contract.ts';
 import { problem } from './problem.ts';
 import { goneParents, livingParent, NEW_STATE, readVmState, STATE_FILE, writeVmState, type StateOfVm } from './vm-state.ts';
@@ -56,7 +57,8 @@ export async function reconcile(
       }
     }
   });
-  const state = stateFor(old, catalog, parents);
+  mirrorLayers(path, catalog);
+  const state = stateFor(old, catalog, parents, path);
   if (JSON.stringify(state) !== JSON.stringify(said)) writeVmState(path, state);
   for (const key of ['current', 'resume'] as const) if (catalog.getMeta(key) !== state[key]) catalog.setMeta(key, state[key]);
   return { state, notices };
@@ -100,14 +102,21 @@ function marksOf(facts: CheckpointFacts, { marks }: StateOfVm): Pick<Checkpoint,
   return { title: facts.title, note: '', pinned: false, ...marks[facts.id] };
 }
 
+/** The catalogue has the disk graph as it is; nothing is written when it has. */
+export function mirrorLayers(path: string, catalog: Catalog): void {
+  const rows = new DiskGraph(diskFolderOf(path)).rows().toSorted((a, b) => a.disk.localeCompare(b.disk) || a.id.localeCompare(b.id));
+  if (JSON.stringify(rows) !== JSON.stringify(catalog.layers())) catalog.setLayers(rows);
+}
+
 function isMarked(checkpoint: Checkpoint, { title, note, pinned }: Pick<Checkpoint, 'title' | 'note' | 'pinned'>): boolean {
   return checkpoint.title === title && checkpoint.note === note && checkpoint.pinned === pinned;
 }
 
-function stateFor(old: StateOfVm, catalog: Catalog, parents: StateOfVm['gone']): StateOfVm {
+function stateFor(old: StateOfVm, catalog: Catalog, parents: StateOfVm['gone'], path: string): StateOfVm {
   const checkpoints = catalog.list();
   const living = new Set(checkpoints.map(({ id }) => id));
-  const current = livingParent(old.current ?? null, id => living.has(id), parents);
+  const said = livingParent(old.current ?? null, id => living.has(id), parents);
+  const current = said ?? (old.current === undefined ? new DiskGraph(diskFolderOf(path)).standsOn(checkpoints) : undefined) ?? null;
   return {
     ...(current === null ? {} : { current }),
     ...(old.resume !== undefined && living.has(old.resume) ? { resume: old.resume } : {}),
