@@ -41,6 +41,8 @@ export class Bundle {
   readonly catalog: Catalog;
   /** What was mended at opening, in words for the user. */
   readonly notices: string[] = [];
+  /** Ids of checkpoint files that cannot be read. */
+  readonly unreadable: string[] = [];
   private file: VmFile;
   private state: StateOfVm = NEW_STATE;
   private closed = false;
@@ -81,8 +83,9 @@ export class Bundle {
           const bundle = new Bundle(path, catalog.opened, file);
           if (catalog.notice) bundle.notices.push(catalog.notice);
           writeOwner(path, { pid: process.pid });
-          const { state, notices } = await reconcile(path, nameOf(path), catalog.opened, readInfo);
+          const { state, notices, unreadable } = await reconcile(path, nameOf(path), catalog.opened, readInfo);
           bundle.state = state;
+          bundle.unreadable.push(...unreadable);
           bundle.notices.push(...notices);
           return bundle;
         } catch (error) {

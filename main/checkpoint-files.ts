@@ -1,4 +1,5 @@
 /** What main needs to know of checkpoint files (docs/formats/checkpoint.md): facts about one, which others it points to, and one of a VM that is off. */
+import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import { readCheckpointInfo as readInfo, neededFiles as needed } from '#engine/checkpoint/info.ts';
 import { inspectCheckpoint as inspect, inspectPages, type Inspection, type PagesInspection } from '#engine/checkpoint/inspect.ts';
 import { DEFAULT_PACE, Pace } from '#engine/checkpoint/pace.ts';
@@ -34,7 +35,11 @@ export async function memoryMiBOf(path: string): Promise<number> {
 }
 
 /** A checkpoint of a VM that is off: a place in the tree, with no page and no device in it. */
-export async function takeWhenOff(order: CheckpointOrder, memoryMiB: number): Promise<CheckpointFacts> {
+export async function takeWhenOff(
+  order: Omit<CheckpointOrder, 'hasDisks'>,
+  memoryMiB: number,
+  disks: readonly DiskPointer[] = [],
+): Promise<CheckpointFacts> {
   const { folder, ...request } = order;
   const ramBytes = memoryMiB * 1024 * 1024;
   const { info } = await takeCheckpoint(
@@ -48,6 +53,7 @@ export async function takeWhenOff(order: CheckpointOrder, memoryMiB: number): Pr
       pace: new Pace(hostClock, DEFAULT_PACE, () => true),
       base: undefined,
       startedMs: hostClock.nowMs(),
+      disks: async () => disks,
     },
   );
   return checkpointFacts.parse(info);

@@ -283,6 +283,7 @@ export class HostService {
       checkpointsChanged: () => this.emit('checkpoints.changed', { name }),
       progress: (step, share) => this.emit('checkpoint.progress', { name, step, share }),
       resetting: () => policies.happened('reset'),
+      diskProgress: progress => this.emit('disk.progress', { name, ...progress }),
       notice: text => this.emit('notice', { level: 'warning', name, text }),
       ended: end => void this.vmEnded(vm, end, policies),
     });

@@ -21,8 +21,9 @@ export async function reconcile(
   name: string,
   catalog: Catalog,
   readInfo: ReadCheckpointInfo,
-): Promise<{ state: StateOfVm; notices: string[] }> {
+): Promise<{ state: StateOfVm; notices: string[]; unreadable: string[] }> {
   const notices: string[] = [];
+  const unreadable: string[] = [];
   const said = readSaid(path, name, notices);
   const known = new Map(catalog.list().map(checkpoint => [checkpoint.id, checkpoint]));
   const files = checkpointFiles(join(path, CHECKPOINTS));
@@ -33,6 +34,7 @@ export async function reconcile(
     try {
       added.push({ ...(await readInfo(join(path, CHECKPOINTS, id + SUFFIX))), id });
     } catch (error) {
+      unreadable.push(id);
       notices.push(`${name}: the checkpoint file ${id}${SUFFIX} is left out, for it cannot be read: ${problem(error)}`);
     }
   }
@@ -61,7 +63,7 @@ export async function reconcile(
   const state = stateFor(old, catalog, parents, path);
   if (JSON.stringify(state) !== JSON.stringify(said)) writeVmState(path, state);
   for (const key of ['current', 'resume'] as const) if (catalog.getMeta(key) !== state[key]) catalog.setMeta(key, state[key]);
-  return { state, notices };
+  return { state, notices, unreadable };
 }
 
 /** Ids of the whole files in the folder. What was never published is removed; what is the user's own stays. */

@@ -1,28 +1,127 @@
-/** The disks of a configuration as a world opens them: the user's image, or a COW file in the bundle's `disks` folder over it. */
-import { existsSync, mkdirSync } from 'node:fs';
+/**
+ * The virtual disks of one VM that this process owns: their descriptors in the bundle, the locks on files outside it, what checkpoints and linked clones need of
+ * them, and, for a VM that is off, a disk worker for as long as something is done to them.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createCowDisk } from '#engine/disk/chain.ts';
-import { openDisk, type DiskHost } from '#engine/disk/open.ts';
-import type { DiskSpec } from '#worker/disk-protocol.ts';
+import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
+import { attachDisk } from '#engine/disk/graph/create.ts';
+import { DiskFolder, type GraphHost } from '#engine/disk/graph/disk-folder.ts';
+import { ConfigError } from '#engine/errors/errors.ts';
+import type { DiskNeeds, DiskSpec } from '#worker/disk-protocol.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles } from '#worker/node-files.ts';
+import { offlineMemory } from '#worker/world-block.ts';
+import type { Bundle } from './bundle.ts';
+import { FileLocks } from './file-locks.ts';
 import type { VmDisk } from './ipc/contract.ts';
+import { linkedStates } from './linked-clones.ts';
+import { WorldDisks } from './world-disks.ts';
 
-const host: DiskHost = { files: nodeFiles, codec: nodeDecompressor };
+export const graphHost: GraphHost = { files: nodeFiles, codec: nodeDecompressor, newLayerId: () => randomBytes(16).toString('hex') };
 
-/** Makes the COW files that are not there yet. Throws what opening a disk throws. */
-export function worldDisks(bundlePath: string, disks: readonly VmDisk[]): DiskSpec[] {
-  return disks.map((disk, index) => {
-    const { path, format, media, cache } = disk;
-    const fixed = { name: `disk${index}`, interface: disk.interface, media, cache, serial: `CAIRN-DISK-${index}` };
-    const readOnly = disk.readonly || media === 'cdrom';
-    if (readOnly || disk.writeBase) return { ...fixed, path, format, writable: !readOnly, allow: {} };
-    const cow = join(bundlePath, 'disks', `disk${index}.qcow2`);
-    if (!existsSync(cow)) {
-      mkdirSync(join(bundlePath, 'disks'), { recursive: true });
-      using base = openDisk(host, path, { format, writable: false });
-      createCowDisk(host, cow, base, { parentName: nodeFiles.realPath(path) })[Symbol.dispose]();
+/** The names that the descriptors, the machine and checkpoints have for the disks of a configuration. */
+const diskName = (index: number) => `disk${index}`;
+
+/** Only these are held by checkpoints. */
+const isWritten = ({ readonly, media }: VmDisk) => !readonly && media === 'disk';
+
+export class VmDisks {
+  private readonly bundle: Bundle;
+  private readonly entry: URL;
+  private readonly locks: FileLocks;
+
+  /** `entry`: the disk worker's program. */
+  constructor(bundle: Bundle, entry: URL, locks = new FileLocks()) {
+    this.bundle = bundle;
+    this.entry = entry;
+    this.locks = locks;
+  }
+
+  get folder(): string {
+    return join(this.bundle.path, 'disks');
+  }
+
+  private get written(): readonly (readonly [name: string, disk: VmDisk])[] {
+    return this.bundle.config.disks.map((disk, index) => [diskName(index), disk] as const).filter(([, disk]) => isWritten(disk));
+  }
+
+  /** Whether checkpoints hold a disk of this VM. */
+  get any(): boolean {
+    return this.written.length > 0;
+  }
+
+  /** Makes the descriptors of new disks, and takes the locks that a session with the disks needs. Throws ConfigError, StorageError, DiskFormatError. */
+  open(): DisposableStack {
+    const taken = new DisposableStack();
+    try {
+      for (const { path, writeBase, readonly } of this.bundle.config.disks)
+        taken.use(this.locks.take(path, writeBase && !readonly ? 'exclusive' : 'shared', this.bundle.name));
+      if (this.any) mkdirSync(this.folder, { recursive: true });
+      for (const [name, disk] of this.written) this.attach(name, disk);
+      return taken;
+    } catch (error) {
+      taken.dispose();
+      throw error;
     }
-    return { ...fixed, path: cow, format: 'qcow2', writable: true, allow: { files: [nodeFiles.realPath(path)] } };
-  });
+  }
+
+  /** `startAt`: the disks of the checkpoint that the VM goes back to. */
+  specs(startAt: readonly DiskPointer[] = []): DiskSpec[] {
+    return this.bundle.config.disks.map((disk, index): DiskSpec => {
+      const name = diskName(index);
+      const { path, format, media, cache } = disk;
+      const state = startAt.find(pointer => pointer.disk === name)?.layer;
+      return {
+        ...{ name, interface: disk.interface, media, cache, serial: `CAIRN-DISK-${index}` },
+        source: isWritten(disk) ? { kind: 'graph', folder: this.folder, startAt: state } : { kind: 'image', path, format },
+      };
+    });
+  }
+
+  /** What must be kept; undefined while a checkpoint file cannot be read, for nobody knows what it needs. */
+  needs(): DiskNeeds[] | undefined {
+    if (this.bundle.unreadable.length > 0) return undefined;
+    const checkpoints = this.bundle.catalog.list();
+    const linked = linkedStates(this.bundle.path);
+    return this.written.map(([disk]) => ({
+      disk,
+      pointed: checkpoints.flatMap(({ disks }) => disks.filter(pointer => pointer.disk === disk).map(({ layer }) => layer)),
+      pinned: linked.filter(state => state.disk === disk).map(({ state }) => state),
+    }));
+  }
+
+  /** Tells a session what is needed, and the mode that the files are to have. */
+  async tell(session: WorldDisks): Promise<void> {
+    const disks = this.needs();
+    if (disks !== undefined && this.any) await session.request('needs', { disks, mode: this.bundle.config.checkpointMode });
+  }
+
+  /** Does something to the disks of a VM that is off. Undefined when checkpoints hold none of its disks. */
+  async whileOff<T>(work: (session: WorldDisks) => Promise<T>): Promise<T | undefined> {
+    if (!this.any) return undefined;
+    using _locks = this.open();
+    const graphs = this.specs().filter(({ source }) => source.kind === 'graph');
+    const session = await WorldDisks.open(this.entry, offlineMemory(), graphs, false);
+    try {
+      return await work(session);
+    } finally {
+      await session.finish();
+    }
+  }
+
+  private attach(name: string, { path, format, writeBase }: VmDisk): void {
+    const folder = new DiskFolder(graphHost, this.folder, name);
+    if (!nodeFiles.exists(folder.descriptorPath)) {
+      attachDisk(folder, { path, format, writeBase }, { mode: this.bundle.config.checkpointMode });
+      return;
+    }
+    const { base } = folder.read();
+    if (base?.kind === 'attached' && base.path !== path)
+      throw new ConfigError(
+        'DISK_OTHER',
+        `${this.bundle.name} has ${base.path} as its ${name}, with all that the guest has written, not ${path}: use that file, or give the other one to a new VM.`,
+      );
+  }
 }

@@ -6,6 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { CairnError, ConfigError, InvariantError } from '#engine/errors/errors.ts';
+import type { DiskProgress } from '#worker/disk-protocol.ts';
 import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import * as protocol from '#worker/protocol.ts';
 import type { RunOptions, WorldEnd } from '#worker/protocol.ts';
@@ -16,6 +17,7 @@ import type { ConsoleHub } from './console-hub.ts';
 import type {
   Checkpoint,
   CheckpointDetail,
+  CheckpointMode,
   CheckpointTrigger,
   Elimination,
   RepairReport,
@@ -28,7 +30,7 @@ import { Eliminator } from './elimination.ts';
 import { PoweredOnClock } from './policies/powered-on-clock.ts';
 import { thinnable } from './policies/retention.ts';
 import { repairBundle } from './repair.ts';
-import { worldDisks } from './vm-disks.ts';
+import { VmDisks } from './vm-disks.ts';
 import type { Marks } from './vm-state.ts';
 import type { World } from './world.ts';
 import type { WorldManager } from './world-manager.ts';
@@ -44,6 +46,7 @@ export interface VmListener {
   resetting(): Promise<void>;
   /** One sentence for the user. */
   notice(text: string): void;
+  diskProgress(progress: DiskProgress): void;
   ended(end: WorldEnd): void;
 }
 
@@ -58,7 +61,10 @@ export class Vm {
   private readonly worlds: WorldManager;
   private readonly console: ConsoleHub;
   private readonly listener: VmListener;
+  private readonly disks: VmDisks;
   private world: World | undefined;
+  /** On files outside the bundle, while the VM is not off. */
+  private locks: DisposableStack | undefined;
   private state: VmState = 'off';
   private reason: string | undefined;
   private stats: { mips: number; load: number; at: number } | undefined;
@@ -73,6 +79,7 @@ export class Vm {
     this.listener = listener;
     this.clock = new PoweredOnClock(bundle.poweredOnMs);
     this.eliminator = new Eliminator(bundle);
+    this.disks = new VmDisks(bundle, worlds.files.diskEntry);
   }
 
   get busy(): boolean {
@@ -134,14 +141,34 @@ export class Vm {
       }
       this.setState('starting');
       try {
-        this.adopt(await this.launch(from, options), options.startPaused ?? false);
+        this.locks = this.disks.open();
+        await this.begin(from, options);
       } catch (error) {
+        this.locks?.dispose();
         this.setState('off');
         throw error;
       }
       this.bundle.stand(current, undefined);
       this.listener.changed();
     });
+  }
+
+  /** A VM that goes on from a checkpoint takes no step before its disks are the checkpoint's. */
+  private async begin(from: Checkpoint | undefined, options: StartOptions): Promise<void> {
+    const branches = from !== undefined && this.disks.any;
+    const startPaused = options.startPaused ?? false;
+    const world = await this.launch(from, { ...options, startPaused: startPaused || branches });
+    if (branches) {
+      try {
+        await world.disks?.request('adopt', {});
+      } catch (error) {
+        await unplug(world);
+        throw error;
+      }
+    }
+    this.adopt(world, startPaused || branches);
+    if (branches && !startPaused) world.post(protocol.ACTION_RESUME);
+    this.tellDisks(world);
   }
 
   /** Undefined: its kernel. */
@@ -175,10 +202,12 @@ export class Vm {
     await changed;
   }
 
-  take(title: string, trigger: CheckpointTrigger = 'user'): Promise<Checkpoint> {
+  /** `mode`: of the disks' files, from this checkpoint on; undefined: as the VM is configured. */
+  take(title: string, trigger: CheckpointTrigger = 'user', mode?: CheckpointMode): Promise<Checkpoint> {
     return this.inTurn(async () => {
       const { catalog, config, name, checkpointsPath } = this.bundle;
-      const order: CheckpointOrder = {
+      if (mode !== undefined && mode !== config.checkpointMode) this.bundle.configure({ ...config, checkpointMode: mode });
+      const order: Omit<CheckpointOrder, 'hasDisks'> = {
         id: newCheckpointId(),
         parent: this.bundle.current ?? null,
         vmName: name,
@@ -187,14 +216,12 @@ export class Vm {
         folder: checkpointsPath,
         trigger,
         poweredOnMs: this.clock.ms,
+        ...(this.disks.any && { mode: this.bundle.config.checkpointMode }),
       };
       const intent = catalog.begin('take', { id: order.id, title: order.title });
       let taken: Checkpoint;
       try {
-        const facts = this.world
-          ? await this.world.take(order, (step, share) => this.listener.progress(step, share))
-          : await takeWhenOff(order, config.memoryMiB);
-        taken = this.bundle.add(facts);
+        taken = this.world ? await this.takeRunning(this.world, order) : await this.takeOff(order);
       } finally {
         catalog.end(intent);
       }
@@ -204,11 +231,40 @@ export class Vm {
     });
   }
 
+  private async takeRunning(world: World, order: Omit<CheckpointOrder, 'hasDisks'>): Promise<Checkpoint> {
+    try {
+      const mode = world.disks?.inCheckpoints ? this.bundle.config.checkpointMode : undefined;
+      const taken = this.bundle.add(await world.take(order, mode, (step, share) => this.listener.progress(step, share)));
+      if (world.disks) await this.disks.tell(world.disks).catch(orItHasEnded(world));
+      return taken;
+    } finally {
+      await world.disks?.request('let-go', {}).catch(orItHasEnded(world));
+    }
+  }
+
+  private async takeOff(order: Omit<CheckpointOrder, 'hasDisks'>): Promise<Checkpoint> {
+    const { memoryMiB, checkpointMode: mode } = this.bundle.config;
+    const taken = await this.disks.whileOff(async session => {
+      const pointers = await session.request('prepare', { mode });
+      try {
+        await session.request('switch', {});
+        await session.request('seal', {});
+        const added = this.bundle.add(await takeWhenOff(order, memoryMiB, pointers));
+        await this.disks.tell(session);
+        return added;
+      } finally {
+        await session.request('let-go', {});
+      }
+    });
+    return taken ?? this.bundle.add(await takeWhenOff(order, memoryMiB));
+  }
+
   /** A VM that is off goes on from the checkpoint at its next start; one that runs does so at once, and its consoles stay. */
   revert(id: string): Promise<void> {
     return this.inTurn(async () => {
       const checkpoint = this.bundle.checkpoint(id);
       if (this.world === undefined) {
+        await this.revertDisks(checkpoint);
         this.stand(checkpoint, checkpoint.running);
         this.reason = undefined;
         this.setState('off');
@@ -276,26 +332,53 @@ export class Vm {
     const wasPaused = this.state === 'paused';
     if (!checkpoint.running) {
       await unplug(old);
+      await this.revertDisks(checkpoint);
       this.stand(checkpoint, false);
       return;
     }
     this.setState('reverting');
     old.post(protocol.ACTION_PAUSE);
     try {
-      const fresh = await this.launch(checkpoint, { startPaused: wasPaused });
-      if (this.world !== old) {
-        await unplug(fresh);
-        throw new ConfigError('VM_OFF', `${this.bundle.name} was stopped before it had gone back to the checkpoint.`);
-      }
-      this.adopt(fresh, wasPaused);
+      await old.disks?.request('hold', { hold: true });
+      this.adopt(await this.replacement(old, checkpoint), true);
     } catch (error) {
       if (this.world !== old) throw error;
+      await old.disks?.request('hold', { hold: false });
       if (!wasPaused) old.post(protocol.ACTION_RESUME);
       this.setState(wasPaused ? 'paused' : 'running');
       throw error;
     }
+    if (!wasPaused) this.world.post(protocol.ACTION_RESUME);
     await unplug(old);
     this.stand(checkpoint, false);
+    this.tellDisks(this.world);
+  }
+
+  /** A world at the checkpoint, paused, that has taken the disks over from the old one. */
+  private async replacement(old: World, checkpoint: Checkpoint): Promise<World> {
+    const fresh = await this.launch(checkpoint, { startPaused: true });
+    try {
+      if (this.world !== old) throw new ConfigError('VM_OFF', `${this.bundle.name} was stopped before it had gone back to the checkpoint.`);
+      await fresh.disks?.request('adopt', {});
+      await old.disks?.request('release', {});
+      return fresh;
+    } catch (error) {
+      await unplug(fresh);
+      throw error;
+    }
+  }
+
+  /** Of a VM that is off. */
+  private async revertDisks({ disks }: Checkpoint): Promise<void> {
+    await this.disks.whileOff(async session => {
+      await session.request('revert', { disks });
+      await this.disks.tell(session);
+    });
+  }
+
+  /** The collector begins, or goes on, with what is not needed. */
+  private tellDisks(world: World): void {
+    if (world.disks) void this.disks.tell(world.disks).catch(orItHasEnded(world));
   }
 
   private stand(checkpoint: Checkpoint, resume: boolean): void {
@@ -332,7 +415,7 @@ export class Vm {
           inputs: options.inputs ?? [],
           untilCount: options.untilCount,
         },
-        disks: worldDisks(this.bundle.path, config.disks),
+        disks: this.disks.specs(from?.disks),
         restore,
       },
       {
@@ -358,6 +441,7 @@ export class Vm {
           this.listener.changed();
         },
         notice: text => this.listener.notice(text),
+        diskProgress: progress => this.listener.diskProgress(progress),
         ended: end => {
           tellReady(end);
           if (isMine()) this.worldEnded(end);
@@ -393,6 +477,7 @@ export class Vm {
 
   private worldEnded(end: WorldEnd): void {
     this.world = undefined;
+    this.locks?.dispose();
     this.console.setSource(undefined);
     this.clock.run(false);
     this.bundle.setPoweredOn(this.clock.ms);
@@ -433,6 +518,13 @@ function whyItEnded(end: WorldEnd, noReboot: boolean): string | undefined {
   if (end.kind === 'crashed') return `it crashed: ${end.reason}`;
   if (end.kind === 'reset' && !noReboot) return 'the guest reset the machine, and its kernel file has gone';
   return undefined;
+}
+
+/** What is asked of the disks of a world that ends meanwhile needs no answer. */
+function orItHasEnded(world: World): (error: unknown) => void {
+  return error => {
+    if (!world.hasEnded) throw error;
+  };
 }
 
 /** A world that does not answer is ended all the same. */

@@ -1,8 +1,10 @@
 /** The kernel's side of a world's checkpoint worker: orders under way and what became of them. */
 import { Worker, type MessagePort } from 'node:worker_threads';
 import { CheckpointError } from '#engine/errors/errors.ts';
+import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import {
   errorOf,
+  failureOf,
   type CheckpointEvent,
   type CheckpointCommand,
   type CheckpointOrder,
@@ -47,6 +49,16 @@ export class WorldCheckpoints {
   /** Call it before the order is posted to the vcpu. */
   expect(order: CheckpointOrder, progress: (step: number, share: number) => void): Promise<CheckpointFacts> {
     return new Promise((resolve, reject) => this.underWay.set(order.id, { title: order.title, progress, resolve, reject }));
+  }
+
+  /** Step 832: where the checkpoint points to is durable. */
+  settleDisks(id: string, pointers: readonly DiskPointer[]): void {
+    this.command({ kind: 'disks', id, pointers });
+  }
+
+  /** It cannot be made durable: the checkpoint fails. */
+  failDisks(id: string, error: unknown): void {
+    this.command({ kind: 'no-disks', id, failure: failureOf(error) });
   }
 
   /** Eliminates checkpoints of `folder` (engine/checkpoint/eliminate.ts) between two that are taken. */

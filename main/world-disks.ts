@@ -5,6 +5,7 @@ import type { Failure } from '#worker/checkpoint-protocol.ts';
 import type {
   DiskAnswers,
   DiskMessage,
+  DiskProgress,
   DiskRequestKind,
   DiskRequests,
   DiskSpec,
@@ -21,6 +22,8 @@ interface Asked {
 
 export interface DisksListener {
   notice(text: string): void;
+  /** Of what the collector does. */
+  progress(progress: DiskProgress): void;
   /** The worker ended before it was asked to: so must the world. */
   crashed(reason: string): void;
 }
@@ -38,9 +41,9 @@ export class WorldDisks {
   private finishing = false;
   private problem: string | undefined;
 
-  /** Throws CairnError when one cannot be opened. */
-  static async open(entry: URL, memory: SharedArrayBuffer, specs: readonly DiskSpec[]): Promise<WorldDisks> {
-    const workerData: DiskWorkerData = { memory, disks: specs };
+  /** `running`: a guest will write to them. Throws CairnError when one cannot be opened. */
+  static async open(entry: URL, memory: SharedArrayBuffer, specs: readonly DiskSpec[], running: boolean): Promise<WorldDisks> {
+    const workerData: DiskWorkerData = { memory, running, disks: specs };
     const worker = new Worker(entry, { workerData, name: 'disk' });
     const first = await new Promise<DiskMessage>((resolve, reject) => {
       worker.once('message', resolve);
@@ -58,6 +61,11 @@ export class WorldDisks {
     worker.on('message', (message: DiskMessage) => this.receive(message));
     worker.on('error', error => (this.problem = error instanceof Error ? `${error.name}: ${error.message}` : String(error)));
     this.exited = new Promise(resolve => worker.once('exit', code => resolve(this.ended(code))));
+  }
+
+  /** Whether checkpoints hold any of them. */
+  get inCheckpoints(): boolean {
+    return this.opened.some(({ inCheckpoints }) => inCheckpoints);
   }
 
   listen(listener: DisksListener): void {
@@ -90,6 +98,7 @@ export class WorldDisks {
 
   private receive(message: DiskMessage): void {
     if (message.kind === 'notice') this.notice(message.text);
+    if (message.kind === 'progress') this.listener?.progress(message.progress);
     if (message.kind !== 'answer' && message.kind !== 'failed') return;
     const asked = this.asked.get(message.id);
     this.asked.delete(message.id);

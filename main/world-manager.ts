@@ -47,7 +47,7 @@ export interface WorldSpec {
 }
 
 export class WorldManager {
-  private readonly files: WorldFiles;
+  readonly files: WorldFiles;
   private readonly worlds = new Set<World>();
   private core: Promise<WebAssembly.Module> | undefined;
 
@@ -74,7 +74,7 @@ export class WorldManager {
       debugExit: spec.config.debugExit,
       boot: spec.boot,
     };
-    const disks = spec.disks.length === 0 ? undefined : await WorldDisks.open(this.files.diskEntry, sharedBuffer(memory), spec.disks);
+    const disks = spec.disks.length === 0 ? undefined : await WorldDisks.open(this.files.diskEntry, sharedBuffer(memory), spec.disks, true);
     const { port1, port2 } = new MessageChannel();
     const workerData: VcpuWorkerData = {
       ...{ core, memory, machine, run: spec.run, restore: spec.restore },

@@ -4,6 +4,8 @@
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises';
 import { Worker, type MessagePort } from 'node:worker_threads';
+import type { DiskMode } from '#engine/disk/graph/descriptor.ts';
+import type { DiskProgress } from '#worker/disk-protocol.ts';
 import type { Doorbell } from '#worker/doorbell.ts';
 import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import * as protocol from '#worker/protocol.ts';
@@ -26,6 +28,8 @@ export interface WorldListener {
   stats(mips: number, load: number): void;
   /** One sentence for the user. */
   notice(text: string): void;
+  /** What is done to the disks' files beside the guest. */
+  diskProgress(progress: DiskProgress): void;
   ended(end: WorldEnd): void;
 }
 
@@ -50,6 +54,8 @@ export class World {
   private readonly waiting: Message[] = [];
   private readonly serialInput = [new InputWindow(), new InputWindow()] as const;
   private exit: string | undefined;
+  /** The guest runs no more. */
+  hasEnded = false;
   private giveUp: () => void = () => {};
   private readonly givenUp = new Promise<void>(resolve => (this.giveUp = resolve));
 
@@ -68,7 +74,11 @@ export class World {
     this.listener = listener;
     this.checkpoints = checkpoints;
     this.disks = disks;
-    disks?.listen({ notice: text => listener.notice(text), crashed: reason => this.threadEnded(reason) });
+    disks?.listen({
+      notice: text => listener.notice(text),
+      progress: progress => listener.diskProgress(progress),
+      crashed: reason => this.threadEnded(reason),
+    });
     this.actions = new RingWriter(actionRing(buffer));
     this.events = new RingReader(eventRing(buffer));
     this.bell = kernelDoorbell(buffer);
@@ -89,8 +99,26 @@ export class World {
     return this.checkpoints.eliminate(folder, ids);
   }
 
-  /** Settles at step 836, or when it failed; the guest runs on either way. */
-  take(order: CheckpointOrder, progress: (step: number, share: number) => void): Promise<CheckpointFacts> {
+  /**
+   * Settles at step 836, or when it failed; the guest runs on either way. What the checkpoint needs of the disks is kept until they are asked to let go.
+   * `mode`: undefined for the one that the disks have.
+   */
+  async take(
+    order: Omit<CheckpointOrder, 'hasDisks'>,
+    mode: DiskMode | undefined,
+    progress: (step: number, share: number) => void,
+  ): Promise<CheckpointFacts> {
+    const { disks, checkpoints } = this;
+    if (!disks?.inCheckpoints) return this.order({ ...order, hasDisks: false }, progress);
+    const pointers = await disks.request('prepare', { mode });
+    void disks.request('seal', {}).then(
+      () => checkpoints.settleDisks(order.id, pointers),
+      (error: unknown) => checkpoints.failDisks(order.id, error),
+    );
+    return this.order({ ...order, hasDisks: true }, progress);
+  }
+
+  private order(order: CheckpointOrder, progress: (step: number, share: number) => void): Promise<CheckpointFacts> {
     const taken = this.checkpoints.expect(order, progress);
     this.post(protocol.ACTION_CHECKPOINT, protocol.encodeJson(order));
     return taken;
@@ -116,10 +144,11 @@ export class World {
       kind: 'crashed',
       reason: error instanceof Error ? error.message : String(error),
     }));
+    this.hasEnded = true;
     for (const window of this.serialInput) window.drop();
     await this.worker.terminate(); // before its disks are closed under it
-    void this.checkpoints.finish();
     await this.disks?.finish();
+    void this.checkpoints.finish(); // after the disks: a checkpoint under way waits for operations that were pending at its stop
     this.listener.ended(end);
     return end;
   }

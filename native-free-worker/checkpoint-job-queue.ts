@@ -9,6 +9,7 @@ import { takeCheckpoint } from '#engine/checkpoint/take.ts';
 import { FrozenMap, memoryStats, touchSlot } from '#engine/memory/mmm.ts';
 import type { HostFiles } from '#engine/ports/host-files.ts';
 import {
+  errorOf,
   failureOf,
   type CheckpointCommand,
   type CheckpointEvent,
@@ -16,6 +17,7 @@ import {
   type CheckpointReply,
   type Failure,
 } from './checkpoint-protocol.ts';
+import { DiskWaits } from './disk-waits.ts';
 import { nodeCodec } from './node-codec.ts';
 
 /** With less of the pool free than this, the stream hurries: each copied page that it writes is one that the VM gets back. */
@@ -38,6 +40,7 @@ export class CheckpointJobQueue {
   private readonly parts: JobSurroundings;
   private base: Base | undefined;
   private turn: Promise<void> = Promise.resolve();
+  private readonly disks = new DiskWaits();
 
   constructor(parts: JobSurroundings) {
     this.parts = parts;
@@ -45,7 +48,21 @@ export class CheckpointJobQueue {
   }
 
   add(job: CheckpointJob): void {
-    this.turn = this.turn.then(() => this.run(job));
+    if (job.kind === 'reads-ended') this.disks.of(job.id).reads.resolve();
+    else this.turn = this.turn.then(() => this.run(job));
+  }
+
+  /** What became of the disks of a checkpoint that is being written. */
+  settleDisks(command: CheckpointCommand & { kind: 'disks' | 'no-disks' }): void {
+    const { pointers } = this.disks.of(command.id);
+    if (command.kind === 'disks') pointers.resolve(command.pointers);
+    else pointers.reject(errorOf(command.failure));
+  }
+
+  /** The VM has ended, and its disk operations with it. Settles when everything added so far is done. */
+  finish(): Promise<void> {
+    this.disks.finish();
+    return this.turn;
   }
 
   /** Between two takes, in the order in which it was told. */
@@ -61,12 +78,7 @@ export class CheckpointJobQueue {
     });
   }
 
-  /** Settles when everything added so far is done. */
-  idle(): Promise<void> {
-    return this.turn;
-  }
-
-  private async run(job: CheckpointJob): Promise<void> {
+  private async run(job: Exclude<CheckpointJob, { kind: 'reads-ended' }>): Promise<void> {
     const { files, toKernel } = this.parts;
     if (job.kind === 'take') return this.take(job);
     if (job.kind === 'refused') return toKernel({ kind: 'failed', id: job.id, failure: job.failure });
@@ -79,8 +91,9 @@ export class CheckpointJobQueue {
 
   private async take({ order, stopped, startedMs }: CheckpointJob & { kind: 'take' }): Promise<void> {
     const { memory, ramBytes, files, clock, vcpu, ringVcpu, toKernel } = this.parts;
-    const { folder, ...request } = order;
+    const { folder, hasDisks, ...request } = order;
     const { id } = order;
+    const disks = this.disks.of(id);
     const urgent = () => {
       const { poolPages, usedPages } = memoryStats(memory);
       return poolPages - usedPages < poolPages * URGENT_SHARE;
@@ -95,12 +108,14 @@ export class CheckpointJobQueue {
         base: this.base,
         startedMs,
         step: this.progress(id),
+        ...(hasDisks && { beforePages: () => disks.reads.promise, disks: () => disks.pointers.promise }),
       });
       this.base = taken.base;
       event = { kind: 'done', id, info: taken.info };
     } catch (error) {
       event = { kind: 'failed', id, failure: failureOf(error) };
     }
+    this.disks.forget(id);
     const reply: CheckpointReply = { kind: 'thaw', slot: stopped.slot };
     vcpu.postMessage(reply);
     ringVcpu();

@@ -7,6 +7,7 @@
  *
  * The vcpu and the checkpoint worker share a MessagePort; the kernel hears the checkpoint worker by its worker's messages.
  */
+import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import type { Stopped } from '#engine/checkpoint/stopped.ts';
 import type { CheckpointInfo } from '#engine/checkpoint/info.ts';
 import { CairnError, CheckpointError } from '#engine/errors/errors.ts';
@@ -22,6 +23,8 @@ export interface CheckpointOrder {
   readonly takenAt: string;
   /** The folder of ID.ckpt files. */
   readonly folder: string;
+  /** The VM has disks that the checkpoint holds: its pointers to them come by CheckpointCommand once they are durable. */
+  readonly hasDisks: boolean;
   readonly trigger?: string;
   readonly mode?: string;
   readonly poweredOnMs?: number;
@@ -43,6 +46,8 @@ export interface Failure {
 /** vcpu → checkpoint worker. */
 export type CheckpointJob =
   | { readonly kind: 'take'; readonly order: CheckpointOrder; readonly stopped: Stopped; readonly startedMs: number }
+  /** Step 822: every read that was pending at the stop of this checkpoint has ended. Comes after its 'take'. */
+  | { readonly kind: 'reads-ended'; readonly id: string }
   /** The stopped part failed: the kernel is to be told. */
   | { readonly kind: 'refused'; readonly id: string; readonly failure: Failure }
   /** The machine was filled from this checkpoint: later ones may point to it. */
@@ -64,8 +69,11 @@ export type CheckpointEvent =
 
 /** kernel → checkpoint worker. */
 export type CheckpointCommand =
-  /** No more will come; end when what is under way is done. */
+  /** No more will come, and every disk operation has ended; end when what is under way is done. */
   | { readonly kind: 'finish' }
+  /** Step 832: the layers pointed to are durable; or they can't be, and the checkpoint fails. */
+  | { readonly kind: 'disks'; readonly id: string; readonly pointers: readonly DiskPointer[] }
+  | { readonly kind: 'no-disks'; readonly id: string; readonly failure: Failure }
   /** While a world runs, checkpoints of its folder are eliminated here, between two takes, for one that is being written may point to any of them. */
   | { readonly kind: 'eliminate'; readonly ticket: string; readonly folder: string; readonly ids: readonly string[] };
 

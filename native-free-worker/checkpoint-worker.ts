@@ -21,8 +21,9 @@ const queue = new CheckpointJobQueue({
 vcpu.on('message', (job: CheckpointJob) => queue.add(job));
 kernel.on('message', (command: CheckpointCommand) => {
   if (command.kind === 'eliminate') return queue.eliminate(command);
+  if (command.kind !== 'finish') return queue.settleDisks(command);
   for (let late; (late = receiveMessageOnPort(vcpu)) !== undefined;) queue.add((late as { message: CheckpointJob }).message);
-  void queue.idle().then(() => {
+  void queue.finish().then(() => {
     vcpu.close();
     kernel.close();
   });

@@ -1,25 +1,28 @@
 /** What the kernel and a world's disk worker say to each other, by the worker's messages; after each the kernel rings the disk doorbell. Operations take the rings (drive-protocol.ts). */
 import type { DiskFormat } from '#engine/disk/block.ts';
-import type { CowOptions } from '#engine/disk/chain.ts';
-import type { BackingPolicy } from '#engine/disk/paths.ts';
+import type { DiskMode, LayerId } from '#engine/disk/graph/descriptor.ts';
+import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import type { Failure } from './checkpoint-protocol.ts';
 
 /** What a flush of the guest's means: `writethrough`: every write is flushed before it ends; `unsafe`: nothing is flushed before the world ends. */
 export type CachePolicy = 'writeback' | 'writethrough' | 'unsafe';
 
-/** A virtual disk of a world, and the top file of its chain. */
+/** The files of a virtual disk. */
+export type DiskSource =
+  /** One image, as it lies, for reading only: it is no part of checkpoints. */
+  | { readonly kind: 'image'; readonly path: string; readonly format: DiskFormat }
+  /** The descriptor and the layers in `folder` (docs/formats/disk-graph.md), named as the disk. `startAt`: a state to branch from, which becomes the top when it is adopted. */
+  | { readonly kind: 'graph'; readonly folder: string; readonly startAt: LayerId | undefined };
+
+/** A virtual disk of a world. */
 export interface DiskSpec {
-  /** Unique in the machine. */
+  /** Unique in the machine: `disk0`… */
   readonly name: string;
-  readonly path: string;
-  readonly format: DiskFormat;
-  readonly writable: boolean;
+  readonly source: DiskSource;
   readonly interface: 'virtio' | 'ide' | 'scsi';
   readonly media: 'disk' | 'cdrom';
   readonly cache: CachePolicy;
   readonly serial: string;
-  /** Which backing files may be followed. */
-  readonly allow: BackingPolicy;
 }
 
 /** What the machine must know of a disk before it starts. */
@@ -27,20 +30,49 @@ export interface OpenedDisk extends Pick<DiskSpec, 'name' | 'interface' | 'media
   readonly sizeBytes: number;
   readonly readOnly: boolean;
   readonly clusterBytes: number;
+  /** Checkpoints hold it: step 810 switches it. */
+  readonly inCheckpoints: boolean;
 }
 
 /** workerData of the disk worker. */
 export interface DiskWorkerData {
   readonly memory: SharedArrayBuffer;
+  /** A guest writes to the disks. */
+  readonly running: boolean;
   readonly disks: readonly DiskSpec[];
+}
+
+/** What must be kept of one disk besides its top. */
+export interface DiskNeeds {
+  readonly disk: string;
+  /** States that checkpoints point to. */
+  readonly pointed: readonly LayerId[];
+  /** States that linked clones lie on. */
+  readonly pinned: readonly LayerId[];
 }
 
 /** Requests by their kind: what is asked for. Each is answered once. */
 export interface DiskRequests {
-  /** Step 802: a new COW file over the top of a disk. The number that answers is what DriveChannel.switchTop() takes. */
-  'prepare-cow': { readonly disk: number; readonly path: string; readonly options: CowOptions };
-  /** The stop was refused: the file of 802 is closed; who asked removes it. */
-  'drop-cow': { readonly disk: number; readonly layer: number };
+  /** Step 802, for every disk that checkpoints hold. Answers where the checkpoint will point to. */
+  prepare: { readonly mode: DiskMode | undefined };
+  /** Step 810, where no guest runs. */
+  switch: Record<never, never>;
+  /** 830 and 832: answered once all operations from before the switch have ended and the old tops are durable. */
+  seal: Record<never, never>;
+  /** The checkpoint is complete, or there will be none: what it needs of the disks follows from the needs again. */
+  'let-go': Record<never, never>;
+  /** What is needed from now on. The collector removes, merges and puts aside the rest between the guest's operations. */
+  needs: { readonly disks: readonly DiskNeeds[]; readonly mode: DiskMode };
+  /** Answered when the collector has nothing left that it can do. */
+  collected: Record<never, never>;
+  /** `hold`: nothing changes the files' places, for another world branches from them; false takes that back. */
+  hold: { readonly hold: boolean };
+  /** The branches become the tops. */
+  adopt: Record<never, never>;
+  /** Another world has the disks: everything is closed as it is. */
+  release: Record<never, never>;
+  /** Steps 906 and 908, for a VM that is off: the disks go on from these states. */
+  revert: { readonly disks: readonly DiskPointer[] };
   /** The world has ended: what is in the ring is executed, all layers are flushed and closed, and the worker ends after its answer. */
   finish: Record<never, never>;
 }
@@ -49,11 +81,17 @@ export type DiskRequest<K extends DiskRequestKind = DiskRequestKind> = {
   [P in K]: { readonly id: number; readonly kind: P } & DiskRequests[P];
 }[K];
 /** What the answer to each carries. */
-export interface DiskAnswers {
-  /** The layer's number. */
-  'prepare-cow': number;
-  'drop-cow': undefined;
-  finish: undefined;
+export interface DiskAnswers extends Record<Exclude<DiskRequestKind, 'prepare'>, undefined> {
+  prepare: readonly DiskPointer[];
+}
+
+/** What the collector does, for the user. */
+export interface DiskProgress {
+  readonly disk: string;
+  /** A step of engine/disk/graph/plan.ts. */
+  readonly step: string;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
 }
 
 export type DiskMessage =
@@ -63,5 +101,6 @@ export type DiskMessage =
   | { readonly kind: 'refused'; readonly failure: Failure }
   | { readonly kind: 'answer'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly failure: Failure }
+  | { readonly kind: 'progress'; readonly progress: DiskProgress }
   /** One sentence for the user. */
   | { readonly kind: 'notice'; readonly text: string };

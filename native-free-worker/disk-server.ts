@@ -1,6 +1,6 @@
 /** Executes the operations of a world's disks, one after the other, on the thread that calls it. A host whose storage fails never loses one: it is held and tried again. */
 import type { QueuedOperation } from '#engine/disk/queue.ts';
-import { DiskFormatError, InvariantError, StorageError } from '#engine/errors/errors.ts';
+import { CairnError, DiskFormatError, InvariantError, StorageError } from '#engine/errors/errors.ts';
 import type { Doorbell } from './doorbell.ts';
 import {
   DISK_GIVE_UP,
@@ -15,6 +15,7 @@ import {
   type RingOperation,
 } from './drive-protocol.ts';
 import type { Message, RingReader, RingWriter } from './ring.ts';
+import { GraphBacking } from './graph-backing.ts';
 import type { ServedDisk } from './served-disk.ts';
 
 const NO_BYTES = new Uint8Array();
@@ -33,15 +34,26 @@ export interface DiskServerParts {
 
 export class DiskServer {
   readonly disks: readonly ServedDisk[];
+  /** The files of those that checkpoints hold. */
+  readonly graphs: readonly GraphBacking[];
   private readonly parts: DiskServerParts;
   /** Completions that the ring had no space for. */
   private readonly waiting: Message[] = [];
   private readonly noticed = new Set<string>();
+  /** Why the host's storage refused an operation that is held. */
+  trouble: StorageError | undefined;
   private turn = 0;
+  private released = false;
 
   constructor(parts: DiskServerParts) {
     this.parts = parts;
     this.disks = parts.disks;
+    this.graphs = parts.disks.map(({ backing }) => backing).filter(backing => backing instanceof GraphBacking);
+  }
+
+  /** Whether an operation from before the last switch of some disk has not ended. */
+  get isSettling(): boolean {
+    return this.disks.some(disk => disk.isSettling);
   }
 
   /** Operations that could be executed at once. */
@@ -74,12 +86,12 @@ export class DiskServer {
     runDry();
     for (const disk of this.disks) {
       const lost = disk.queue.takeHeld().length;
-      if (lost > 0) this.parts.notice(`${disk.spec.path}: ${lost} operations of the guest that the host's disk refused are lost.`);
+      if (lost > 0) this.parts.notice(`${disk.spec.name}: ${lost} operations of the guest that the host's disk refused are lost.`);
     }
     runDry();
-    for (const disk of this.disks) {
+    for (const { backing } of this.released ? [] : this.disks) {
       try {
-        disk.close();
+        backing.close();
       } catch (error) {
         if (!(error instanceof StorageError || error instanceof DiskFormatError)) throw error;
         this.parts.notice(`${error.message} What the guest wrote after its last flush may be lost.`);
@@ -87,7 +99,27 @@ export class DiskServer {
     }
   }
 
-  /** Takes what was submitted so far. */
+  /** The files are another world's from now on. */
+  release(): void {
+    this.released = true;
+    for (const { backing } of this.disks) backing[Symbol.dispose]();
+  }
+
+  /** A piece of a collector's work, if there is any. */
+  collect(): boolean {
+    if (this.released) return false;
+    for (const graph of this.graphs) {
+      try {
+        if (graph.collect() === 'more') return true;
+      } catch (error) {
+        if (!(error instanceof CairnError) || error instanceof InvariantError) throw error;
+        this.noticeOnce(`${error.message} The files of ${graph.name} are not tidied up before that; nothing is lost.`);
+      }
+    }
+    return false;
+  }
+
+  /** Takes what was submitted. */
   receive(): void {
     const { submitted, vcpuBell } = this.parts;
     for (let message = submitted.read(); message !== undefined; message = submitted.read()) {
@@ -100,11 +132,12 @@ export class DiskServer {
 
   private obey(order: Message): void {
     if (order.kind === DISK_RETRY) {
+      this.trouble = undefined;
       for (const { queue } of this.disks) queue.retry();
       return;
     }
-    const { disk, layer } = decodeOrder(order);
-    if (order.kind === DISK_MARKER) this.disk(disk).switchTo(layer);
+    const disk = decodeOrder(order);
+    if (order.kind === DISK_MARKER) this.disk(disk).switchTop();
     else if (order.kind === DISK_GIVE_UP)
       for (const { operation } of this.disk(disk).queue.takeHeld()) this.complete(DONE_ERROR, operation.id);
     else throw new InvariantError(`unknown order ${order.kind} to the disk worker`);
@@ -119,6 +152,7 @@ export class DiskServer {
     } catch (error) {
       if (error instanceof StorageError) {
         disk.queue.held(queued);
+        this.trouble = error;
         this.complete(DONE_HELD, id, new TextEncoder().encode(error.message));
       } else if (error instanceof DiskFormatError) {
         disk.queue.ended(queued);

@@ -1,46 +1,37 @@
 /**
- * The synchronous loop of a disk worker: look at the kernel's requests → execute one operation of the guest's → one piece of a job → sleep on the
- * doorbell when there is nothing. Jobs (commit, copy: work beside the guest's operations) get what the guest leaves, and an eighth when it leaves nothing.
+ * The synchronous loop of a disk worker: look at the kernel's requests → execute one operation of the guest's → one piece of other work → sleep on the
+ * doorbell when there is nothing. Collectors (merging, committing, copying) get what the guest leaves, and an eighth when it leaves nothing.
  */
-import { createCowDisk } from '#engine/disk/chain.ts';
-import type { DiskHost } from '#engine/disk/open.ts';
-import { Qcow2Image } from '#engine/disk/qcow2/image.ts';
 import { failureOf } from './checkpoint-protocol.ts';
 import type { DiskMessage, DiskRequest, DiskRequestKind } from './disk-protocol.ts';
+import { diskHandlers, Waiting, type DiskHandlers } from './disk-requests.ts';
 import type { DiskServer } from './disk-server.ts';
 import type { Doorbell } from './doorbell.ts';
 
-/** Operations of a busy guest between two pieces of a job. */
+/** Operations of a busy guest between two pieces of other work. */
 const OPERATIONS_PER_PIECE = 8;
-
-/** Its request is answered with `result` once step() says that there is no more, or throws. Disposed then, and when the world ends before. */
-export interface DiskJob extends Disposable {
-  /** One piece, of a few milliseconds at most. True when there is more. */
-  step(): boolean;
-  readonly result: unknown;
-}
+/** Pieces between two reports of progress. */
+const PIECES_PER_REPORT = 16;
 
 export interface DiskWorkerParts {
   readonly server: DiskServer;
-  readonly host: DiskHost;
   readonly bell: Doorbell;
   receive(): DiskRequest | undefined;
   send(message: DiskMessage): void;
 }
 
-interface RunningJob {
-  readonly id: number;
-  readonly job: DiskJob;
-}
-
 export class DiskWorkerLoop {
   private readonly parts: DiskWorkerParts;
-  private readonly jobs: RunningJob[] = [];
+  private readonly handlers: DiskHandlers;
+  /** Requests that are answered later. */
+  private waiting: { readonly id: number; readonly waiting: Waiting }[] = [];
   private sincePiece = 0;
+  private pieces = 0;
   private finished = false;
 
   constructor(parts: DiskWorkerParts) {
     this.parts = parts;
+    this.handlers = diskHandlers(parts.server);
   }
 
   /** Returns when the kernel has asked it to finish. */
@@ -61,69 +52,53 @@ export class DiskWorkerLoop {
       return true;
     }
     const served = server.step();
-    if (this.jobs.length === 0) return served;
-    if (!served || ++this.sincePiece >= OPERATIONS_PER_PIECE) this.piece();
-    return true;
+    this.answerWaiting();
+    if (served && ++this.sincePiece < OPERATIONS_PER_PIECE) return true;
+    this.sincePiece = 0;
+    return this.piece() || served;
   }
 
   private take(request: DiskRequest): void {
-    this.parts.server.receive(); // a marker that was submitted before it has made another layer the top
-    this.answer(request.id, () => {
-      const result = this.handlers[request.kind](request as never);
-      if (!isJob(result)) this.parts.send({ kind: 'answer', id: request.id, result });
-      else this.jobs.push({ id: request.id, job: result });
+    const { id, kind } = request;
+    // What the vcpu sent before it asked the kernel comes before what the kernel asks.
+    this.parts.server.receive();
+    this.attempt(id, () => {
+      const result = this.handlers[kind as DiskRequestKind](request as never);
+      if (result instanceof Waiting) this.waiting.push({ id, waiting: result });
+      else this.parts.send({ kind: 'answer', id, result });
+      if (kind === 'finish') this.finished = true;
     });
+    this.answerWaiting();
   }
 
-  /** What each request does: its answer at once, or a job. */
-  private readonly handlers: { readonly [K in DiskRequestKind]: (request: DiskRequest<K>) => unknown } = {
-    'prepare-cow': ({ id, disk, path, options }) => {
-      const served = this.parts.server.disk(disk);
-      served.prepare(id, createCowDisk(this.parts.host, path, served.top, options));
-      return id;
-    },
-    'drop-cow': ({ disk, layer }) => {
-      const dropped = this.parts.server.disk(disk).takePrepared(layer);
-      if (dropped instanceof Qcow2Image) dropped.attachParent(undefined); // the parent is still the guest's
-      dropped[Symbol.dispose]();
-    },
-    finish: () => {
-      for (const { job } of this.jobs.splice(0)) job[Symbol.dispose]();
-      this.finished = true;
-      this.parts.server.finish();
-    },
-  };
-
-  private piece(): void {
-    this.sincePiece = 0;
-    const running = this.jobs[0]!;
-    const { id, job } = running;
-    this.answer(id, () => {
-      if (job.step()) {
-        this.jobs.push(this.jobs.shift()!); // each in turn
-        return;
-      }
-      this.parts.send({ kind: 'answer', id, result: job.result });
-      this.end(running);
-    });
+  private answerWaiting(): void {
+    if (this.waiting.length === 0) return;
+    this.waiting = this.waiting.filter(({ id, waiting }) =>
+      this.attempt(id, () => {
+        if (!waiting.isOver()) return true;
+        this.parts.send({ kind: 'answer', id, result: undefined });
+        return false;
+      }),
+    );
   }
 
-  private end(running: RunningJob): void {
-    const index = this.jobs.indexOf(running);
-    if (index < 0) return;
-    this.jobs.splice(index, 1);
-    running.job[Symbol.dispose]();
-  }
-
-  /** A request that fails is answered; the worker goes on. */
-  private answer(id: number, work: () => void): void {
+  /** A request that fails is answered; the worker goes on. Undefined then. */
+  private attempt<T>(id: number, work: () => T): T | undefined {
     try {
-      work();
+      return work();
     } catch (error) {
-      for (const running of this.jobs.filter(job => job.id === id)) this.end(running);
       this.parts.send({ kind: 'failed', id, failure: failureOf(error) });
+      return undefined;
     }
   }
-}
 
-const isJob = (result: unknown): result is DiskJob => typeof result === 'object' && result !== null && 'step' in result;
+  /** One piece of one collector's work. */
+  private piece(): boolean {
+    const { server, send } = this.parts;
+    const worked = server.collect();
+    if (!worked) return false;
+    if (this.pieces++ % PIECES_PER_REPORT === 0)
+      for (const { progress } of server.graphs) if (progress !== undefined) send({ kind: 'progress', progress });
+    return true;
+  }
+}

@@ -1,19 +1,22 @@
-/** Entry of a world's disk worker: owns the open files of all chains and executes the guest's disk operations. */
+/** Entry of a world's disk worker: owns the open files of all disks and executes the guest's operations on them. Also for a VM that is off, without a guest. */
+import { randomBytes } from 'node:crypto';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { openDisk, type DiskHost } from '#engine/disk/open.ts';
+import type { GraphHost } from '#engine/disk/graph/disk-folder.ts';
 import { failureOf } from './checkpoint-protocol.ts';
 import type { DiskMessage, DiskRequest, DiskSpec, DiskWorkerData } from './disk-protocol.ts';
 import { DiskServer } from './disk-server.ts';
 import { DiskWorkerLoop } from './disk-worker-loop.ts';
+import { GraphBacking } from './graph-backing.ts';
+import { ImageBacking } from './image-backing.ts';
 import { nodeDecompressor } from './node-decompressor.ts';
 import { nodeFiles } from './node-files.ts';
 import { RingReader, RingWriter } from './ring.ts';
-import { ServedDisk } from './served-disk.ts';
+import { ServedDisk, type DiskBacking } from './served-disk.ts';
 import { diskDoneRing, diskDoorbell, diskSubmitRing, vcpuDoorbell } from './world-block.ts';
 
-const { memory, disks: specs } = workerData as DiskWorkerData;
+const { memory, running, disks: specs } = workerData as DiskWorkerData;
 const kernel = parentPort!;
-const host: DiskHost = { files: nodeFiles, codec: nodeDecompressor };
+const host: GraphHost = { files: nodeFiles, codec: nodeDecompressor, newLayerId: () => randomBytes(16).toString('hex') };
 const send = (message: DiskMessage) => kernel.postMessage(message);
 
 const disks = openAll(specs);
@@ -29,7 +32,6 @@ if (disks !== undefined) {
   send({ kind: 'opened', disks: disks.map(disk => disk.describe()) });
   new DiskWorkerLoop({
     server,
-    host,
     bell: diskDoorbell(memory),
     receive: () => (receiveMessageOnPort(kernel) as { message: DiskRequest } | undefined)?.message,
     send,
@@ -40,14 +42,16 @@ if (disks !== undefined) {
 function openAll(specs: readonly DiskSpec[]): ServedDisk[] | undefined {
   const opened: ServedDisk[] = [];
   try {
-    for (const spec of specs) {
-      const { path, format, writable, allow } = spec;
-      opened.push(new ServedDisk(spec, openDisk(host, path, { format, writable, allow })));
-    }
+    for (const spec of specs) opened.push(new ServedDisk(spec, openBacking(spec)));
     return opened;
   } catch (error) {
-    for (const disk of opened) disk.top[Symbol.dispose]();
+    for (const { backing } of opened) backing[Symbol.dispose]();
     send({ kind: 'refused', failure: failureOf(error) });
     return undefined;
   }
+}
+
+function openBacking({ name, source }: DiskSpec): DiskBacking {
+  if (source.kind === 'image') return new ImageBacking(host, source);
+  return new GraphBacking(host, source.folder, name, { startAt: source.startAt, running });
 }

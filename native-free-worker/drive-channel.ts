@@ -11,7 +11,6 @@ import type { Timer, Timers } from '#engine/devices/device.ts';
 import { hasReadThenWrite } from '#engine/disk/queue.ts';
 import { InvariantError } from '#engine/errors/errors.ts';
 import type { AttachedDrive } from '#engine/machine/machine.ts';
-import type { Ppn } from '#engine/memory/mmm.ts';
 import type { OpenedDisk } from './disk-protocol.ts';
 import type { Doorbell } from './doorbell.ts';
 import {
@@ -99,6 +98,8 @@ export class DriveChannel {
   private readonly waiters = new Set<Waiter>();
   private readonly generations: number[];
   private pinnedPages = 0;
+  /** Operations from before the last step 810 have smaller ids. */
+  private switchedAt = 0;
 
   constructor(parts: ChannelParts) {
     this.parts = parts;
@@ -165,18 +166,23 @@ export class DriveChannel {
   }
 
   /**
-   * False while a submission waits for free pages: its DMA has no addresses yet, and a checkpoint's original pages would miss what it reads.
-   * Such a VM must not be stopped (804) yet.
+   * Whether the VM may be stopped for a checkpoint (804) now. Not while a submission waits for free pages: its DMA has no addresses yet, and the original pages
+   * would miss what it reads. Nor while an operation from before the last stop is pending: its bytes would have to reach the pages of two checkpoints and the VM's.
    */
-  get settled(): boolean {
-    return this.unresolved.length === 0;
+  get canStop(): boolean {
+    return this.unresolved.length === 0 && this.pendingOperations().every(({ id }) => id >= this.switchedAt);
   }
 
-  /** Step 810: what is submitted from now on goes to the COW disk that the disk worker prepared as `layer`. Returns the disk's new generation. */
-  switchTop(disk: number, layer: number): number {
-    if (this.unresolved.some(request => request.disk === disk)) throw new InvariantError('a disk is switched while an operation waits');
-    this.send(encodeOrder(DISK_MARKER, disk, layer));
-    return ++this.generations[disk]!;
+  /** Step 810: what is submitted from now on goes to the COW disks that the disk worker has prepared. */
+  switchTops(): void {
+    if (!this.canStop) throw new InvariantError('the disks are switched while an operation waits');
+    this.switchedAt = this.nextId;
+    for (const [disk, { inCheckpoints }] of this.parts.disks.entries()) {
+      if (!inCheckpoints) continue;
+      this.generations[disk]!++;
+      this.outgoing.push(encodeOrder(DISK_MARKER, disk));
+    }
+    this.pump();
   }
 
   /** Step 812: waits, with the VM stopped, until nothing is pending. False when that cannot be: the host's storage failed, or there are no free pages. */
@@ -189,13 +195,6 @@ export class DriveChannel {
     const wanted = this.pendingOperations().filter(({ kind }) => kinds === 'all' || (kind === 'read') === (kinds === 'reads'));
     if (wanted.length === 0) callback();
     else this.waiters.add({ ids: new Set(wanted.map(({ id }) => id)), callback });
-  }
-
-  /** Machine pages that the disk worker may be reading or writing: nobody may free them. */
-  pinnedPpns(): Set<Ppn> {
-    const pinned = new Set<Ppn>();
-    for (const { pages } of this.pendingOperations()) for (const { ppn } of pages) if (ppn !== undefined) pinned.add(ppn);
-    return pinned;
   }
 
   // --- submission -----------------------------------------------------------------------------------------------------
@@ -335,6 +334,7 @@ export class DriveChannel {
   private end(request: SubmittedRequest, result: DriveResult): void {
     request.result = result;
     request.state = 'ended';
+    this.pages?.release(request.pages);
     this.pinnedPages -= request.pages.length;
     this.ended.push(request);
     for (const waiter of this.waiters) {

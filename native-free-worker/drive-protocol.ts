@@ -2,7 +2,7 @@
  * What the vcpu thread and the disk worker say to each other: messages of two rings in shared memory (world-block.ts). Little-endian.
  *
  *   operation   { f64 id, f64 offset, f64 length, u16 disk, u16 flags, u32 generation } then segments { u32 address, u32 length }… or the bytes to write
- *   marker      { u16 disk, u16 0, u32 layer }
+ *   marker      { u16 disk }
  *   done        { f64 id } then the bytes of a read that named no segments, or in words why it is held
  *
  * A segment lies in the world's shared memory. The segments of an operation add up to its length; a read without any answers its bytes in the message.
@@ -13,7 +13,7 @@ import type { Message } from './ring.ts';
 
 /** vcpu → disk worker: operations, by kind, then orders. */
 const KINDS: readonly OperationKind[] = ['read', 'write', 'write-zeroes', 'discard', 'flush'];
-/** Step 810: what follows goes to the layer that was prepared under this number. */
+/** Step 810: what follows goes to the COW disk that 802 made. */
 export const DISK_MARKER = 16;
 /** Operations that the host's storage failed are tried again. */
 export const DISK_RETRY = 17;
@@ -102,17 +102,13 @@ export function decodeOperation({ kind, payload }: Message): RingOperation | und
 }
 
 /** DISK_MARKER and DISK_GIVE_UP. */
-export function encodeOrder(kind: number, disk: number, layer = 0): Message {
-  const payload = new Uint8Array(8);
-  const view = viewOf(payload);
-  view.setUint16(0, disk, true);
-  view.setUint32(4, layer, true);
+export function encodeOrder(kind: number, disk: number): Message {
+  const payload = new Uint8Array(2);
+  viewOf(payload).setUint16(0, disk, true);
   return { kind, payload };
 }
-export function decodeOrder({ payload }: Message): { disk: number; layer: number } {
-  const view = viewOf(payload);
-  return { disk: view.getUint16(0, true), layer: view.getUint32(4, true) };
-}
+/** The disk. */
+export const decodeOrder = ({ payload }: Message): number => viewOf(payload).getUint16(0, true);
 
 export interface Completion {
   /** DONE_*. */

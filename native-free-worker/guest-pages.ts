@@ -5,7 +5,7 @@ import type { CoreExports } from '#engine/cpu/core-exports.ts';
 import type { Gppn, Ppn } from '#engine/memory/mmm.ts';
 import type { Segment } from './drive-protocol.ts';
 
-export type PageExports = Pick<CoreExports, 'pageForRead' | 'pageForWrite' | 'freePages' | 'dropCode'>;
+export type PageExports = Pick<CoreExports, 'pageForRead' | 'pageForWrite' | 'freePages' | 'dropCode' | 'pinPage' | 'unpinPage'>;
 
 /** A part of a request within one guest page. */
 export interface PagePart {
@@ -33,7 +33,7 @@ export class GuestPages {
     return this.core.freePages();
   }
 
-  /** Step 816: what the disk reads into is made the live map's own first, so that no checkpoint's original changes. Takes at most one free page for each part. */
+  /** The pages are pinned until release(). Step 816: what the disk reads into is made the live map's own first, so that no checkpoint's original changes. Takes at most one free page for each part. */
   resolve(ranges: readonly GuestRange[], into: boolean): PagePart[] {
     const parts: PagePart[] = [];
     let at = 0;
@@ -56,11 +56,17 @@ export class GuestPages {
 
   /** Points them at the pages that the live map has now. */
   renew(parts: readonly PagePart[]): void {
+    this.release(parts);
     for (const part of parts) {
       const { ppn, address } = this.page(part.gppn, part.address % PAGE_SIZE, true);
       part.ppn = ppn;
       part.address = address;
     }
+  }
+
+  /** Nobody reads or writes them any more: who frees one frees it. */
+  release(parts: readonly PagePart[]): void {
+    for (const { ppn } of parts) if (ppn) this.core.unpinPage(ppn);
   }
 
   /** The pages have other contents now: what was decoded from them meanwhile is not theirs. */
@@ -71,7 +77,9 @@ export class GuestPages {
   private page(gppn: Gppn, inPage: number, into: boolean): Pick<PagePart, 'gppn' | 'ppn' | 'address'> {
     const host = (into ? this.core.pageForWrite(gppn) : this.core.pageForRead(gppn)) >>> 0;
     if (host === 0) return { gppn, ppn: undefined, address: (into ? DISK_VOID_PAGE : DISK_ONES_PAGE) + inPage };
-    return { gppn, ppn: (host - POOL_BASE) / PAGE_SIZE, address: host + inPage };
+    const ppn = (host - POOL_BASE) / PAGE_SIZE;
+    if (ppn !== 0) this.core.pinPage(ppn); // the zero page is nobody's
+    return { gppn, ppn, address: host + inPage };
   }
 }
 

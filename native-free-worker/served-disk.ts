@@ -5,52 +5,48 @@ import { InvariantError } from '#engine/errors/errors.ts';
 import type { DiskSpec, OpenedDisk } from './disk-protocol.ts';
 import type { RingOperation } from './drive-protocol.ts';
 
+/** The files behind a disk. */
+export interface DiskBacking extends Disposable {
+  /** What is read and written now. */
+  readonly top: Layer;
+  readonly inCheckpoints: boolean;
+  /** Step 810. Answers the old top, to which what was begun before may still be written. */
+  switchTop(): Layer;
+  /** A flush of the guest's: also of what it wrote before the last switch. */
+  flush(): void;
+  /** Durable and closed. */
+  close(): void;
+}
+
 export class ServedDisk {
   readonly spec: DiskSpec;
+  readonly backing: DiskBacking;
   readonly queue: DiskQueue<RingOperation>;
-  /** By generation. */
-  private readonly layers: Layer[];
-  /** Step 802: COW disks over the top that no marker has made the top yet. */
-  private readonly prepared = new Map<number, Layer>();
+  /** The top of the generation before, while operations may still go to it. */
+  private before: Layer | undefined;
 
-  constructor(spec: DiskSpec, top: Layer) {
+  constructor(spec: DiskSpec, backing: DiskBacking) {
     this.spec = spec;
-    this.layers = [top];
-    this.queue = new DiskQueue(top.clusterBytes);
-  }
-
-  get top(): Layer {
-    return this.layers.at(-1)!;
+    this.backing = backing;
+    this.queue = new DiskQueue(backing.top.clusterBytes);
   }
 
   describe(): OpenedDisk {
     const { name, interface: bus, media, serial } = this.spec;
-    const { sizeBytes, clusterBytes, writable } = this.top;
-    return { name, interface: bus, media, serial, sizeBytes, clusterBytes, readOnly: !writable };
+    const { inCheckpoints, top } = this.backing;
+    const { sizeBytes, clusterBytes } = top;
+    return { name, interface: bus, media, serial, sizeBytes, clusterBytes, readOnly: !top.writable, inCheckpoints };
   }
 
-  layerOf(generation: number): Layer {
-    const layer = this.layers[generation];
-    if (layer === undefined) throw new InvariantError(`${this.spec.name} has no generation ${generation}`);
-    return layer;
+  /** Step 810: operations that come from now on go to the COW disk that 802 made. */
+  switchTop(): void {
+    this.before = this.backing.switchTop();
+    this.queue.marker(this.backing.top.clusterBytes);
   }
 
-  prepare(number: number, layer: Layer): void {
-    this.prepared.set(number, layer);
-  }
-
-  takePrepared(number: number): Layer {
-    const layer = this.prepared.get(number);
-    if (layer === undefined) throw new InvariantError(`${this.spec.name} has no prepared layer ${number}`);
-    this.prepared.delete(number);
-    return layer;
-  }
-
-  /** Step 810: operations that come from now on go to the layer prepared as `number`. */
-  switchTo(number: number): void {
-    const layer = this.takePrepared(number);
-    this.layers.push(layer);
-    this.queue.marker(layer.clusterBytes);
+  /** Whether an operation from before the last switch has not ended (822, 830). */
+  get isSettling(): boolean {
+    return this.queue.generation > 0 && this.queue.uses(this.queue.generation - 1);
   }
 
   /** Returns the bytes of a read that names no segments. Throws as Layer does. */
@@ -58,7 +54,7 @@ export class ServedDisk {
     const layer = this.layerOf(generation);
     const { kind, offset, length } = operation;
     let answer: Uint8Array | undefined;
-    if (kind === 'flush') this.flush(generation);
+    if (kind === 'flush') this.flush();
     else if (kind === 'read') answer = read(layer, operation, memory);
     else if (kind === 'write') write(layer, operation, memory);
     else if (kind === 'write-zeroes') layer.writeZeroes(offset, length, operation.unmap);
@@ -67,23 +63,14 @@ export class ServedDisk {
     return answer;
   }
 
-  /** At the end of the world: a second flush also writes which clusters the first one freed. */
-  close(): void {
-    try {
-      for (const layer of this.layers) {
-        if (!layer.writable) continue;
-        layer.flush();
-        layer.flush();
-      }
-    } finally {
-      this.top[Symbol.dispose]();
-    }
+  private layerOf(generation: number): Layer {
+    if (generation === this.queue.generation) return this.backing.top;
+    if (generation === this.queue.generation - 1 && this.before !== undefined) return this.before;
+    throw new InvariantError(`${this.spec.name} has no generation ${generation} any more`);
   }
 
-  /** What was written before a marker and after it is flushed in that order: the top says nothing without what is below it. */
-  private flush(generation: number): void {
-    if (this.spec.cache === 'unsafe') return;
-    for (const layer of this.layers.slice(0, generation + 1)) if (layer.writable) layer.flush();
+  private flush(): void {
+    if (this.spec.cache !== 'unsafe') this.backing.flush();
   }
 }
 

@@ -7,7 +7,9 @@ import type { Machine } from '#engine/machine/machine.ts';
 import { PAGE_SIZE } from '#engine/memory/layout.ts';
 import { MMM_MAP_LIMIT } from '#engine/memory/mmm-block.ts';
 import { findEmptySlot } from '#engine/memory/mmm.ts';
+import { CheckpointError } from '#engine/errors/errors.ts';
 import { failureOf, type CheckpointJob, type CheckpointOrder, type CheckpointReply } from './checkpoint-protocol.ts';
+import type { DriveChannel } from './drive-channel.ts';
 import { hostClock } from './host-clock.ts';
 import type { VcpuCheckpoint } from './vcpu-loop.ts';
 
@@ -19,19 +21,26 @@ export type MemoryExports = Pick<
   'freeze' | 'thaw' | 'reclaim' | 'pageForRead' | 'installPage' | 'clearRam' | 'endEpoch' | 'resetDerived'
 >;
 
+/** The VM's disks on this thread (drive-channel.ts). */
+export type CheckpointDisks = Pick<DriveChannel, 'canStop' | 'trouble' | 'switchTops' | 'hasReadThenWrite' | 'waitForAll' | 'onceEnded'>;
+
 export class MachineCheckpoint implements VcpuCheckpoint {
   private readonly machine: Machine;
   private readonly core: MemoryExports;
   private readonly port: MessagePort;
   private readonly vm: StoppableVm;
+  private readonly disks: CheckpointDisks | undefined;
   private underWay = 0;
   private readonly thawed: number[] = [];
+  /** Ordered, and not stopped for yet. */
+  private readonly orders: { readonly order: CheckpointOrder; readonly startedMs: number }[] = [];
 
   /** `port` leads to the checkpoint worker; nobody else may listen on it. */
-  constructor(machine: Machine, core: MemoryExports, memory: SharedArrayBuffer, port: MessagePort) {
+  constructor(machine: Machine, core: MemoryExports, memory: SharedArrayBuffer, port: MessagePort, disks?: CheckpointDisks) {
     this.machine = machine;
     this.core = core;
     this.port = port;
+    this.disks = disks;
     this.vm = {
       freeze() {
         const slot = findEmptySlot(memory);
@@ -39,25 +48,43 @@ export class MachineCheckpoint implements VcpuCheckpoint {
       },
       thaw: slot => this.thaw(slot),
       saveDevices: () => machine.saveDevices(),
+      ...(disks && { disks }),
     };
   }
 
-  /** Steps 804-814. `order` is a CheckpointOrder. */
+  /** `order` is a CheckpointOrder. The stop comes at once, or with work() where disk operations are in the way. */
   take(order: unknown): void {
-    const checkpoint = order as CheckpointOrder;
-    const startedMs = hostClock.nowMs();
+    this.orders.push({ order: order as CheckpointOrder, startedMs: hostClock.nowMs() });
+    this.stopWherePossible();
+  }
+
+  private stopWherePossible(): void {
+    const next = this.orders[0];
+    if (next === undefined) return;
     try {
-      const stopped = whileStopped(this.vm, hostClock);
-      try {
-        this.send({ kind: 'take', order: checkpoint, stopped, startedMs });
-        this.underWay++;
-      } catch (error) {
-        this.thaw(stopped.slot);
-        throw error;
+      if (!(this.disks?.canStop ?? true)) {
+        const trouble = this.disks?.trouble;
+        if (trouble === undefined) return;
+        throw new CheckpointError('DISK_TROUBLE', `${trouble} No checkpoint can be taken before that.`, { step: 804 });
       }
+      this.stop(next.order, next.startedMs);
     } catch (error) {
-      this.send({ kind: 'refused', id: checkpoint.id, failure: failureOf(error) });
+      this.send({ kind: 'refused', id: next.order.id, failure: failureOf(error) });
     }
+    this.orders.shift();
+  }
+
+  /** Steps 804-814, and 822's word when it can be given. */
+  private stop(order: CheckpointOrder, startedMs: number): void {
+    const stopped = whileStopped(this.vm, hostClock);
+    try {
+      this.send({ kind: 'take', order, stopped, startedMs });
+      this.underWay++;
+    } catch (error) {
+      this.thaw(stopped.slot);
+      throw error;
+    }
+    this.disks?.onceEnded('reads', () => this.send({ kind: 'reads-ended', id: order.id }));
   }
 
   /** Tells the checkpoint worker which file this machine was filled from. */
@@ -66,6 +93,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   }
 
   work(): boolean {
+    this.stopWherePossible();
     while (this.underWay > 0) {
       const received = receiveMessageOnPort(this.port) as { message: CheckpointReply } | undefined;
       if (received === undefined) break;

@@ -15,7 +15,7 @@ runWorld(memory.buffer, run, outbox => {
   const disks = opened.length === 0 ? undefined : openChannel(memory.buffer, opened, run.pacing);
   const machine = new Pc(core, memory, { ...options, drives: disks?.attached ?? [], balloon: false }, outbox);
   disks?.connect(machine);
-  const checkpoint = new MachineCheckpoint(machine, machine.core, memory.buffer, checkpoints);
+  const checkpoint = new MachineCheckpoint(machine, machine.core, memory.buffer, checkpoints, disks);
   if (restore) {
     const store = new CheckpointStore(nodeFiles, restore.folder);
     const { epoch } = restoreCheckpoint(store, restore.path, restorableVm(machine, machine.core, memory.buffer), nodeCodec);

@@ -8,6 +8,7 @@ import {
   DISK_SUBMIT_RING_SIZE,
   EVENT_RING,
   EVENT_RING_SIZE,
+  STATICS_BASE,
   WORLD_BLOCK,
 } from '#engine/memory/layout.ts';
 import { Doorbell } from './doorbell.ts';
@@ -27,3 +28,6 @@ export const actionRing = (buffer: SharedArrayBuffer): RingPlace => ({ buffer, o
 export const eventRing = (buffer: SharedArrayBuffer): RingPlace => ({ buffer, offset: EVENT_RING, size: EVENT_RING_SIZE });
 export const diskSubmitRing = (buffer: SharedArrayBuffer): RingPlace => ({ buffer, offset: DISK_SUBMIT_RING, size: DISK_SUBMIT_RING_SIZE });
 export const diskDoneRing = (buffer: SharedArrayBuffer): RingPlace => ({ buffer, offset: DISK_DONE_RING, size: DISK_DONE_RING_SIZE });
+
+/** A world's memory without a machine: the disks of a VM that is off need no more. */
+export const offlineMemory = (): SharedArrayBuffer => new SharedArrayBuffer(STATICS_BASE);

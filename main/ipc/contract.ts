@@ -15,6 +15,10 @@ export const checkpointId = z.string().regex(/^[0-9a-z]{8,32}$/, 'a checkpoint i
 
 const title = z.string().max(200, 'a title has at most 200 characters');
 
+/** How a VM's disks are kept with its checkpoints: METHOD.md's second, third and first implementation. */
+export const checkpointMode = z.enum(['chain', 'copy', 'full-copy']);
+export type CheckpointMode = z.infer<typeof checkpointMode>;
+
 /** An image that is attached where it lies. */
 export const vmDisk = z.object({
   path: z.string().min(1, 'a disk needs the path of its image'),
@@ -40,6 +44,10 @@ export const vmConfig = z.object({
   /** A guest reset powers the VM off instead. */
   noReboot: z.boolean(),
   disks: z.array(vmDisk).max(16, 'a VM can have at most 16 disks').default([]),
+  /** Which disk files checkpoints leave (METHOD.md): `chain` the second implementation, `copy` the third, `full-copy` the first. */
+  checkpointMode: checkpointMode.default('chain'),
+  /** A new checkpoint replaces the one before it (fig. 4C). */
+  overwrite: z.boolean().default(false),
 });
 export type VmConfig = z.infer<typeof vmConfig>;
 
@@ -68,9 +76,6 @@ export type VmDetail = z.infer<typeof vmDetail>;
 /** What has a checkpoint taken (METHOD.md § 80). What a file of a newer Cairn says besides is taken for the user's: no policy touches it. */
 export const checkpointTrigger = z.enum(['user', 'period', 'on-battery', 'battery-low', 'suspend', 'shutdown', 'reset', 'power-off']);
 export type CheckpointTrigger = z.infer<typeof checkpointTrigger>;
-/** How a VM's disks are kept with its checkpoints: METHOD.md's second, third and first implementation. */
-export const checkpointMode = z.enum(['chain', 'copy', 'full-copy']);
-export type CheckpointMode = z.infer<typeof checkpointMode>;
 export const layerId = z.string().regex(/^[0-9a-f]{32}$/, 'a disk layer has an id of 32 hexadecimal digits');
 
 /** What a checkpoint's file says of it. */
@@ -275,6 +280,8 @@ export const events = {
   'vm.removed': named,
   'checkpoints.changed': named,
   'checkpoint.progress': checkpointProgress.extend({ name: vmName }),
+  /** What is done to a disk's files beside the guest: a step of the collector (docs/formats/disk-graph.md). */
+  'disk.progress': z.object({ name: vmName, disk: z.string(), step: z.string(), doneBytes: z.number(), totalBytes: z.number() }),
   /** Something the user should read: one sentence. */
   notice: z.object({ level: z.enum(['info', 'warning', 'error']), text: z.string(), name: vmName.optional() }),
 } as const;

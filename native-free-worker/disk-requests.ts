@@ -1,0 +1,67 @@
+/** What each request of the kernel does in the disk worker. */
+import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
+import { ConfigError, InvariantError } from '#engine/errors/errors.ts';
+import type { DiskRequest, DiskRequestKind } from './disk-protocol.ts';
+import type { DiskServer } from './disk-server.ts';
+import type { GraphBacking } from './graph-backing.ts';
+
+/** An answer that comes later. */
+export class Waiting {
+  /** Looked at between operations. What it throws is the answer. */
+  readonly isOver: () => boolean;
+
+  constructor(isOver: () => boolean) {
+    this.isOver = isOver;
+  }
+}
+
+export type DiskHandlers = { readonly [K in DiskRequestKind]: (request: DiskRequest<K>) => unknown };
+
+export function diskHandlers(server: DiskServer): DiskHandlers {
+  const { graphs } = server;
+  const each = (action: (graph: GraphBacking) => void) => {
+    for (const graph of graphs) action(graph);
+  };
+  const named = (name: string): GraphBacking => {
+    const graph = graphs.find(candidate => candidate.name === name);
+    if (graph === undefined) throw new InvariantError(`there is no ${name} that checkpoints hold`);
+    return graph;
+  };
+  return {
+    prepare: ({ mode }) => {
+      if (server.isSettling)
+        throw new ConfigError('DISK_TROUBLE', 'operations from before the last checkpoint have not ended: mend the host’s storage first.');
+      try {
+        return graphs.map((graph): DiskPointer => graph.prepare(mode));
+      } catch (error) {
+        each(graph => graph.letGo());
+        throw error;
+      }
+    },
+    switch: () => {
+      for (const disk of server.disks) if (disk.backing.inCheckpoints) disk.switchTop();
+    },
+    seal: () =>
+      new Waiting(() => {
+        if (server.isSettling || graphs.some(graph => graph.awaitsSwitch)) {
+          const { trouble } = server;
+          if (trouble !== undefined) throw trouble;
+          return false;
+        }
+        each(graph => graph.seal());
+        return true;
+      }),
+    'let-go': () => each(graph => graph.letGo()),
+    needs: ({ disks, mode }) => {
+      for (const needs of disks) named(needs.disk).need(needs, mode);
+    },
+    collected: () => new Waiting(() => graphs.every(graph => graph.isCollected)),
+    hold: ({ hold }) => each(graph => graph.hold(hold)),
+    adopt: () => each(graph => graph.adopt()),
+    release: () => server.release(),
+    revert: ({ disks }) => {
+      for (const { disk, layer } of disks) named(disk).revertTo(layer);
+    },
+    finish: () => server.finish(),
+  };
+}
