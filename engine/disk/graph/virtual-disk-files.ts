@@ -18,6 +18,11 @@ import { OpenLayers, closeAlone } from './open-layers.ts';
 export interface OpenDiskFilesOptions {
   /** The user knows that the attached base was changed by others, and wants the disk all the same. */
   readonly acceptChangedBase?: boolean;
+  /**
+   * Steps 906/908 for a VM that goes back while its old world still has the files: the disk goes on from this state in a new COW file, which is the top
+   * for everybody only when it is adopted. Before that the descriptor stays as it is, whoever has it open.
+   */
+  readonly branchFrom?: LayerId;
 }
 
 /** What step 802 made. */
@@ -38,18 +43,24 @@ export class VirtualDiskFiles implements Disposable {
   private prepared: (PreparedCow & { readonly below: Top; readonly layer: Qcow2Image }) | undefined;
   /** The old top of pushCow() is still to be sealed. */
   private pushing = false;
+  /** A new COW file that nobody has adopted. */
+  private branch: LayerId | undefined;
   /** Frozen states that no checkpoint points to yet. */
   private readonly held = new Set<LayerId>();
   /** The old top, from 810 to 830. */
   private sealing: { readonly frozen: LayerId; readonly layer: Layer } | undefined;
 
   /** Opens the chain below the top, and the top for writing. Who opens it owns the bundle. */
-  constructor(folder: DiskFolder, { acceptChangedBase = false }: OpenDiskFilesOptions = {}) {
+  constructor(folder: DiskFolder, { acceptChangedBase = false, branchFrom }: OpenDiskFilesOptions = {}) {
     this.folder = folder;
     this.current = folder.read();
     this.layers = new OpenLayers(folder, () => this.current);
     try {
       this.checkBase(acceptChangedBase);
+      if (branchFrom !== undefined) {
+        this.topLayer = this.startBranch(branchFrom);
+        return;
+      }
       this.topLayer = this.layers.open(this.current.top);
       this.topLayer.setWritable(true);
       if (this.current.sizeBytes !== this.topLayer.sizeBytes) this.change({ sizeBytes: this.topLayer.sizeBytes });
@@ -57,6 +68,21 @@ export class VirtualDiskFiles implements Disposable {
       this.layers[Symbol.dispose]();
       throw error;
     }
+  }
+
+  private startBranch(from: LayerId): Layer {
+    const place = this.layers.place(from);
+    const { id, layer } = this.createCow(place, from, this.layers.open(place));
+    this.branch = id;
+    return layer;
+  }
+
+  /** The branch is the disk from now on; nobody else has its files. The old top stays until the collector finds that nothing needs it. */
+  adopt(): void {
+    if (this.branch === undefined) return;
+    this.change({ top: this.branch, sizeBytes: this.topLayer.sizeBytes });
+    this.branch = undefined;
+    this.layers.keepOnly(this.topLayer);
   }
 
   get descriptor(): DiskDescriptor {
@@ -75,6 +101,11 @@ export class VirtualDiskFiles implements Disposable {
   /** The state that the top will be when it is frozen. */
   get topId(): LayerId {
     return this.current.top === 'base' ? this.current.base!.content : this.current.top;
+  }
+
+  /** Between 802 and 810. */
+  get isPrepared(): boolean {
+    return this.prepared !== undefined;
   }
 
   /** Between 802 and the end of 830, when files may not be moved about. */
@@ -232,6 +263,7 @@ export class VirtualDiskFiles implements Disposable {
 
   /** Durable and closed. When it throws, it is still open. */
   close(): void {
+    if (this.branch !== undefined) return this[Symbol.dispose]();
     this.seal();
     if (this.topLayer instanceof Qcow2Image) this.topLayer.settle();
     else this.topLayer.flush();
@@ -242,6 +274,8 @@ export class VirtualDiskFiles implements Disposable {
   /** Closes, and loses what came after the last flush. */
   [Symbol.dispose](): void {
     this.layers[Symbol.dispose]();
+    if (this.branch !== undefined) this.folder.remove(this.folder.layerPath(this.branch));
+    this.branch = undefined;
   }
 
   private createCow(below: Top, parentId: LayerId, parent: Layer): { readonly id: LayerId; readonly layer: Qcow2Image } {
