@@ -19,7 +19,15 @@ import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
 import type { CheckpointFacts, VmConfig } from './ipc/contract.ts';
 import { newCheckpointId } from './vm.ts';
 
-const config: VmConfig = { memoryMiB: 16, append: 'quiet', debugExit: false, noReboot: true, disks: [] };
+const config: VmConfig = {
+  memoryMiB: 16,
+  append: 'quiet',
+  debugExit: false,
+  noReboot: true,
+  disks: [],
+  checkpointMode: 'chain',
+  overwrite: false,
+};
 let folder: string;
 let path: string;
 beforeEach(() => {

@@ -1,7 +1,7 @@
 /** The demo VM: made of what the set-up fetched (scripts/guests), created in the library once, and running when the app opens. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { HostClient } from './ipc/contract.ts';
+import type { HostClient, VmConfig } from './ipc/contract.ts';
 
 export const DEMO_VM = 'Demo';
 
@@ -28,7 +28,17 @@ export async function openDemo(client: HostClient, environment: NodeJS.ProcessEn
     if (!existsSync(kernel) || !existsSync(initrd)) return;
     // the last console is the one that the kernel's own /dev/console goes to: the screen
     const append = 'console=ttyS0 console=tty0';
-    const config = { memoryMiB: 256, kernel, initrd, append, debugExit: false, noReboot: false, disks: [] };
+    const config: VmConfig = {
+      memoryMiB: 256,
+      kernel,
+      initrd,
+      append,
+      debugExit: false,
+      noReboot: false,
+      disks: [],
+      checkpointMode: 'chain',
+      overwrite: false,
+    };
     demo = await client.request('vm.create', { name: DEMO_VM, config });
   }
   if (demo.state === 'off' && !demo.ownedElsewhere) await client.request('vm.start', { name: DEMO_VM });

@@ -45,7 +45,16 @@ async function vm(name: string, steps: Step[]): Promise<void> {
   writeFileSync(kernel, header);
   await client.request('vm.create', {
     name,
-    config: { memoryMiB: 4, kernel, append: JSON.stringify(steps), debugExit: false, noReboot: false, disks: [] },
+    config: {
+      memoryMiB: 4,
+      kernel,
+      append: JSON.stringify(steps),
+      debugExit: false,
+      noReboot: false,
+      disks: [],
+      checkpointMode: 'chain',
+      overwrite: false,
+    },
   });
 }
 

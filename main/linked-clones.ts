@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { CairnError } from '#engine/errors/errors.ts';
-import { graphHost } from './vm-disks.ts';
+import { graphHost } from '#worker/node-graph-host.ts';
 
 export interface LinkedState {
   /** The VM that lies on it. */

@@ -2,24 +2,21 @@
  * The virtual disks of one VM that this process owns: their descriptors in the bundle, the locks on files outside it, what checkpoints and linked clones need of
  * them, and, for a VM that is off, a disk worker for as long as something is done to them.
  */
-import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import { attachDisk } from '#engine/disk/graph/create.ts';
-import { DiskFolder, type GraphHost } from '#engine/disk/graph/disk-folder.ts';
+import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
 import type { DiskNeeds, DiskSpec } from '#worker/disk-protocol.ts';
-import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import { offlineMemory } from '#worker/world-block.ts';
 import type { Bundle } from './bundle.ts';
 import { FileLocks } from './file-locks.ts';
 import type { VmDisk } from './ipc/contract.ts';
+import { graphHost } from '#worker/node-graph-host.ts';
 import { linkedStates } from './linked-clones.ts';
 import { WorldDisks } from './world-disks.ts';
-
-export const graphHost: GraphHost = { files: nodeFiles, codec: nodeDecompressor, newLayerId: () => randomBytes(16).toString('hex') };
 
 /** The names that the descriptors, the machine and checkpoints have for the disks of a configuration. */
 const diskName = (index: number) => `disk${index}`;
@@ -101,7 +98,7 @@ export class VmDisks {
   /** Does something to the disks of a VM that is off. Undefined when checkpoints hold none of its disks. */
   async whileOff<T>(work: (session: WorldDisks) => Promise<T>): Promise<T | undefined> {
     if (!this.any) return undefined;
-    using _locks = this.open();
+    using locks = this.open();
     const graphs = this.specs().filter(({ source }) => source.kind === 'graph');
     const session = await WorldDisks.open(this.entry, offlineMemory(), graphs, false);
     try {

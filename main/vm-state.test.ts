@@ -12,7 +12,15 @@ let path: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'cairn-state-'));
   path = join(folder, 'box.cairn');
-  Bundle.create(path, { memoryMiB: 16, append: '', debugExit: false, noReboot: false, disks: [] });
+  Bundle.create(path, {
+    memoryMiB: 16,
+    append: '',
+    debugExit: false,
+    noReboot: false,
+    disks: [],
+    checkpointMode: 'chain',
+    overwrite: false,
+  });
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 

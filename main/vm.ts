@@ -338,9 +338,11 @@ export class Vm {
     }
     this.setState('reverting');
     old.post(protocol.ACTION_PAUSE);
+    let fresh: World;
     try {
       await old.disks?.request('hold', { hold: true });
-      this.adopt(await this.replacement(old, checkpoint), true);
+      fresh = await this.replacement(old, checkpoint);
+      this.adopt(fresh, true);
     } catch (error) {
       if (this.world !== old) throw error;
       await old.disks?.request('hold', { hold: false });
@@ -348,10 +350,10 @@ export class Vm {
       this.setState(wasPaused ? 'paused' : 'running');
       throw error;
     }
-    if (!wasPaused) this.world.post(protocol.ACTION_RESUME);
+    if (!wasPaused) fresh.post(protocol.ACTION_RESUME);
     await unplug(old);
     this.stand(checkpoint, false);
-    this.tellDisks(this.world);
+    this.tellDisks(fresh);
   }
 
   /** A world at the checkpoint, paused, that has taken the disks over from the old one. */

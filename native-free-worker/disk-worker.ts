@@ -1,22 +1,18 @@
 /** Entry of a world's disk worker: owns the open files of all disks and executes the guest's operations on them. Also for a VM that is off, without a guest. */
-import { randomBytes } from 'node:crypto';
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import type { GraphHost } from '#engine/disk/graph/disk-folder.ts';
 import { failureOf } from './checkpoint-protocol.ts';
 import type { DiskMessage, DiskRequest, DiskSpec, DiskWorkerData } from './disk-protocol.ts';
 import { DiskServer } from './disk-server.ts';
 import { DiskWorkerLoop } from './disk-worker-loop.ts';
 import { GraphBacking } from './graph-backing.ts';
 import { ImageBacking } from './image-backing.ts';
-import { nodeDecompressor } from './node-decompressor.ts';
-import { nodeFiles } from './node-files.ts';
+import { graphHost } from './node-graph-host.ts';
 import { RingReader, RingWriter } from './ring.ts';
 import { ServedDisk, type DiskBacking } from './served-disk.ts';
 import { diskDoneRing, diskDoorbell, diskSubmitRing, vcpuDoorbell } from './world-block.ts';
 
 const { memory, running, disks: specs } = workerData as DiskWorkerData;
 const kernel = parentPort!;
-const host: GraphHost = { files: nodeFiles, codec: nodeDecompressor, newLayerId: () => randomBytes(16).toString('hex') };
 const send = (message: DiskMessage) => kernel.postMessage(message);
 
 const disks = openAll(specs);
@@ -52,6 +48,6 @@ function openAll(specs: readonly DiskSpec[]): ServedDisk[] | undefined {
 }
 
 function openBacking({ name, source }: DiskSpec): DiskBacking {
-  if (source.kind === 'image') return new ImageBacking(host, source);
-  return new GraphBacking(host, source.folder, name, { startAt: source.startAt, running });
+  if (source.kind === 'image') return new ImageBacking(graphHost, source);
+  return new GraphBacking(graphHost, source.folder, name, { startAt: source.startAt, running });
 }

@@ -38,8 +38,13 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
   --append TEXT       the kernel's command line
   --disk FILE[,if=virtio|ide|scsi][,format=raw|qcow2][,media=disk|cdrom][,cache=writeback|writethrough|unsafe][,readonly][,write-base]
                       an image where it lies, as often as there are disks; those given replace the VM's. What the guest writes goes into
-                      a COW file in the VM's folder, with write-base into the image itself. Without format= a file named .raw, .img or .iso
-                      is raw, and one that looks like qcow2 is qcow2; a comma in FILE is written twice
+                      COW files in the VM's folder. write-base is your word that the image itself may be written: in the checkpoint mode full-copy
+                      the VM runs on it, in the mode copy what checkpoints leave is committed into it. Without format= a file named .raw, .img or
+                      .iso is raw, and one that looks like qcow2 is qcow2; a comma in FILE is written twice
+  --checkpoint-mode chain|copy|full-copy
+                      which disk files checkpoints leave: chain (default) copies nothing, and the VM's own chain grows; copy keeps that chain short,
+                      at the price of one copy of the base; full-copy copies the base for each. A VM may change it at any time
+  --overwrite         each checkpoint replaces the one before it
   --from CHECKPOINT   go on from a checkpoint: an id, NAME/ID, or the path of a .ckpt file
   --serial stdio|none the first serial port: on stdin and stdout, byte for byte (default), or nowhere
   --display none      no window (the only choice here: \`cairn serve\` shows the screen)

@@ -21,6 +21,8 @@ const OPTIONS: Options = {
   initrd: { type: 'string' },
   append: { type: 'string' },
   disk: { type: 'string', multiple: true },
+  'checkpoint-mode': { type: 'string' },
+  overwrite: { type: 'boolean' },
   from: { type: 'string' },
   serial: { type: 'string' },
   display: { type: 'string' },
@@ -134,6 +136,8 @@ function configFrom(args: Arguments, before: VmConfig | undefined): VmConfig {
     debugExit: args.flag('debug-exit') || (!fresh && (before?.debugExit ?? false)),
     noReboot: args.flag('no-reboot') || (!fresh && (before?.noReboot ?? false)),
     disks: disks.length > 0 ? disks : (before?.disks ?? []),
+    checkpointMode: args.text('checkpoint-mode') ?? before?.checkpointMode,
+    overwrite: args.flag('overwrite') || (before?.overwrite ?? false),
   });
   if (checked.success) return checked.data;
   const issue = checked.error.issues[0]!;

@@ -7,7 +7,15 @@ import { useApp, useAppState } from '../app-context.ts';
 import { CheckMark } from './check-mark.tsx';
 import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
 
-const FRESH: VmConfig = { memoryMiB: 512, append: '', debugExit: false, noReboot: false, disks: [] };
+const FRESH: VmConfig = {
+  memoryMiB: 512,
+  append: '',
+  debugExit: false,
+  noReboot: false,
+  disks: [],
+  checkpointMode: 'chain',
+  overwrite: false,
+};
 
 export function VmFormDialog({ existing }: { existing?: string }) {
   const { controller } = useApp();

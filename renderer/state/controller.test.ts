@@ -145,9 +145,17 @@ test('a refusal is a notice and nothing stays pending; a lost connection is not 
 test('a dialog’s refusal is the dialog’s to show', async () => {
   const { host, controller, state } = await opened();
   host.answers['vm.create'] = new Error('there is already a VM named "b"');
-  await expect(controller.create('b', { memoryMiB: 64, append: '', debugExit: false, noReboot: false, disks: [] })).rejects.toThrow(
-    'already',
-  );
+  await expect(
+    controller.create('b', {
+      memoryMiB: 64,
+      append: '',
+      debugExit: false,
+      noReboot: false,
+      disks: [],
+      checkpointMode: 'chain',
+      overwrite: false,
+    }),
+  ).rejects.toThrow('already');
   expect(state().notices).toHaveLength(0);
 });
 
