@@ -98,13 +98,13 @@ export class VmDisks {
   /** Does something to the disks of a VM that is off. Undefined when checkpoints hold none of its disks. */
   async whileOff<T>(work: (session: WorldDisks) => Promise<T>): Promise<T | undefined> {
     if (!this.any) return undefined;
-    using locks = this.open();
-    const graphs = this.specs().filter(({ source }) => source.kind === 'graph');
-    const session = await WorldDisks.open(this.entry, offlineMemory(), graphs, false);
+    const held = this.open();
     try {
-      return await work(session);
+      const graphs = this.specs().filter(({ source }) => source.kind === 'graph');
+      const session = await WorldDisks.open(this.entry, offlineMemory(), graphs, false);
+      return await work(session).finally(() => session.finish());
     } finally {
-      await session.finish();
+      held.dispose();
     }
   }
 
