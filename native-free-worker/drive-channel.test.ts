@@ -48,7 +48,7 @@ describe('requests', () => {
     const model = new Uint8Array(16384);
     model.set(pattern(1024, 9).subarray(0, 512));
     model.set(pattern(8192, 3).subarray(4096), 12288);
-    expectReads(bench.disk.top, model);
+    expectReads(bench.disk.backing.top, model);
   });
 
   test('outside RAM the disk sees ones, and what it reads is dropped', async () => {
@@ -57,7 +57,7 @@ describe('requests', () => {
     const back = bench.submit(read(0, 16 * 4096 - 512, 1024));
     bench.settle();
     expect([out.result, back.result]).toEqual(['ok', 'ok']);
-    expect(contents(bench.disk.top).subarray(0, 1024)).toEqual(new Uint8Array(1024).fill(0xff, 512));
+    expect(contents(bench.disk.backing.top).subarray(0, 1024)).toEqual(new Uint8Array(1024).fill(0xff, 512));
   });
 
   test('that no disk can serve end with an error', async () => {
@@ -79,7 +79,7 @@ describe('requests', () => {
     const bench = await DiskBench.create();
     bench.submit({ kind: 'write-bytes', offset: 0, bytes: pattern(512, 1) });
     bench.settle();
-    const { mapping, refcounts } = bench.disk.top as unknown as {
+    const { mapping, refcounts } = bench.disk.backing.top as unknown as {
       mapping: { get(i: number): { hostOffset: number } };
       refcounts: { release?(c: number): void };
     };
@@ -116,7 +116,7 @@ describe('what has to wait', () => {
     const free = bench.lone.mmm.freePages();
     expect(free).toBeLessThan(256);
     const outcome = bench.submit(read(0, 0, 4096));
-    expect(bench.channel.settled).toBe(false);
+    expect(bench.channel.canStop).toBe(false);
     bench.settle();
     expect(outcome).toEqual({});
     expect(bench.channel.waitForAll()).toBe(false);
@@ -126,7 +126,7 @@ describe('what has to wait', () => {
     }
     bench.settle();
     expect(outcome).toEqual({ result: 'ok' });
-    expect(bench.channel.settled).toBe(true);
+    expect(bench.channel.canStop).toBe(true);
   });
 
   test('for the host’s storage is held, tried again, and the guest never learns of it', async () => {
@@ -212,14 +212,13 @@ describe('a checkpoint', () => {
     bench.switchTop(4096);
     bench.guestWrites(1, 2048, pattern(16, 7)); // a COW fault on the page that is being read into
     bench.submit({ kind: 'write-bytes', offset: 0, bytes: pattern(512, 2) });
-    const original = bench.channel.pinnedPpns();
-    expect([...original]).toEqual([frozen.ppn(1)]);
+    expect(bench.pinned()).toEqual([frozen.ppn(1)]);
     bench.server.step();
     bench.server.step(); // the read, and the new write
     bench.slice();
     expect(outcome).toEqual({});
     expect(ended).toBe(0);
-    expect([...bench.channel.pinnedPpns()]).toEqual([livePpn(bench.lone.memory, 1)]);
+    expect(bench.pinned()).toEqual([livePpn(bench.lone.memory, 1)]);
     bench.settle();
     expect(outcome).toEqual({ result: 'ok' });
     expect(ended).toBe(1);

@@ -9,6 +9,7 @@
 import type { Drive, DriveRequest, DriveResult } from '#engine/devices/drive.ts';
 import type { Timer, Timers } from '#engine/devices/device.ts';
 import { hasReadThenWrite } from '#engine/disk/queue.ts';
+import type { AttachedDrive } from '#engine/machine/machine.ts';
 import { InvariantError } from '#engine/errors/errors.ts';
 import type { AttachedDrive } from '#engine/machine/machine.ts';
 import type { OpenedDisk } from './disk-protocol.ts';

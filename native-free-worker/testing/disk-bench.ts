@@ -5,7 +5,7 @@ import type { Layer } from '#engine/disk/block.ts';
 import { createCowDisk } from '#engine/disk/chain.ts';
 import { createQcow2 } from '#engine/disk/qcow2/create.ts';
 import { Qcow2Image } from '#engine/disk/qcow2/image.ts';
-import { DISK_DONE_RING, DISK_SUBMIT_RING, PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
+import { DISK_DONE_RING, DISK_SUBMIT_RING, PAGE_PINS, PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
 import { livePpn } from '#engine/memory/mmm.ts';
 import { memoryHost } from '#test/support/disk-model.ts';
 import { loneMmm, type LoneMmm } from '#test/support/lone-mmm.ts';
@@ -15,7 +15,7 @@ import { DiskServer } from '../disk-server.ts';
 import { DriveChannel } from '../drive-channel.ts';
 import type { Pacing } from '../protocol.ts';
 import { RingReader, RingWriter } from '../ring.ts';
-import { ServedDisk } from '../served-disk.ts';
+import { ServedDisk, type DiskBacking } from '../served-disk.ts';
 
 export interface BenchOptions {
   readonly ramPages?: number;
@@ -44,6 +44,8 @@ export class DiskBench {
   private onExpire: ((nowNs: number) => void) | undefined;
   /** From the first top on. */
   readonly layers: Layer[] = [];
+  /** Step 802 has made it. */
+  private cow: Layer | undefined;
 
   private constructor(lone: LoneMmm, options: BenchOptions) {
     const {
@@ -62,16 +64,15 @@ export class DiskBench {
     for (const ring of [DISK_SUBMIT_RING, DISK_DONE_RING]) new Uint8Array(lone.memory, ring, ringBytes).fill(0);
     createQcow2(this.files, this.host.codec, '/vm/top.qcow2', { sizeBytes: diskBytes, clusterBytes });
     const spec: DiskSpec = {
-      ...{ name: 'disk0', path: '/vm/top.qcow2', format: 'qcow2', writable: true, interface: 'virtio', media: 'disk' },
-      ...{ cache, serial: 'SERIAL', allow: {} },
+      ...{ name: 'disk0', interface: 'virtio', media: 'disk', cache, serial: 'SERIAL' },
+      source: { kind: 'graph', folder: '/vm', startAt: undefined },
     };
-    const top = new Qcow2Image(this.files, this.host.codec, spec.path, { writable: true });
-    this.layers.push(top);
+    this.layers.push(new Qcow2Image(this.files, this.host.codec, '/vm/top.qcow2', { writable: true }));
     const ring = (offset: number) => ({ buffer: lone.memory, offset, size: ringBytes });
     const bell = { ring: () => {} };
     this.server = new DiskServer({
       memory: lone.memory,
-      disks: [new ServedDisk(spec, top)],
+      disks: [new ServedDisk(spec, this.backing())],
       submitted: new RingReader(ring(DISK_SUBMIT_RING)),
       done: new RingWriter(ring(DISK_DONE_RING)),
       vcpuBell: bell,
@@ -132,10 +133,35 @@ export class DiskBench {
   /** Steps 802 and 810. */
   switchTop(clusterBytes: number): void {
     const number = this.layers.length;
-    const layer = createCowDisk(this.host, `/vm/cow${number}.qcow2`, this.layers.at(-1)!, { clusterBytes });
-    this.layers.push(layer);
-    this.disk.prepare(number, layer);
-    this.channel.switchTop(0, number);
+    this.cow = createCowDisk(this.host, `/vm/cow${number}.qcow2`, this.layers.at(-1)!, { clusterBytes });
+    this.channel.switchTops();
+  }
+
+  /** A plain chain, whose layers all stay writable. */
+  private backing(): DiskBacking {
+    const { layers } = this;
+    return {
+      inCheckpoints: true,
+      get top() {
+        return layers.at(-1)!;
+      },
+      switchTop: () => {
+        const old = layers.at(-1)!;
+        layers.push(this.cow!);
+        return old;
+      },
+      flush: () => {
+        for (const layer of layers) layer.flush();
+      },
+      close: () => layers.at(-1)![Symbol.dispose](),
+      [Symbol.dispose]: () => layers.at(-1)![Symbol.dispose](),
+    };
+  }
+
+  /** Machine pages of pending operations. */
+  pinned(): number[] {
+    const pins = new Uint32Array(this.lone.memory, PAGE_PINS, this.lone.mmm.freePages() + 4000);
+    return [...pins.keys()].filter(ppn => pins[ppn] !== 0);
   }
 
   /** What the guest sees of a page. */
