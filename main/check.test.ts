@@ -20,7 +20,15 @@ let bundle: Bundle;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'cairn-check-'));
   path = join(folder, 'box.cairn');
-  Bundle.create(path, { memoryMiB: 16, append: '', debugExit: false, noReboot: false, disks: [] });
+  Bundle.create(path, {
+    memoryMiB: 16,
+    append: '',
+    debugExit: false,
+    noReboot: false,
+    disks: [],
+    checkpointMode: 'chain',
+    overwrite: false,
+  });
   bundle = await open();
 });
 afterEach(() => {

@@ -15,7 +15,15 @@ let bundle: Bundle;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'cairn-eliminate-'));
   path = join(folder, 'box.cairn');
-  Bundle.create(path, { memoryMiB: 16, append: '', debugExit: false, noReboot: false, disks: [], checkpointMode: 'chain', overwrite: false });
+  Bundle.create(path, {
+    memoryMiB: 16,
+    append: '',
+    debugExit: false,
+    noReboot: false,
+    disks: [],
+    checkpointMode: 'chain',
+    overwrite: false,
+  });
   bundle = await open();
 });
 afterEach(() => {

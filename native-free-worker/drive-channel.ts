@@ -11,7 +11,6 @@ import type { Timer, Timers } from '#engine/devices/device.ts';
 import { hasReadThenWrite } from '#engine/disk/queue.ts';
 import type { AttachedDrive } from '#engine/machine/machine.ts';
 import { InvariantError } from '#engine/errors/errors.ts';
-import type { AttachedDrive } from '#engine/machine/machine.ts';
 import type { OpenedDisk } from './disk-protocol.ts';
 import type { Doorbell } from './doorbell.ts';
 import {

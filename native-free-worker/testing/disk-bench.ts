@@ -42,10 +42,8 @@ export class DiskBench {
   sliceBreaks = 0;
   private deadlineNs: number | undefined;
   private onExpire: ((nowNs: number) => void) | undefined;
-  /** From the first top on. */
+  /** From the first top on; the last may not have been switched to yet. */
   readonly layers: Layer[] = [];
-  /** Step 802 has made it. */
-  private cow: Layer | undefined;
 
   private constructor(lone: LoneMmm, options: BenchOptions) {
     const {
@@ -133,23 +131,20 @@ export class DiskBench {
   /** Steps 802 and 810. */
   switchTop(clusterBytes: number): void {
     const number = this.layers.length;
-    this.cow = createCowDisk(this.host, `/vm/cow${number}.qcow2`, this.layers.at(-1)!, { clusterBytes });
+    this.layers.push(createCowDisk(this.host, `/vm/cow${number}.qcow2`, this.layers.at(-1)!, { clusterBytes }));
     this.channel.switchTops();
   }
 
   /** A plain chain, whose layers all stay writable. */
   private backing(): DiskBacking {
     const { layers } = this;
+    let top = 0;
     return {
       inCheckpoints: true,
       get top() {
-        return layers.at(-1)!;
+        return layers[top]!;
       },
-      switchTop: () => {
-        const old = layers.at(-1)!;
-        layers.push(this.cow!);
-        return old;
-      },
+      switchTop: () => layers[top++]!,
       flush: () => {
         for (const layer of layers) layer.flush();
       },
