@@ -1,6 +1,6 @@
 /** Crashes of the host at every operation of something done to disk images, and what may be left. */
 import type { Layer } from '#engine/disk/block.ts';
-import { apply, contents, type DiskOperation } from './disk-model.ts';
+import { apply, contents, sameBytes, type DiskOperation } from './disk-model.ts';
 import { HostCrash, MemoryFiles, type AfterCrash } from './memory-files.ts';
 
 export const AFTER_CRASH: readonly AfterCrash[] = ['lost', 'kept', 'torn', { seed: 1 }, { seed: 77 }];
@@ -31,6 +31,32 @@ export function crashEverywhere<T>(
   }
 }
 
+/**
+ * The same in one run of `work`: at every operation `verify` gets the disk as that crash would leave it. For long work. Answers how many there were.
+ */
+export function crashAtEach(
+  files: MemoryFiles,
+  work: () => void,
+  verify: (found: MemoryFiles) => void,
+  modes: (crash: number) => readonly AfterCrash[],
+): number {
+  let crashes = 0;
+  let failure: { readonly error: unknown } | undefined;
+  files.onOperation = () => {
+    try {
+      // The first is told at the end: the work may catch what is thrown here.
+      if (failure === undefined) for (const how of modes(crashes)) verify(files.afterCrash(how));
+    } catch (error) {
+      failure = { error };
+    }
+    crashes++;
+  };
+  work();
+  files.onOperation = undefined;
+  if (failure !== undefined) throw failure.error;
+  return crashes;
+}
+
 /** What a guest may read after a crash: at each byte what was there at the last flush that ended, or anything written since. */
 export class History {
   private states: Uint8Array[];
@@ -51,8 +77,24 @@ export class History {
     }
   }
 
+  /** The disk is about to have these contents instead, at once (a revert). */
+  mayBecome(bytes: Uint8Array): void {
+    this.states.push(bytes.slice());
+  }
+
+  /** It has them, durably. */
+  became(bytes: Uint8Array): void {
+    this.states = [bytes.slice()];
+  }
+
+  /** As the guest wrote it last. */
+  get latest(): Uint8Array {
+    return this.states.at(-1)!;
+  }
+
   assertPossible(disk: Layer): void {
     const bytes = contents(disk);
+    if (this.states.some(state => sameBytes(state, bytes))) return;
     const wrong = bytes.findIndex((byte, i) => !this.states.some(state => state[i] === byte));
     if (wrong !== -1) throw new Error(`byte ${wrong} is ${bytes[wrong]}, of ${this.states.map(state => state[wrong]).join(', ')}`);
   }

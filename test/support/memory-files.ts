@@ -32,6 +32,8 @@ export class MemoryFiles implements HostFiles {
   open = 0;
   /** Whether this host's storage can share blocks between files. */
   canClone = false;
+  /** Called at every operation that the host could go down at, as things are then: who looks at afterCrash() sees what that crash would leave. */
+  onOperation: ((operation: number) => void) | undefined;
   private writes = 0;
   private names = new Map<string, Inode>();
   private syncedNames = new Map<string, Inode>();
@@ -175,7 +177,12 @@ export class MemoryFiles implements HostFiles {
         // What a failing write leaves is anything: here its first half. A sector, if it is written whole, is never torn.
         const half = bytes.length >> 1;
         const sectors = bytes.length % SECTOR === 0 && position % SECTOR === 0;
-        this.operation(path, () => write(inode, bytes.subarray(0, sectors ? half - (half % SECTOR) : half), position));
+        this.operation(path, () => {
+          const { bytes: whole, length } = inode;
+          inode.bytes = whole.slice();
+          write(inode, bytes.subarray(0, sectors ? half - (half % SECTOR) : half), position);
+          return () => Object.assign(inode, { bytes: whole, length });
+        });
         inode.modified = ++this.writes;
         write(inode, bytes, position);
       },
@@ -201,11 +208,17 @@ export class MemoryFiles implements HostFiles {
     };
   }
 
-  private operation(path: string, beforeFault?: () => void): void {
+  /** `half` does a part of it, as a crash might, and answers how that is undone. */
+  private operation(path: string, half?: () => () => void): void {
     if (this.crashed) throw new HostCrash('the host is down');
     const now = this.operations++;
+    if (this.onOperation !== undefined) {
+      const undo = half?.();
+      this.onOperation(now);
+      undo?.();
+    }
     if (now !== this.faultAt && !(now > this.faultAt && this.fault.kind === 'error' && this.fault.lasting)) return;
-    beforeFault?.();
+    half?.();
     if (this.fault.kind === 'error')
       throw new StorageError(this.fault.code, `${path} cannot be written: the disk is full: make room and try again.`);
     this.crashed = true;
