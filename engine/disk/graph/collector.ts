@@ -3,8 +3,7 @@
  * plans from what the files say, does one step, and plans anew, so it can be dropped at any time and another goes on.
  */
 import { StorageError } from '../../errors/errors.ts';
-import { SECTOR } from '../qcow2/format.ts';
-import type { LayerId, Top } from './descriptor.ts';
+import type { Top } from './descriptor.ts';
 import type { DiskJob, JobProgress } from './job.ts';
 import { DEFAULT_LANDING, type Landing } from './land-top-job.ts';
 import { startStep, touched } from './start-step.ts';
@@ -31,8 +30,6 @@ export class DiskCollector implements Disposable {
   private job: { readonly step: Step; readonly job: DiskJob } | undefined;
   /** Steps that found no room on the host's disk. */
   private readonly postponed = new Map<string, Step>();
-  /** Files whose headers may not be on the host's disk as they are read: an error came in between. */
-  private readonly unsure = new Set<LayerId>();
 
   constructor(disk: VirtualDiskFiles, options: CollectorOptions) {
     this.disk = disk;
@@ -82,7 +79,6 @@ export class DiskCollector implements Disposable {
     folder.host.files.syncFolder(folder.folder);
     disk.makeSure();
     disk.finishPush();
-    for (const id of this.unsure) this.makeSure(id);
     disk.top.setWritable(true);
     while (this.job === undefined) {
       const step = this.next();
@@ -110,7 +106,7 @@ export class DiskCollector implements Disposable {
     try {
       action();
     } catch (error) {
-      for (const which of touched(step)) if (which !== 'base') this.unsure.add(which);
+      for (const which of touched(step)) if (which !== 'base') this.disk.unsureLayers.add(which);
       this.abandonJob(step);
       if (!(error instanceof StorageError) || error.code !== 'DISK_FULL') throw error;
       this.postponed.set(keyOf(step), step);
@@ -143,19 +139,6 @@ export class DiskCollector implements Disposable {
     } catch {
       disk.layers.reopen(which);
     }
-  }
-
-  /** Writes a header again as it is read, and makes it durable. */
-  private makeSure(id: LayerId): void {
-    const { folder } = this.disk;
-    if (folder.has(id)) {
-      using file = folder.host.files.openWrite(folder.layerPath(id));
-      const sector = new Uint8Array(SECTOR);
-      file.read(sector, 0);
-      file.write(sector, 0);
-      file.sync();
-    }
-    this.unsure.delete(id);
   }
 }
 

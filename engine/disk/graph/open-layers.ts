@@ -74,6 +74,18 @@ export class OpenLayers implements Disposable {
     closeAlone(old);
   }
 
+  /** After a change of a layer's parent or identity that failed half-way: what its file says is made durable, and is what is here, too. */
+  makeSure(id: LayerId): void {
+    if (!this.folder.has(id)) return;
+    const image = this.layer(id, []);
+    const { writable } = image;
+    image.setWritable(true);
+    image.settleNames();
+    const { on } = this.folder.look(id, this.descriptor());
+    image.attachParent(on === 'nothing' ? undefined : this.open(on));
+    image.setWritable(writable);
+  }
+
   /** Closes one file. Nothing open may be above it. */
   close(which: Top): void {
     if (which === 'base') {

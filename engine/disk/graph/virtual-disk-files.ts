@@ -37,6 +37,8 @@ export class VirtualDiskFiles implements Disposable {
   readonly folder: DiskFolder;
   readonly layers: OpenLayers;
   private current: DiskDescriptor;
+  /** Layers of which the header was to be changed when an error came in between. */
+  readonly unsureLayers = new Set<LayerId>();
   /** The last write of the descriptor failed. */
   private unsure = false;
   private topLayer: Layer;
@@ -234,9 +236,13 @@ export class VirtualDiskFiles implements Disposable {
     this.write(base === undefined ? rest : { ...rest, base });
   }
 
-  /** After a failed change: the descriptor's file is surely the one that is in force here. */
+  /** After failed changes: the descriptor and the layers' headers are surely on the host's disk as they are in force here. */
   makeSure(): void {
     if (this.unsure) this.write(this.current);
+    for (const id of this.unsureLayers) {
+      this.layers.makeSure(id);
+      this.unsureLayers.delete(id);
+    }
   }
 
   private write(next: DiskDescriptor): void {

@@ -12,7 +12,7 @@ import type { Decompressor } from '../../ports/decompressor.ts';
 import type { HostFile, HostFiles } from '../../ports/host-files.ts';
 import { checkRange, checkWritable, readPadded, type Extent, type ExtentKind, type Layer } from '../block.ts';
 import { CompressedClusters } from './compressed.ts';
-import { COMPATIBLE, INCOMPATIBLE, MAX_L1_BYTES, MAX_METADATA_BYTES, divideUp, roundUp, type Geometry } from './format.ts';
+import { COMPATIBLE, INCOMPATIBLE, MAX_L1_BYTES, MAX_METADATA_BYTES, SECTOR, divideUp, roundUp, type Geometry } from './format.ts';
 import { hasFeature, readHeader, writeBacking, writeFields, type Header } from './header.ts';
 import { identityOf, type Identity } from './identity.ts';
 import type { Cluster } from './l2.ts';
@@ -314,6 +314,16 @@ export class Qcow2Image implements Layer {
     checkWritable(this);
     this.flush();
     writeBacking(this.file, this.header, this.header.backing, this.header.backingFormat, identity);
+  }
+
+  /** After a change of the parent or the identity that failed half-way: makes durable what the file says, and takes that for what is. */
+  settleNames(): void {
+    const sector = new Uint8Array(SECTOR);
+    this.file.read(sector, 0);
+    this.file.write(sector, 0);
+    this.file.sync();
+    const { backing, backingFormat, backingOffset, extensions } = readHeader(this.file);
+    Object.assign(this.header, { backing, backingFormat, backingOffset, extensions });
   }
 
   /** The file has another name now. */
