@@ -1,4 +1,5 @@
 /** A disk's folder in memory, used at random beside plain arrays that say what the guest and every checkpoint must read. */
+import { crc32 } from 'node:zlib';
 import { expect } from 'vitest';
 import type { Layer } from '#engine/disk/block.ts';
 import { DiskCollector } from '#engine/disk/graph/collector.ts';
@@ -7,6 +8,7 @@ import type { DiskMode, LayerId } from '#engine/disk/graph/descriptor.ts';
 import { DiskFolder, type GraphHost } from '#engine/disk/graph/disk-folder.ts';
 import { OpenLayers } from '#engine/disk/graph/open-layers.ts';
 import type { Needs } from '#engine/disk/graph/scan.ts';
+import { verifyDisk, type DiskReport } from '#engine/disk/graph/verify.ts';
 import { VirtualDiskFiles } from '#engine/disk/graph/virtual-disk-files.ts';
 import { createQcow2 } from '#engine/disk/qcow2/create.ts';
 import { Qcow2Image } from '#engine/disk/qcow2/image.ts';
@@ -16,7 +18,7 @@ import type { MemoryFiles } from './memory-files.ts';
 /** Ids that count up. */
 export function graphHost(files: MemoryFiles, first = 1): GraphHost {
   let next = first;
-  return { ...memoryHost(files), newLayerId: () => (next++).toString(16).padStart(32, '0') };
+  return { ...memoryHost(files), checksum: bytes => crc32(bytes), newLayerId: () => (next++).toString(16).padStart(32, '0') };
 }
 
 export interface SavedState {
@@ -130,6 +132,19 @@ export class GraphModel {
   /** `some`: after an error that ended an operation half-way. */
   expectCleanFiles(leaks: 'none' | 'some' = 'none'): void {
     for (const id of this.folder.layerIds()) expectClean(this.folder.host, this.folder.layerPath(id), leaks);
+  }
+}
+
+/** The disk is whole, and nothing of it lies about. */
+export function expectVerified(folder: DiskFolder, needs: Needs, kinds: readonly ('damage' | 'untidy')[] = ['damage', 'untidy']): void {
+  expect(verify(folder, needs).problems.filter(({ kind }) => kinds.includes(kind))).toEqual([]);
+}
+
+export function verify(folder: DiskFolder, needs: Needs): DiskReport {
+  const work = verifyDisk(folder, needs);
+  for (;;) {
+    const { done, value } = work.next();
+    if (done === true) return value;
   }
 }
 

@@ -31,7 +31,7 @@ export function createBlankDisk(folder: DiskFolder, sizeBytes: number, options: 
     identity: { id: idBytes(id) },
     ...(preallocate ? { preallocation: 'full' as const } : {}),
   });
-  folder.write(describe(folder, options, { sizeBytes, top: id }));
+  folder.write(describeDisk(folder, options, { sizeBytes, top: id }));
 }
 
 export interface AttachedImage {
@@ -61,7 +61,7 @@ export function attachDisk(folder: DiskFolder, image: AttachedImage, options: Ne
     ...(below.length === 0 ? {} : { allow: below.map(parent => files.realPath(parent.path)) }),
   };
   if (writeBase && options.mode === 'full-copy')
-    folder.write(describe(folder, options, { sizeBytes: layer.sizeBytes, top: 'base', writeBase, base }));
+    folder.write(describeDisk(folder, options, { sizeBytes: layer.sizeBytes, top: 'base', writeBase, base }));
   else startOn(folder, layer, base, writeBase, options);
 }
 
@@ -91,17 +91,17 @@ function startOn(folder: DiskFolder, layer: Layer, base: DiskBase, writeBase: bo
   const top = folder.host.newLayerId();
   const { clusterBytes = CLUSTER_BYTES } = options;
   createLayer(folder, top, { parent: layer, parentId: base.content, parentName: base.path, clusterBytes });
-  folder.write(describe(folder, options, { sizeBytes: layer.sizeBytes, top, writeBase, base }));
+  folder.write(describeDisk(folder, options, { sizeBytes: layer.sizeBytes, top, writeBase, base }));
 }
 
-function refuseExisting(folder: DiskFolder): void {
+export function refuseExisting(folder: DiskFolder): void {
   if (folder.host.files.exists(folder.descriptorPath))
     throw new ConfigError('DISK_EXISTS', `There is a ${folder.disk} already: ${folder.descriptorPath} is not overwritten.`);
 }
 
 type Described = Pick<DiskDescriptor, 'sizeBytes' | 'top'> & { readonly writeBase?: boolean; readonly base?: DiskBase };
 
-function describe(
+export function describeDisk(
   { disk }: DiskFolder,
   { mode = 'chain', clusterBytes = CLUSTER_BYTES, settings = {} }: NewDisk,
   { sizeBytes, top, writeBase = false, base }: Described,

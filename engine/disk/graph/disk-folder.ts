@@ -12,6 +12,8 @@ import { isDiskKey, isLayerId, readDescriptor, writeDescriptor, type DiskDescrip
 export interface GraphHost extends DiskHost {
   /** 32 random hexadecimal digits. */
   newLayerId(): LayerId;
+  /** CRC-32 as in zlib. */
+  checksum(bytes: Uint8Array): number;
 }
 
 /** What a layer's file says of itself, without its tables. */

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import { AFTER_CRASH, crashAtEach } from '#test/support/disk-crash.ts';
-import { expectState, graphHost } from '#test/support/disk-graph-model.ts';
+import { expectState, expectVerified, graphHost } from '#test/support/disk-graph-model.ts';
 import { DiskWork, SCENARIOS, startDisk } from '#test/support/disk-graph-work.ts';
-import { expectClean } from '#test/support/disk-model.ts';
 import { MemoryFiles, type AfterCrash } from '#test/support/memory-files.ts';
 import { DiskCollector } from './collector.ts';
 import { DiskFolder } from './disk-folder.ts';
@@ -23,7 +22,7 @@ function verify(found: MemoryFiles, { history, checkpoints }: DiskWork): void {
   collector.run();
   right(disk);
   disk.close();
-  for (const id of folder.layerIds()) expectClean(folder.host, folder.layerPath(id), 'some');
+  expectVerified(folder, needs(), ['damage']);
   expect(folder.names().filter(name => name.endsWith('.new'))).toEqual([]);
   expect(found.open).toBe(0);
 }

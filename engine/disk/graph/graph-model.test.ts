@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { DISK_BYTES, GraphModel, type Kind } from '#test/support/disk-graph-model.ts';
+import { DISK_BYTES, GraphModel, expectVerified, type Kind } from '#test/support/disk-graph-model.ts';
 import { diskOperations } from '#test/support/disk-model.ts';
 import { MemoryFiles } from '#test/support/memory-files.ts';
 import type { DiskMode } from './descriptor.ts';
@@ -55,6 +55,7 @@ test.each<[DiskMode, Kind]>([
       model.expectAll();
       model.restart(false);
       model.expectCleanFiles();
+      expectVerified(model.folder, model.needs);
       model.checkpoints = [];
       model.collectAll();
       model.expectAll();

@@ -135,7 +135,7 @@ export class OpenLayers implements Disposable {
   private checkIdentity({ id, carries, on, parentId }: LayerFacts): void {
     const path = this.folder.layerPath(id);
     const wrong = (problem: string) => new DiskFormatError('DISK_LAYER', path, `${problem}. A file was exchanged: repair the VM.`);
-    if (carries !== id && !this.isMerging(id, carries)) throw wrong(`the file is the layer ${carries}`);
+    if (on === id || (carries !== id && !this.isMerging(id, carries))) throw wrong(`the file is the layer ${carries}`);
     if (on === 'nothing' ? parentId === undefined : on === parentId) return;
     if (on !== 'base') throw wrong(`it was made on ${parentId ?? 'nothing'}, and lies on ${on}`);
     const { content, becoming } = this.descriptor().base!;

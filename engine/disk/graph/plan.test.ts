@@ -15,14 +15,17 @@ interface Given {
   readonly pointed?: string;
   readonly pinned?: string;
   readonly running?: boolean;
+  readonly read?: boolean;
   /** Files that are larger than others. */
   readonly large?: string;
+  /** Layers without a checksum. */
+  readonly unsummed?: string;
   /** `file=identity`, where they differ. */
   readonly carries?: string;
 }
 
 function factsOf(given: Given): GraphFacts {
-  const { files, base, becoming, large = '', carries } = given;
+  const { files, base, becoming, large = '', unsummed = '', carries } = given;
   const layers = files.split(' ').map(text => {
     const [id, on] = text.split('<') as [string, string?];
     return {
@@ -32,6 +35,7 @@ function factsOf(given: Given): GraphFacts {
       parentId: on?.startsWith('base') ? (on.split(':')[1] ?? base) : on,
       carries: carries?.startsWith(`${id}=`) === true ? carries.slice(2) : id,
       fileBytes: large.includes(id) ? 1000 : 100,
+      hasSum: !unsummed.includes(id),
     };
   });
   return {
@@ -42,6 +46,7 @@ function factsOf(given: Given): GraphFacts {
     layers: layers.map(layer => (layer.on.startsWith('base') ? { ...layer, on: 'base' } : layer)),
     pointed: new Set(given.pointed ?? ''),
     pinned: new Set(given.pinned ?? ''),
+    read: given.read === true,
   };
 }
 
@@ -66,6 +71,7 @@ const cases: Record<string, [what: string, given: Given, steps: string[]][]> = {
     ['a whole branch goes from its end', { files: 't<base d<c c<base', base: 'a', pointed: 'a' }, ['delete d', 'merge d c']],
     ['the base is not written under two', { files: 't<base b<base', base: 'a', pointed: 'b' }, []],
     ['the live top stays out of the base', { files: 't<base', base: 'a' }, []],
+    ['the base is not written under a reader', { files: 't<b b<base', base: 'a', pointed: 'b', read: true }, []],
     ['a root of its own merges like any', { files: 't<b b<r r', pointed: 'b' }, ['merge b r']],
     ['what a clone lies on stays', { files: 't<b b<base', base: 'a', pinned: 'b', pointed: 'a' }, []],
     ['what a clone lies on keeps its file', { files: 't<b b<base', base: 'a', pinned: 'b' }, []],
@@ -103,6 +109,10 @@ const cases: Record<string, [what: string, given: Given, steps: string[]][]> = {
       ['copy-base a'],
     ],
     ['to copy: and is put on it', { mode: 'copy', files: 't<c c<base b<base a', base: 'a', pointed: 'abc' }, ['repoint b a']],
+  ],
+  checksums: [
+    ['of all but the top', { files: 't<b b<base', base: 'a', pointed: 'ab', unsummed: 'tb' }, ['checksum b']],
+    ['after everything else', { files: 't<c c<b b<base', base: 'a', pointed: 'ac', unsummed: 'c' }, ['merge c b', 'checksum c']],
   ],
   'after a crash': [
     ['a merge that wants its name', { files: 't<b b<a a', pointed: 'b', carries: 'a=b' }, ['merge b a']],

@@ -13,6 +13,7 @@ export interface PlannedLayer {
   readonly carries: LayerId;
   /** For choosing the cheaper of two ways. */
   readonly fileBytes: number;
+  readonly hasSum: boolean;
 }
 
 export interface GraphFacts {
@@ -33,6 +34,8 @@ export interface GraphFacts {
   readonly pointed: ReadonlySet<LayerId>;
   /** Linked clones lie on these, by the path of the file: that file stays what and where it is. */
   readonly pinned: ReadonlySet<LayerId>;
+  /** Somebody has files of the disk open that this plan's steps cannot give other parents: the base is not written. */
+  readonly read: boolean;
 }
 
 export type Step =
@@ -53,14 +56,17 @@ export type Step =
   /** Nothing lies on the base any more. */
   | { readonly kind: 'drop-base' }
   /** Fig. 3F to its end: the VM goes on in the base itself. */
-  | { readonly kind: 'land-top' };
+  | { readonly kind: 'land-top' }
+  /** The layer's checksum is made, or made anew after a merge. */
+  | { readonly kind: 'checksum'; readonly layer: LayerId };
 
 /** The steps that can be done now, the best first. None: all is as it should be. */
 export function plan(facts: GraphFacts): Step[] {
   const graph = new Graph(facts);
   const unfinished = graph.unfinished();
   if (unfinished !== undefined) return [unfinished];
-  return [...graph.deletions(), ...(facts.mode === 'chain' ? graph.chain() : graph.copies()), ...graph.merges()];
+  const steps = [...graph.deletions(), ...(facts.mode === 'chain' ? graph.chain() : graph.copies()), ...graph.merges(), ...graph.sums()];
+  return facts.read ? steps.filter(({ kind }) => kind !== 'commit-base' && kind !== 'land-top') : steps;
 }
 
 class Graph {
@@ -225,5 +231,9 @@ class Graph {
       if (running && upper.id === top) yield pullUp;
       else yield upper.fileBytes > lower.fileBytes ? pullUp : merge;
     }
+  }
+
+  *sums(): Generator<Step> {
+    for (const { id, hasSum } of this.facts.layers) if (!hasSum && id !== this.facts.top) yield { kind: 'checksum', layer: id };
   }
 }

@@ -1,29 +1,35 @@
 /** What is in the folder, for a plan. */
 import { DiskFormatError } from '../../errors/errors.ts';
 import type { DiskDescriptor, LayerId } from './descriptor.ts';
-import type { DiskFolder, LayerFacts } from './disk-folder.ts';
-import type { GraphFacts } from './plan.ts';
+import type { DiskFolder } from './disk-folder.ts';
+import type { GraphFacts, PlannedLayer } from './plan.ts';
 
 export interface Needs {
   /** States that checkpoints of this disk point to. */
   readonly pointed: ReadonlySet<LayerId>;
   /** States that linked clones in other bundles lie on. */
   readonly pinned: ReadonlySet<LayerId>;
+  /**
+   * Does a running clone, a full copy or an export read states of this disk? Its open files don't learn of new parents, so the base is not written
+   * meanwhile. Not given: as long as there is a linked clone.
+   */
+  readonly read?: boolean;
 }
 
 export interface Scan {
-  readonly layers: readonly LayerFacts[];
+  readonly layers: readonly PlannedLayer[];
   /** Names of files that were never finished, and that nothing can need. */
   readonly rubbish: readonly string[];
 }
 
 export function scan(folder: DiskFolder, descriptor: DiskDescriptor, needs: Needs): Scan {
   const names = folder.names();
-  const layers: LayerFacts[] = [];
+  const sums = new Set(folder.sumIds());
+  const layers: PlannedLayer[] = [];
   const rubbish = names.filter(name => name.endsWith('.new') || isOldBase(folder, descriptor, name));
   for (const id of folder.layerIds()) {
     try {
-      layers.push(folder.look(id, descriptor));
+      layers.push({ ...folder.look(id, descriptor), hasSum: sums.has(id) });
     } catch (error) {
       // A new file whose header was not written yet is no image; whatever is needed was one.
       const unfinished = error instanceof DiskFormatError && error.code === 'DISK_NOT_QCOW2';
@@ -32,8 +38,8 @@ export function scan(folder: DiskFolder, descriptor: DiskDescriptor, needs: Need
     }
   }
   const known = new Set(layers.map(({ id }) => id));
-  const sums = folder.sumIds().filter(id => !known.has(id));
-  return { layers, rubbish: [...rubbish, ...sums.map(id => `${folder.disk}.${id}.sum`)] };
+  const alone = [...sums].filter(id => !known.has(id));
+  return { layers, rubbish: [...rubbish, ...alone.map(id => `${folder.disk}.${id}.sum`)] };
 }
 
 function isOldBase({ disk }: DiskFolder, { base }: DiskDescriptor, name: string): boolean {
@@ -52,6 +58,8 @@ export function factsOf(descriptor: DiskDescriptor, { layers }: Scan, needs: Nee
       writable: base.kind === 'own' || (base.kind === 'attached' && writeBase),
     },
     layers,
-    ...needs,
+    pointed: needs.pointed,
+    pinned: needs.pinned,
+    read: needs.read ?? needs.pinned.size > 0,
   };
 }

@@ -5,6 +5,7 @@ import { CopyBaseJob, NewBaseJob } from './copy-state-job.ts';
 import type { LayerId, Top } from './descriptor.ts';
 import { atOnce, type DiskJob } from './job.ts';
 import { LandTopJob, type Landing } from './land-top-job.ts';
+import { SumJob } from './layer-sum.ts';
 import { MergeJob } from './merge-job.ts';
 import type { Step } from './plan.ts';
 import { PullUpJob } from './pull-up-job.ts';
@@ -30,6 +31,8 @@ export function startStep(disk: VirtualDiskFiles, step: Step, landing: Landing):
       return atOnce(() => dropBase(disk));
     case 'land-top':
       return new LandTopJob(disk, landing);
+    case 'checksum':
+      return new SumJob(disk, step.layer);
   }
 }
 
