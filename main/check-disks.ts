@@ -1,12 +1,14 @@
-/** The disks' part of `cairn check`: every descriptor, every layer's tables, and that each layer a checkpoint points to can be opened with all that is below it. */
+/** The disks' part of `cairn check`: every descriptor, every layer's tables and contents, and that each layer a checkpoint points to can be opened with all that is below it. */
 import { existsSync, readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { LayerId } from '#engine/disk/graph/descriptor.ts';
 import { DiskFolder, type GraphHost } from '#engine/disk/graph/disk-folder.ts';
+import { LayerSum, readSum } from '#engine/disk/graph/layer-sum.ts';
 import { OpenLayers } from '#engine/disk/graph/open-layers.ts';
 import { checkQcow2 } from '#engine/disk/qcow2/check.ts';
 import { Qcow2Image } from '#engine/disk/qcow2/image.ts';
 import { InvariantError } from '#engine/errors/errors.ts';
+import { nodeCodec } from '#worker/node-codec.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import type { Problem } from './check.ts';
@@ -15,6 +17,7 @@ import { problem } from './problem.ts';
 const HOST: GraphHost = {
   files: nodeFiles,
   codec: nodeDecompressor,
+  checksum: nodeCodec.checksum,
   newLayerId: () => {
     throw new InvariantError('a check makes no layers');
   },
@@ -67,7 +70,10 @@ function checkLayer(folder: DiskFolder, id: LayerId, problems: Problem[], disk: 
   const about = `layer ${id} of ${disk}`;
   if (corruptions > 0)
     problems.push({ kind: 'damaged', about, text: `${corruptions} problems in its tables, the first: ${words[0] ?? ''}` });
-  else if (leaks > 0) problems.push({ kind: 'leftover', about, text: `${leaks} clusters that nothing refers to` });
+  const should = readSum(folder, id);
+  if (should !== undefined && new LayerSum(image, HOST.checksum).step(Infinity) !== should)
+    problems.push({ kind: 'damaged', about, text: 'its contents do not match its checksum' });
+  if (leaks > 0) problems.push({ kind: 'leftover', about, text: `${leaks} clusters that nothing refers to` });
 }
 
 function attempt(about: string, problems: Problem[], check: () => void): void {
