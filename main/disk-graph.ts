@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { DiskDescriptor, LayerId } from '#engine/disk/graph/descriptor.ts';
 import { DiskFolder, type GraphHost, type LayerFacts } from '#engine/disk/graph/disk-folder.ts';
 import { CairnError, InvariantError } from '#engine/errors/errors.ts';
+import { nodeCodec } from '#worker/node-codec.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import type { LayerRow } from './catalog.ts';
@@ -16,6 +17,7 @@ type ShownLayer = CheckpointDetail['disks'][number]['layers'][number];
 const readOnlyHost: GraphHost = {
   files: nodeFiles,
   codec: nodeDecompressor,
+  checksum: nodeCodec.checksum,
   newLayerId: () => {
     throw new InvariantError('looking makes no layers');
   },
