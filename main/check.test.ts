@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { attachDisk } from '#engine/disk/graph/create.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { VirtualDiskFiles } from '#engine/disk/graph/virtual-disk-files.ts';
+import { nodeCodec } from '#worker/node-codec.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import { Bundle } from './bundle.ts';
@@ -58,6 +59,7 @@ function makeDisk(): DiskFolder {
   const host = {
     files: nodeFiles,
     codec: nodeDecompressor,
+    checksum: nodeCodec.checksum,
     newLayerId: () => 'ab'.repeat(16).slice(0, 30) + String(made++).padStart(2, '0'),
   };
   let made = 10;

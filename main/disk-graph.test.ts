@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { attachDisk } from '#engine/disk/graph/create.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { VirtualDiskFiles } from '#engine/disk/graph/virtual-disk-files.ts';
+import { nodeCodec } from '#worker/node-codec.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import { Catalog } from './catalog.ts';
@@ -23,7 +24,7 @@ beforeEach(() => {
   writeFileSync(join(home, 'base.img'), new Uint8Array(SIZE).fill(7));
   let made = 0;
   const newLayerId = () => String(++made).padStart(32, '0');
-  disk = new DiskFolder({ files: nodeFiles, codec: nodeDecompressor, newLayerId }, folder, 'disk0');
+  disk = new DiskFolder({ files: nodeFiles, codec: nodeDecompressor, checksum: nodeCodec.checksum, newLayerId }, folder, 'disk0');
   attachDisk(disk, { path: join(home, 'base.img'), format: 'raw' });
 });
 afterEach(() => rmSync(home, { recursive: true, force: true }));
