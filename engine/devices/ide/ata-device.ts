@@ -49,6 +49,7 @@ export abstract class AtaDevice {
 
   /** What the cylinder registers show after a reset. */
   protected abstract readonly signature: { readonly mid: number; readonly high: number };
+  protected abstract readonly hasDeviceReset: boolean;
   /** Begins `command`, whose registers are in the task file. */
   protected abstract execute(command: number): void;
   /** The host has read all that was in the buffer, or filled it. */
@@ -69,9 +70,9 @@ export abstract class AtaDevice {
     if ((this.status & BSY) === 0) this.taskFile.write(register, value);
   }
 
-  /** Busy devices hear only DEVICE RESET. */
+  /** Busy devices hear nothing, or only DEVICE RESET. */
   writeCommand(command: number) {
-    if ((this.status & (BSY | DRQ)) !== 0 && command !== Command.DeviceReset) return;
+    if ((this.status & (BSY | DRQ)) !== 0 && !(command === Command.DeviceReset && this.hasDeviceReset)) return;
     this.setInterrupt(false);
     this.command = command;
     this.error = 0;

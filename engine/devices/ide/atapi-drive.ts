@@ -50,6 +50,7 @@ export interface AtapiParts {
 
 export class AtapiDrive extends AtaDevice implements Device<State> {
   protected readonly signature = { mid: 0x14, high: 0xeb };
+  protected readonly hasDeviceReset = true;
   private readonly unit: ScsiCdrom;
   private readonly memory: GuestMemory;
   private readonly time: Timers;
