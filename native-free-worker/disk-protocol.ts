@@ -29,6 +29,7 @@ export interface DiskSpec {
 export interface OpenedDisk extends Pick<DiskSpec, 'name' | 'interface' | 'media' | 'serial'> {
   readonly sizeBytes: number;
   readonly readOnly: boolean;
+  readonly writeThrough: boolean;
   readonly clusterBytes: number;
   /** Checkpoints hold it: step 810 switches it. */
   readonly inCheckpoints: boolean;

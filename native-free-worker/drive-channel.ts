@@ -200,11 +200,12 @@ export class DriveChannel {
   // --- submission -----------------------------------------------------------------------------------------------------
 
   private drive(disk: OpenedDisk, index: number): Drive {
-    const { name, sizeBytes, readOnly, clusterBytes, serial } = disk;
+    const { name, sizeBytes, readOnly, writeThrough, clusterBytes, serial } = disk;
     return {
       name,
       sizeBytes,
       readOnly,
+      writeThrough,
       clusterBytes,
       serial,
       submit: (request, done) => this.submit(disk, index, request, done),

@@ -32,10 +32,11 @@ export class ServedDisk {
   }
 
   describe(): OpenedDisk {
-    const { name, interface: bus, media, serial } = this.spec;
+    const { name, interface: bus, media, serial, cache } = this.spec;
     const { inCheckpoints, top } = this.backing;
     const { sizeBytes, clusterBytes } = top;
-    return { name, interface: bus, media, serial, sizeBytes, clusterBytes, readOnly: !top.writable, inCheckpoints };
+    const place = { name, interface: bus, media, serial };
+    return { ...place, sizeBytes, clusterBytes, readOnly: !top.writable, writeThrough: cache === 'writethrough', inCheckpoints };
   }
 
   /** Step 810: operations that come from now on go to the COW disk that 802 made. */

@@ -32,6 +32,8 @@ export interface Drive {
   readonly name: string;
   readonly sizeBytes: number;
   readonly readOnly: boolean;
+  /** A change is durable when it ends: there is no cache that a guest should know of, and nothing to flush. */
+  readonly writeThrough: boolean;
   /** The COW block group: the granularity of discards, and the best size of a request. */
   readonly clusterBytes: number;
   /** At most 20 printable ASCII characters, stable over the VM's life. */

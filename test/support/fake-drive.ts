@@ -12,6 +12,7 @@ interface HeldRequest {
 export class FakeDrive implements Drive {
   readonly name: string = 'disk0';
   readonly readOnly: boolean;
+  readonly writeThrough: boolean;
   readonly clusterBytes: number = 65536;
   readonly serial: string = 'CAIRN-0123456789';
   /** What the disk holds. */
@@ -20,10 +21,11 @@ export class FakeDrive implements Drive {
   readonly held: HeldRequest[] = [];
   private readonly memory: GuestMemory;
 
-  constructor(memory: GuestMemory, { sizeBytes = 1 << 20, readOnly = false } = {}) {
+  constructor(memory: GuestMemory, { sizeBytes = 1 << 20, readOnly = false, writeThrough = false } = {}) {
     this.memory = memory;
     this.content = new Uint8Array(sizeBytes);
     this.readOnly = readOnly;
+    this.writeThrough = writeThrough;
   }
 
   get sizeBytes() {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { deviceContract } from '#test/support/device-contract.ts';
 import { FakeDrive } from '#test/support/fake-drive.ts';
+import { FlatRam } from '#test/support/flat-ram.ts';
 import { disk, IdeBench, numberSectors } from '#test/support/ide-bench.ts';
 import type { GuestRange } from '../drive.ts';
 import type { AtaDisk } from './ata-disk.ts';
@@ -14,10 +15,10 @@ const IDNF = 0x10;
 const UNC = 0x40;
 const RESULT = 0x80000;
 
-function start({ sizeBytes = 1 << 20, readOnly = false } = {}) {
+function start(options: ConstructorParameters<typeof FakeDrive>[1] = {}) {
   let drive!: FakeDrive;
   const bench = new IdeBench(memory => {
-    drive = new FakeDrive(memory, { sizeBytes, readOnly });
+    drive = new FakeDrive(memory, options);
     return new Map([[0, disk(drive)]]);
   });
   numberSectors(drive.content);
@@ -84,7 +85,7 @@ describe('IDENTIFY DEVICE', () => {
   });
 
   test('28-bit and cylinder counts of a large disk are the largest there are', () => {
-    const huge = { name: 'disk0', sizeBytes: 2 ** 45, readOnly: true, clusterBytes: 65536, serial: 's', submit: () => {}, drain: () => {} };
+    const huge = { ...new FakeDrive(new FlatRam(0), { readOnly: true }), sizeBytes: 2 ** 45, submit: () => {}, drain: () => {} };
     const bench = new IdeBench(() => new Map([[0, disk(huge)]]));
     const ids = identify(bench);
     expect([ids[1], ids[60], ids[61]]).toEqual([16383, 0xffff, 0x0fff]);
@@ -265,6 +266,15 @@ describe('writing by PIO', () => {
     bench.start(true);
     drive.complete();
     expect([bench.status, drive.requests]).toEqual([BUSY, [{ kind: 'flush' }]]);
+  });
+
+  test('a drive that writes through has no cache and needs no flush', () => {
+    const { bench, drive } = start({ writeThrough: true });
+    expect(identify(bench)[85]! & 0x20).toBe(0);
+    bench.sectors(0x30, 0, 1);
+    bench.writeData(new Uint8Array(512));
+    drive.complete();
+    expect([bench.status, drive.held.length]).toEqual([IDLE, 0]);
   });
 
   test('a disk that is only read refuses', () => {
@@ -476,7 +486,13 @@ describe('commands without data', () => {
     const { bench, drive } = start();
     bench.sectors(0x20, 1, 1);
     bench.sectors(0x20, 2, 1);
+    bench.command(0x08); // DEVICE RESET is for ATAPI devices
+    bench.command(0x90);
     expect(drive.requests).toEqual([{ kind: 'read-bytes', offset: 512, length: 512 }]);
+    drive.complete();
+    expect(bench.acknowledge()).toBe(DATA);
+    bench.sectors(0x20, 2, 1);
+    expect([sectorsIn(bench.readData(512)), bench.status]).toEqual([[1], IDLE]);
   });
 });
 

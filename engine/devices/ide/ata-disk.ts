@@ -35,13 +35,14 @@ type State = StateOf<typeof AtaDiskState>;
 
 export class AtaDisk extends AtaDevice implements Device<State> {
   protected readonly signature = { mid: 0, high: 0 };
+  protected readonly hasDeviceReset = false;
   private readonly drive: Drive;
   private readonly memory: GuestMemory;
   private readonly sectors: number;
   private geometry: Geometry = DEFAULT_GEOMETRY;
   private multiple = 0;
   private mode = DEFAULT_MODE;
-  private writeCache = true;
+  private writeCache: boolean;
   private lookAhead = true;
   private phase: State['phase'] = 'none';
   /** The next sector of the command under way, and how many there are from it on. */
@@ -51,6 +52,7 @@ export class AtaDisk extends AtaDevice implements Device<State> {
   constructor(bus: IdeBus, drive: Drive, memory: GuestMemory) {
     super(bus);
     this.drive = drive;
+    this.writeCache = !drive.writeThrough;
     this.memory = memory;
     this.sectors = Math.floor(drive.sizeBytes / SECTOR_BYTES);
     this.reset();
@@ -184,8 +186,9 @@ export class AtaDisk extends AtaDevice implements Device<State> {
   private get transfer(): Transfer | undefined {
     return TRANSFERS.get(this.command);
   }
+  /** A write ends with a flush. */
   private get durable() {
-    return this.transfer?.fua === true || !this.writeCache;
+    return (this.transfer?.fua === true || !this.writeCache) && !this.drive.writeThrough;
   }
   private get blockBytes() {
     return (this.transfer?.multiple === true ? this.multiple : 1) * SECTOR_BYTES;
@@ -376,7 +379,7 @@ export class AtaDisk extends AtaDevice implements Device<State> {
     this.geometry = DEFAULT_GEOMETRY;
     this.multiple = 0;
     this.mode = DEFAULT_MODE;
-    this.writeCache = true;
+    this.writeCache = !this.drive.writeThrough;
     this.lookAhead = true;
     this.lba = 0;
     this.left = 0;

@@ -10,6 +10,7 @@ const disc = (blocks: number): Drive => ({
   name: 'disk0',
   sizeBytes: blocks * BLOCK + 512, // what is left over is no block
   readOnly: true,
+  writeThrough: false,
   clusterBytes: 65536,
   serial: '',
   submit: () => {},

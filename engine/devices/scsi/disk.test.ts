@@ -283,6 +283,12 @@ describe('mode pages', () => {
     expect(run(Op.Write10, 0, 0, 0, 0, 0, 0, 0, 1)).toMatchObject({ durable: false });
   });
 
+  test('a drive that writes through has no cache and needs no flush', () => {
+    const { run } = start({ writeThrough: true });
+    expect([0, 2].map(control => caching(run, control)[2])).toEqual([0, 0]);
+    expect(run(Op.Write10, 8, 0, 0, 0, 0, 0, 0, 1)).toMatchObject({ durable: false });
+  });
+
   test('the 10-byte form, with a block descriptor', () => {
     const { disk } = start();
     const list = [0, 0, 0, 0, 0, 0, 0, 8, ...Array<number>(8).fill(0), ...page(0).slice(4)];

@@ -48,11 +48,12 @@ export class ScsiDisk extends ScsiUnit {
   readonly blockBytes = BLOCK_BYTES;
   readonly drive: Drive;
   private readonly blocks: number;
-  private writeCache = true;
+  private writeCache: boolean;
 
   constructor(drive: Drive) {
     super({ type: 0, removable: false, product: 'Virtual disk', serial: drive.serial });
     this.drive = drive;
+    this.writeCache = !drive.writeThrough;
     this.blocks = Math.floor(drive.sizeBytes / BLOCK_BYTES);
     this.addReads();
     this.addWrites();
@@ -122,7 +123,12 @@ export class ScsiDisk extends ScsiUnit {
     const place = { offset: blocks.first * BLOCK_BYTES, length: blocks.count * BLOCK_BYTES };
     if (kind === 'read') return { kind, ...place };
     const fua = cdbLength(cdb[0]!) !== 6 && (cdb[1]! & FUA) !== 0;
-    return { kind, ...place, durable: fua || !this.writeCache };
+    return { kind, ...place, durable: this.flushes(fua) };
+  }
+
+  /** Whether a change ends with a flush. */
+  private flushes(fua: boolean) {
+    return (fua || !this.writeCache) && !this.drive.writeThrough;
   }
 
   private verify(cdb: Uint8Array): ScsiStep {
@@ -191,7 +197,7 @@ export class ScsiDisk extends ScsiUnit {
   }
 
   private changes(requests: readonly DriveRequest[]): ScsiStep {
-    return requests.length === 0 ? GOOD : { kind: 'requests', requests, durable: !this.writeCache };
+    return requests.length === 0 ? GOOD : { kind: 'requests', requests, durable: this.flushes(false) };
   }
 
   // --- parameters ---------------------------------------------------------------------------------------------------
@@ -220,7 +226,7 @@ export class ScsiDisk extends ScsiUnit {
       blockDescriptor,
       pages: [
         fixedPage(0x01, 0x0a, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0), // blocks are reallocated by itself
-        { current: caching(this.writeCache ? WCE : 0), initial: caching(WCE), changeable: caching(WCE) },
+        { current: caching(this.writeCache ? WCE : 0), initial: caching(this.drive.writeThrough ? 0 : WCE), changeable: caching(WCE) },
         fixedPage(0x0a, 0x0a, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 0), // unrestricted reordering
       ],
     };
@@ -257,7 +263,7 @@ export class ScsiDisk extends ScsiUnit {
 
   override reset() {
     super.reset();
-    this.writeCache = true;
+    this.writeCache = !this.drive.writeThrough;
   }
   save() {
     return { unit: this.saveUnit(), writeCache: this.writeCache };
