@@ -1,6 +1,6 @@
 /** What main needs to know of checkpoint files (docs/formats/checkpoint.md): facts about one, which others it points to, and one of a VM that is off. */
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
-import { readCheckpointInfo as readInfo, neededFiles as needed } from '#engine/checkpoint/info.ts';
+import { readCheckpointInfo as readInfo, readRamBytes, neededFiles as needed } from '#engine/checkpoint/info.ts';
 import { inspectCheckpoint as inspect, inspectPages, type Inspection, type PagesInspection } from '#engine/checkpoint/inspect.ts';
 import { DEFAULT_PACE, Pace } from '#engine/checkpoint/pace.ts';
 import type { FrozenPages } from '#engine/checkpoint/ports.ts';
@@ -31,7 +31,7 @@ export async function inspectCheckpoint(path: string): Promise<Inspection | Page
 
 /** The size of the machine that it is a checkpoint of. */
 export async function memoryMiBOf(path: string): Promise<number> {
-  return inspect(nodeFiles, path, nodeCodec).ramBytes / (1024 * 1024);
+  return readRamBytes(nodeFiles, path, nodeCodec) / (1024 * 1024);
 }
 
 /** A checkpoint of a VM that is off: a place in the tree, with no page and no device in it. */

@@ -8,7 +8,7 @@ import { ConfigError } from '#engine/errors/errors.ts';
 import type { BootSource } from '#engine/machine/machine.ts';
 import { PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
 import type { DiskSpec } from '#worker/disk-protocol.ts';
-import type { MachineOptions, RunOptions, VcpuWorkerData } from '#worker/protocol.ts';
+import type { MachineOptions, RestoreOrder, RunOptions, VcpuWorkerData } from '#worker/protocol.ts';
 import type { VmConfig } from './ipc/contract.ts';
 import { WorldCheckpoints } from './world-checkpoints.ts';
 import { WorldDisks } from './world-disks.ts';
@@ -42,8 +42,7 @@ export interface WorldSpec {
   readonly boot: BootSource;
   readonly run: RunOptions;
   readonly disks: readonly DiskSpec[];
-  /** A checkpoint file to go on from, and where the files it points to are. */
-  readonly restore: { readonly path: string; readonly folder: string } | undefined;
+  readonly restore: RestoreOrder | undefined;
 }
 
 export class WorldManager {

@@ -60,6 +60,16 @@ test('a run with a checkpoint in its middle, and one restored from it, end as on
   restored.run(REST);
   expect(restored.pc.stateHash()).toBe(atEnd);
 
+  // Its memory brought page by page, as the guest touches it.
+  const lazy = new BenchPc({ boot: { kind: 'none' } });
+  using later = restoreInto(lazy, store, true);
+  expect(later).toBeDefined();
+  const { notLoaded } = memoryStats(bufferOf(lazy));
+  lazy.run(REST / 2);
+  expect(memoryStats(bufferOf(lazy)).notLoaded).toBeLessThan(notLoaded);
+  lazy.run(REST / 2);
+  expect(lazy.pc.stateHash()).toBe(atEnd);
+
   // Into a machine that has run something else.
   restoreInto(ongoing, store);
   expect(pc.stateHash()).toBe(atCheckpoint);

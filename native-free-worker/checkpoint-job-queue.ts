@@ -1,8 +1,9 @@
 /** The checkpoint worker's jobs, one after another: checkpoints are written in the order in which they were stopped. */
 import type { MessagePort } from 'node:worker_threads';
-import { baseFromFile, type Base } from '#engine/checkpoint/base.ts';
+import { baseOf, type Base } from '#engine/checkpoint/base.ts';
 import { eliminateCheckpoints } from '#engine/checkpoint/eliminate.ts';
 import { DEFAULT_PACE, Pace, type PaceStep } from '#engine/checkpoint/pace.ts';
+import { PageSource } from '#engine/checkpoint/page-source.ts';
 import type { HostClock } from '#engine/checkpoint/ports.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { takeCheckpoint } from '#engine/checkpoint/take.ts';
@@ -19,6 +20,7 @@ import {
 } from './checkpoint-protocol.ts';
 import { DiskWaits } from './disk-waits.ts';
 import { nodeCodec } from './node-codec.ts';
+import { LoadingReader } from './page-loading.ts';
 
 /** With less of the pool free than this, the stream hurries: each copied page that it writes is one that the VM gets back. */
 const URGENT_SHARE = 1 / 16;
@@ -39,6 +41,7 @@ export interface JobSurroundings {
 export class CheckpointJobQueue {
   private readonly parts: JobSurroundings;
   private base: Base | undefined;
+  private loading: LoadingReader | undefined;
   private turn: Promise<void> = Promise.resolve();
   private readonly disks = new DiskWaits();
 
@@ -48,8 +51,11 @@ export class CheckpointJobQueue {
   }
 
   add(job: CheckpointJob): void {
-    if (job.kind === 'reads-ended') this.disks.of(job.id).reads.resolve();
-    else this.turn = this.turn.then(() => this.run(job));
+    if (job.kind === 'reads-ended') return this.disks.of(job.id).reads.resolve();
+    if (job.kind === 'restored') return this.restored(job);
+    if (job.kind === 'fill') return this.loading?.fill(job.ppns);
+    if (job.kind === 'loaded') return this.endLoading();
+    this.turn = this.turn.then(() => this.run(job));
   }
 
   /** What became of the disks of a checkpoint that is being written. */
@@ -59,10 +65,12 @@ export class CheckpointJobQueue {
     else pointers.reject(errorOf(command.failure));
   }
 
-  /** The VM has ended, and its disk operations with it. Settles when everything added so far is done. */
-  finish(): Promise<void> {
+  /** The VM has ended, and its disk operations with it. Settles when everything added so far is done. Nothing is loaded after it. */
+  async finish(): Promise<void> {
     this.disks.finish();
-    return this.turn;
+    await this.turn;
+    await this.loading?.idle();
+    this.endLoading();
   }
 
   /** Between two takes, in the order in which it was told. */
@@ -78,19 +86,38 @@ export class CheckpointJobQueue {
     });
   }
 
-  private async run(job: Exclude<CheckpointJob, { kind: 'reads-ended' }>): Promise<void> {
-    const { files, toKernel } = this.parts;
+  private async run(job: CheckpointJob & { kind: 'take' | 'refused' }): Promise<void> {
     if (job.kind === 'take') return this.take(job);
-    if (job.kind === 'refused') return toKernel({ kind: 'failed', id: job.id, failure: job.failure });
+    this.parts.toKernel({ kind: 'failed', id: job.id, failure: job.failure });
+  }
+
+  /** The first job of a world that goes on from a checkpoint. */
+  private restored({ path, folder, epoch, lazy }: CheckpointJob & { kind: 'restored' }): void {
+    const { memory, files, clock } = this.parts;
+    const store = new CheckpointStore(files, folder);
+    let source: PageSource | undefined;
     try {
-      this.base = baseFromFile(files, new CheckpointStore(files, job.folder).folder, job.path, job.epoch, nodeCodec);
+      source = PageSource.open(store, path, nodeCodec);
+      this.base = baseOf(source.reader, epoch, store.folder);
     } catch {
       this.base = undefined; // the file went after it was restored from: the next checkpoint is a whole one
     }
+    if (lazy) this.loading = new LoadingReader(source, memory, clock, reply => this.toVcpu(reply));
+    else source?.[Symbol.dispose]();
+  }
+
+  private endLoading(): void {
+    this.loading?.[Symbol.dispose]();
+    this.loading = undefined;
+  }
+
+  private toVcpu(reply: CheckpointReply): void {
+    this.parts.vcpu.postMessage(reply);
+    this.parts.ringVcpu();
   }
 
   private async take({ order, stopped, startedMs }: CheckpointJob & { kind: 'take' }): Promise<void> {
-    const { memory, ramBytes, files, clock, vcpu, ringVcpu, toKernel } = this.parts;
+    const { memory, ramBytes, files, clock, toKernel } = this.parts;
     const { folder, hasDisks, ...request } = order;
     const { id } = order;
     const disks = this.disks.of(id);
@@ -107,6 +134,7 @@ export class CheckpointJobQueue {
         pace: new Pace(clock, this.parts.pace ?? DEFAULT_PACE, urgent),
         base: this.base,
         startedMs,
+        unloaded: gppn => this.loading?.page(gppn),
         step: this.progress(id),
         ...(hasDisks && { beforePages: () => disks.reads.promise, disks: () => disks.pointers.promise }),
       });
@@ -116,9 +144,7 @@ export class CheckpointJobQueue {
       event = { kind: 'failed', id, failure: failureOf(error) };
     }
     this.disks.forget(id);
-    const reply: CheckpointReply = { kind: 'thaw', slot: stopped.slot };
-    vcpu.postMessage(reply);
-    ringVcpu();
+    this.toVcpu({ kind: 'thaw', slot: stopped.slot });
     toKernel(event);
   }
 

@@ -8,6 +8,7 @@
  * The vcpu and the checkpoint worker share a MessagePort; the kernel hears the checkpoint worker by its worker's messages.
  */
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
+import type { Filled } from '#engine/checkpoint/prefetch.ts';
 import type { Stopped } from '#engine/checkpoint/stopped.ts';
 import type { CheckpointInfo } from '#engine/checkpoint/info.ts';
 import { CairnError, CheckpointError } from '#engine/errors/errors.ts';
@@ -50,14 +51,21 @@ export type CheckpointJob =
   | { readonly kind: 'reads-ended'; readonly id: string }
   /** The stopped part failed: the kernel is to be told. */
   | { readonly kind: 'refused'; readonly id: string; readonly failure: Failure }
-  /** The machine was filled from this checkpoint: later ones may point to it. */
-  | { readonly kind: 'restored'; readonly path: string; readonly folder: string; readonly epoch: number };
+  /** The machine was filled from this checkpoint: later ones may point to it. `lazy`: it still has to be loaded. */
+  | { readonly kind: 'restored'; readonly path: string; readonly folder: string; readonly epoch: number; readonly lazy: boolean }
+  /** Reserved machine pages (PPN), to be filled with what is not loaded yet. */
+  | { readonly kind: 'fill'; readonly ppns: Uint32Array }
+  /** Everything is loaded. */
+  | { readonly kind: 'loaded' };
 
-/** checkpoint worker → vcpu: nobody reads the frozen map any more (step 828). */
-export interface CheckpointReply {
-  readonly kind: 'thaw';
-  readonly slot: number;
-}
+/** checkpoint worker → vcpu. */
+export type CheckpointReply =
+  /** Nobody reads the frozen map any more (step 828). */
+  | { readonly kind: 'thaw'; readonly slot: number }
+  /** The answer to each `fill`. `done`: nothing is left that this worker could load. */
+  | { readonly kind: 'filled'; readonly filled: Filled; readonly done: boolean }
+  /** A page group is damaged, or cannot be read. */
+  | { readonly kind: 'unreadable'; readonly failure: Failure };
 
 /** checkpoint worker → kernel. */
 export type CheckpointEvent =

@@ -1,9 +1,9 @@
 /** The real checkpoint worker on real files, with the real MMM on this thread as the vcpu. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { restoreCheckpoint } from '#engine/checkpoint/restore.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import type { Machine } from '#engine/machine/machine.ts';
@@ -12,7 +12,7 @@ import { FakeVm } from '#test/support/fake-vm.ts';
 import type { CheckpointEvent, CheckpointWorkerData } from './checkpoint-protocol.ts';
 import { nodeCodec } from './node-codec.ts';
 import { nodeFiles } from './node-files.ts';
-import { MachineCheckpoint } from './vcpu-checkpoint.ts';
+import { MachineCheckpoint, restorableVm } from './vcpu-checkpoint.ts';
 import { vcpuDoorbell } from './world-block.ts';
 
 const RAM = 2000;
@@ -36,7 +36,7 @@ beforeEach(async () => {
     events.push(event);
     heard();
   });
-  software = new MachineCheckpoint(vm as unknown as Machine, { ...vm.lone.mmm, resetDerived: () => {} }, vm.lone.memory, port1);
+  software = new MachineCheckpoint(vm as unknown as Machine, core(), vm.lone.memory, port1);
   events.length = 0;
 });
 afterEach(async () => {
@@ -45,6 +45,16 @@ afterEach(async () => {
   if ((await exited) !== 0) throw new Error('the checkpoint worker did not end by itself');
   rmSync(folder, { recursive: true });
 });
+
+const core = () => ({ ...vm.lone.mmm, resetDerived: () => {} });
+
+async function nextFailure() {
+  for (;;) {
+    const failed = events.find(event => event.kind === 'failed');
+    if (failed) return failed.failure;
+    await new Promise(resolve => setImmediate(resolve));
+  }
+}
 
 const order = (id: string) => ({ id, parent: null, vmName: 'Debian', title: 'Before the update', takenAt: '2026-11-22T12:00:00Z', folder });
 
@@ -102,7 +112,7 @@ test('after a restore, the next checkpoint points to the file restored from', as
   await settle();
   const store = new CheckpointStore(nodeFiles, folder);
   const path = store.pathOf('checkpoint1');
-  software.restored(path, folder, restoreCheckpoint(store, path, vm, nodeCodec).epoch);
+  software.restored(path, folder, restoreCheckpoint(store, path, vm, nodeCodec));
   vm.write(5, 1);
   software.take(order('checkpoint2'));
   expect(await outcome('checkpoint2')).toMatchObject({
@@ -110,6 +120,71 @@ test('after a restore, the next checkpoint points to the file restored from', as
     info: { pages: { stored: 1, pointed: RAM - 1, zero: 0, absent: 1 } },
   });
   await settle();
+});
+
+describe('a lazy restore', () => {
+  /** Takes checkpoint 1 of full memory, spoils the VM, and restores it lazily; returns what it must come to. */
+  async function restoreLazily() {
+    for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+    const instant = vm.contents();
+    software.take(order('checkpoint1'));
+    while (!events.some(event => event.kind === 'done')) await new Promise(resolve => setImmediate(resolve));
+    await settle();
+    vm.reset();
+    const store = new CheckpointStore(nodeFiles, folder);
+    const path = store.pathOf('checkpoint1');
+    const restored = restoreCheckpoint(store, path, restorableVm(vm as unknown as Machine, core(), vm.lone.memory), nodeCodec, {
+      lazy: true,
+    });
+    return { path, restored, instant };
+  }
+  async function settleLoading(): Promise<void> {
+    while (software.work() || memoryStats(vm.lone.memory).notLoaded > 0) await new Promise(resolve => setImmediate(resolve));
+    software.work();
+    await settle();
+  }
+
+  test('is loaded by the checkpoint worker while the VM touches, writes, and is checkpointed', async () => {
+    const { path, restored } = await restoreLazily();
+    software.restored(path, folder, restored);
+    expect(memoryStats(vm.lone.memory).notLoaded).toBe(RAM);
+    software.work();
+    vm.write(7, 70);
+    software.take(order('checkpoint2'));
+    vm.write(1800, 180);
+    while (events.filter(event => event.kind === 'done').length < 2) {
+      software.work();
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    expect(events.at(-1)).toMatchObject({ kind: 'done', info: { pages: { stored: 1, pointed: RAM - 1 } } });
+    const store = new CheckpointStore(nodeFiles, folder);
+    await settleLoading();
+    restoreCheckpoint(store, store.pathOf('checkpoint2'), other, nodeCodec);
+    other.write(1800, 180);
+    expect(other.contents()).toEqual(vm.contents());
+  });
+
+  test('goes on by itself when the file has gone before the checkpoint worker could open it', async () => {
+    const { path, restored, instant } = await restoreLazily();
+    rmSync(path); // it stays open here
+    software.restored(path, folder, restored);
+    software.take(order('checkpoint2'));
+    expect(await Promise.race([nextFailure(), settleLoading()])).toMatchObject({ code: 'STILL_LOADING' });
+    await settleLoading();
+    expect(vm.contents()).toEqual(instant);
+    software.take(order('checkpoint3'));
+    expect(await outcome('checkpoint3')).toMatchObject({ kind: 'done', info: { pages: { stored: RAM } } });
+    await settle();
+  });
+
+  test('that meets a damaged page group says so', async () => {
+    const { path, restored } = await restoreLazily();
+    const bytes = readFileSync(path);
+    bytes[bytes.length >> 1]! ^= 0xff;
+    writeFileSync(path, bytes);
+    software.restored(path, folder, restored);
+    await expect(settleLoading()).rejects.toThrow(/checkpoint1\.ckpt is damaged \(the page group \d+ does not match its checksum\)/);
+  });
 });
 
 test('checkpoints are eliminated after the takes that were ordered before, and the next one is none the worse', async () => {

@@ -91,6 +91,14 @@ export interface MachineOptions {
   readonly boot: BootSource;
 }
 
+/** A checkpoint file to go on from, and the folder of those it points to. */
+export interface RestoreOrder {
+  readonly path: string;
+  readonly folder: string;
+  /** All memory is loaded, and so checked, before the guest runs; otherwise pages come when they are touched. */
+  readonly whole?: boolean;
+}
+
 /** workerData of the vcpu worker. */
 export interface VcpuWorkerData {
   readonly core: WebAssembly.Module;
@@ -99,8 +107,7 @@ export interface VcpuWorkerData {
   readonly run: RunOptions;
   /** Open in the disk worker, in this order. */
   readonly disks: readonly OpenedDisk[];
-  /** A checkpoint file to go on from, and the folder of those it points to. */
-  readonly restore: { readonly path: string; readonly folder: string } | undefined;
+  readonly restore: RestoreOrder | undefined;
   /** To the checkpoint worker. */
   readonly checkpoints: MessagePort;
 }

@@ -1,5 +1,5 @@
 /** The life of a vcpu worker around its loop: build the machine, run it, and whatever goes wrong say so in the world's last event. */
-import { CairnError } from '#engine/errors/errors.ts';
+import { CairnError, InvariantError } from '#engine/errors/errors.ts';
 import type { Machine } from '#engine/machine/machine.ts';
 import { Outbox } from './outbox.ts';
 import { EVENT_END, encodeJson, type RunOptions, type WorldEnd } from './protocol.ts';
@@ -37,5 +37,6 @@ export function runWorld(buffer: SharedArrayBuffer, options: RunOptions, build: 
 
 function endOf(error: unknown, ran: boolean): WorldEnd {
   if (!ran && error instanceof CairnError) return { kind: 'refused', code: error.code, message: error.message };
+  if (error instanceof CairnError && !(error instanceof InvariantError)) return { kind: 'crashed', reason: error.message };
   return { kind: 'crashed', reason: error instanceof Error ? `${error.name}: ${error.message}` : String(error) };
 }

@@ -1,16 +1,18 @@
 /** The checkpoint software's part on the vcpu thread: the stop (804-814), and afterwards removing marks (828) and freeing pages, in bounded pieces between slices. */
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import type { RestorableVm, StoppableVm } from '#engine/checkpoint/ports.ts';
+import type { Restored } from '#engine/checkpoint/restore.ts';
 import { whileStopped } from '#engine/checkpoint/stopped.ts';
 import type { CoreExports } from '#engine/cpu/core-exports.ts';
 import type { Machine } from '#engine/machine/machine.ts';
-import { PAGE_SIZE } from '#engine/memory/layout.ts';
-import { MMM_MAP_LIMIT } from '#engine/memory/mmm-block.ts';
-import { findEmptySlot } from '#engine/memory/mmm.ts';
+import { LIVE_MAP, PAGE_SIZE } from '#engine/memory/layout.ts';
+import { MAP_ENTRIES, MMM_MAP_LIMIT, NOT_RAM } from '#engine/memory/mmm-block.ts';
+import { findEmptySlot, memoryStats } from '#engine/memory/mmm.ts';
 import { CheckpointError } from '#engine/errors/errors.ts';
 import { failureOf, type CheckpointJob, type CheckpointOrder, type CheckpointReply } from './checkpoint-protocol.ts';
 import type { DriveChannel } from './drive-channel.ts';
 import { hostClock } from './host-clock.ts';
+import { LoadingVcpu, RESERVE_PART } from './page-loading.ts';
 import type { VcpuCheckpoint } from './vcpu-loop.ts';
 
 /** Map entries looked at between two slices: some 50 µs. */
@@ -18,7 +20,19 @@ const RECLAIM_CHUNK = 16384;
 
 export type MemoryExports = Pick<
   CoreExports,
-  'freeze' | 'thaw' | 'reclaim' | 'pageForRead' | 'installPage' | 'clearRam' | 'endEpoch' | 'resetDerived'
+  | 'freeze'
+  | 'thaw'
+  | 'reclaim'
+  | 'freePages'
+  | 'installPage'
+  | 'clearRam'
+  | 'endEpoch'
+  | 'resetDerived'
+  | 'expectPages'
+  | 'placePage'
+  | 'reservePage'
+  | 'adoptPage'
+  | 'returnPage'
 >;
 
 /** The VM's disks on this thread (drive-channel.ts). */
@@ -34,6 +48,8 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   private readonly thawed: number[] = [];
   /** Ordered, and not stopped for yet. */
   private readonly orders: { readonly order: CheckpointOrder; readonly startedMs: number }[] = [];
+  private readonly memory: SharedArrayBuffer;
+  private loading: LoadingVcpu | undefined;
 
   /** `port` leads to the checkpoint worker; nobody else may listen on it. */
   constructor(machine: Machine, core: MemoryExports, memory: SharedArrayBuffer, port: MessagePort, disks?: CheckpointDisks) {
@@ -41,6 +57,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     this.core = core;
     this.port = port;
     this.disks = disks;
+    this.memory = memory;
     this.vm = {
       freeze() {
         const slot = findEmptySlot(memory);
@@ -87,22 +104,30 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     this.disks?.onceEnded('reads', () => this.send({ kind: 'reads-ended', id: order.id }));
   }
 
-  /** Tells the checkpoint worker which file this machine was filled from. */
-  restored(path: string, folder: string, epoch: number): void {
-    this.send({ kind: 'restored', path, folder, epoch });
+  /** Tells the checkpoint worker which file this machine was filled from, or, with `later`, is still to be filled from. */
+  restored(path: string, folder: string, { epoch, later }: Pick<Restored, 'epoch' | 'later'>): void {
+    this.send({ kind: 'restored', path, folder, epoch, lazy: later !== undefined });
+    if (later) this.loading = new LoadingVcpu(this.core, this.memory, later, job => this.send(job));
   }
 
   work(): boolean {
     this.stopWherePossible();
-    while (this.underWay > 0) {
+    while (this.underWay > 0 || this.loading) {
       const received = receiveMessageOnPort(this.port) as { message: CheckpointReply } | undefined;
       if (received === undefined) break;
-      this.underWay--;
-      this.thaw(received.message.slot);
+      this.receive(received.message);
     }
+    const moreToLoad = this.loading?.work() ?? false;
+    if (this.loading?.isOver === true) this.loading = undefined;
     const slot = this.thawed[0];
     if (slot !== undefined && this.core.reclaim(slot, RECLAIM_CHUNK) === 0) this.thawed.shift();
-    return this.thawed.length > 0;
+    return this.thawed.length > 0 || moreToLoad;
+  }
+
+  private receive(reply: CheckpointReply): void {
+    if (reply.kind !== 'thaw') return this.loading!.take(reply);
+    this.underWay--;
+    this.thaw(reply.slot);
   }
 
   private thaw(slot: number): void {
@@ -117,17 +142,27 @@ export class MachineCheckpoint implements VcpuCheckpoint {
 
 /** A fresh machine as restoring sees it. */
 export function restorableVm(machine: Machine, core: MemoryExports, memory: SharedArrayBuffer): RestorableVm {
+  const liveMap = new Uint32Array(memory, LIVE_MAP, MAP_ENTRIES);
+  const reserve = memoryStats(memory).poolPages / RESERVE_PART;
   return {
     ramBytes: machine.ramBytes,
     limit: new Uint32Array(memory)[MMM_MAP_LIMIT >>> 2]!,
-    isRam: gppn => core.pageForRead(gppn) !== 0,
+    isRam: gppn => (liveMap[gppn] ?? NOT_RAM) !== NOT_RAM,
     installPage: gppn => new Uint8Array(memory, core.installPage(gppn) >>> 0, PAGE_SIZE),
     clearRam: () => core.clearRam(),
+    expectPages: (gppn, count) => core.expectPages(gppn, count),
+    placePage(gppn) {
+      const address = core.placePage(gppn) >>> 0;
+      return address === 0 ? undefined : new Uint8Array(memory, address, PAGE_SIZE);
+    },
+    hasRoom: () => core.freePages() > reserve,
+    loadFrom: pages => machine.loadFrom(pages),
     loadDevices: devices => machine.loadDevices(devices),
     seal() {
       const epoch = core.endEpoch() >>> 0;
       core.resetDerived();
       return epoch;
     },
+    endPending: () => machine.endPending(),
   };
 }

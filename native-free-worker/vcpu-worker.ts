@@ -18,8 +18,9 @@ runWorld(memory.buffer, run, outbox => {
   const checkpoint = new MachineCheckpoint(machine, machine.core, memory.buffer, checkpoints, disks);
   if (restore) {
     const store = new CheckpointStore(nodeFiles, restore.folder);
-    const { epoch } = restoreCheckpoint(store, restore.path, restorableVm(machine, machine.core, memory.buffer), nodeCodec);
-    checkpoint.restored(restore.path, restore.folder, epoch);
+    const vm = restorableVm(machine, machine.core, memory.buffer);
+    const restored = restoreCheckpoint(store, restore.path, vm, nodeCodec, { lazy: !restore.whole });
+    checkpoint.restored(restore.path, restore.folder, restored);
   }
   return { machine, checkpoint, disks, canReboot: options.boot.kind !== 'none' };
 });

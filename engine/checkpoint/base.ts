@@ -1,10 +1,9 @@
 /** The earlier checkpoint that a new one may point into (§137): the last one published in, or restored into, this world. */
 import { CheckpointError } from '../errors/errors.ts';
-import type { HostFiles } from '../ports/host-files.ts';
 import { INDEX_POINTED, INDEX_STORED, INDEX_ZERO, MAX_FILES } from './format/layout.ts';
 import { groupOf, type PageIndex } from './format/page-index.ts';
 import { PagesReader } from './format/pages-reader.ts';
-import { CheckpointReader } from './format/reader.ts';
+import type { CheckpointReader } from './format/reader.ts';
 import type { PointedFile } from './format/schemas.ts';
 import type { Codec, FrozenPages } from './ports.ts';
 import type { CheckpointStore } from './store.ts';
@@ -19,8 +18,7 @@ export interface Base {
 }
 
 /** The base that a restored checkpoint is. `epoch`: the one that ended when the machine had been filled. */
-export function baseFromFile(files: HostFiles, folder: string, path: string, epoch: number, codec: Codec): Base {
-  using reader = CheckpointReader.open(files, path, codec);
+export function baseOf(reader: CheckpointReader, epoch: number, folder: string): Base {
   return {
     self: { id: reader.meta.id, sizeBytes: reader.sizeBytes, commitChecksum: reader.commitChecksum },
     files: reader.files,

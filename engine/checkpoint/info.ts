@@ -1,6 +1,7 @@
 /** What users are told of a checkpoint: the same from the run that took it and from its file. */
 import type { HostFiles } from '../ports/host-files.ts';
 import type { PageCounts } from './format/page-index.ts';
+import { PagesReader } from './format/pages-reader.ts';
 import { CheckpointReader } from './format/reader.ts';
 import type { CheckpointMeta, DiskPointer } from './format/schemas.ts';
 import type { Codec } from './ports.ts';
@@ -33,6 +34,12 @@ export function infoOf(meta: CheckpointMeta, disks: readonly DiskPointer[], byte
 export function readCheckpointInfo(files: HostFiles, path: string, codec: Codec): CheckpointInfo {
   using reader = CheckpointReader.open(files, path, codec);
   return infoOf(reader.meta, reader.disks, reader.sizeBytes);
+}
+
+/** The size of the machine that it is a checkpoint of; looks at nothing but the file's frame. */
+export function readRamBytes(files: HostFiles, path: string, codec: Codec): number {
+  using reader = PagesReader.openPages(files, path, codec);
+  return reader.meta.ramBytes;
 }
 
 /** The paths of all files that restoring `id` takes, its own first. */

@@ -59,10 +59,20 @@ export interface RestorableVm {
   /** A page of the machine's own at `gppn`, to be filled whole. */
   installPage(gppn: number): Uint8Array;
   clearRam(): void;
+  /** These pages are to be loaded when they are touched. */
+  expectPages(gppn: number, count: number): void;
+  /** The page of one that is to be loaded, to be filled whole at once; undefined when it is not, or no longer. */
+  placePage(gppn: number): Uint8Array | undefined;
+  /** Whether there are pages enough that some may be loaded before they are touched. */
+  hasRoom(): boolean;
+  /** Who brings the pages that are to be loaded, from now on. */
+  loadFrom(pages: { load(gppn: number): void }): void;
   /** Step 902: throws StateError before anything changes. */
   loadDevices(devices: readonly SavedDevice[]): void;
   /** Ends the epoch, so that later writes are told from what was restored; drops every cached translation. Returns the epoch that ended. */
   seal(): number;
+  /** Steps 912 and 914: ends every operation that was pending when the state was saved, and raises its interrupt. Memory is as it was. */
+  endPending(): void;
 }
 
 /** Called as each step of METHOD.md is entered: progress to those who watch, and where tests make things fail. */

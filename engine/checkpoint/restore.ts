@@ -1,81 +1,63 @@
 /**
  * Restoring (METHOD.md, Fig. 3G) into a fresh machine: that of the same VM, of another one, in this process or another.
  *
- *   902 install device state → 904 restore VM memory → 910 run (the world's part) → 912, 914 with disks: pending I/O is completed
+ *   902 install device state → 904 restore VM memory → 912, 914 end what was pending → 910 run (the world's part)
+ *
+ * 904 may be left for later (`lazy`): then the machine can run at once, and each page comes when it is touched (lazy-pages.ts).
  */
 import { CheckpointError } from '../errors/errors.ts';
-import { PAGE_SIZE } from '../memory/layout.ts';
-import { INDEX_ABSENT, INDEX_POINTED, INDEX_STORED } from './format/layout.ts';
-import { groupOf, slotOf } from './format/page-index.ts';
-import { PagesReader } from './format/pages-reader.ts';
-import { CheckpointReader } from './format/reader.ts';
-import { damaged } from './format/schemas.ts';
+import { INDEX_ABSENT, INDEX_STORED } from './format/layout.ts';
+import type { CheckpointReader } from './format/reader.ts';
 import { infoOf, type CheckpointInfo } from './info.ts';
+import { LazyPages } from './lazy-pages.ts';
+import { PageOrder } from './page-order.ts';
+import { PageSource } from './page-source.ts';
 import type { Codec, RestorableVm, StepHook } from './ports.ts';
 import type { CheckpointStore } from './store.ts';
 
-/** A place and a GPPN in one exact float, so that they can be sorted: 2^26 places × 2^20 GPPNs. */
-const GPPN_RANGE = 1 << 20;
+export interface RestoreOptions {
+  /** Memory is loaded when it is touched. */
+  readonly lazy?: boolean;
+  readonly step?: StepHook;
+}
+
+export interface Restored {
+  readonly info: CheckpointInfo;
+  /** The epoch that the restored pages have: what the next checkpoint may point to this file for. */
+  readonly epoch: number;
+  /** Brings the pages of a lazy restore. The machine must not run without it. */
+  readonly later: LazyPages | undefined;
+}
 
 /**
  * Fills `vm` from the checkpoint at `path`; the files that it points to are in `store`. Damage of the file's structure, or of what it points to, and a machine that does not
- * fit are found before anything changes; a damaged page group while it fills, so a machine that this throws at is thrown away. Returns the epoch that
- * the restored pages have: what the next checkpoint may point to this file for.
+ * fit are found before anything changes; a damaged page group while it fills, so a machine that this throws at is thrown away.
  */
 export function restoreCheckpoint(
   store: CheckpointStore,
   path: string,
   vm: RestorableVm,
   codec: Codec,
-  step: StepHook = () => {},
-): { info: CheckpointInfo; epoch: number } {
+  { lazy = false, step = () => {} }: RestoreOptions = {},
+): Restored {
   using opened = new DisposableStack();
-  const reader = opened.use(CheckpointReader.open(store.files, path, codec));
-  const readers: PagesReader[] = [reader, ...openPointedFiles(reader, store, codec, opened)];
-  const wanted = sortByFile(reader, readers);
+  const source = opened.use(PageSource.open(store, path, codec));
+  const { reader } = source;
   checkFits(reader, vm);
   const devices = reader.devices();
   step(902, 0);
   vm.loadDevices(devices);
   step(904, 0);
   vm.clearRam();
-  wanted.forEach((entries, file) => fill(readers[file]!, entries, vm));
+  if (lazy) expectPages(reader, vm);
+  else fill(source, vm);
   const epoch = vm.seal();
-  return { info: infoOf(reader.meta, reader.disks, reader.sizeBytes), epoch };
-}
-
-function openPointedFiles(reader: CheckpointReader, store: CheckpointStore, codec: Codec, opened: DisposableStack): PagesReader[] {
-  return reader.files.map(file => {
-    const path = store.findPages(file.id);
-    if (path === undefined) {
-      throw new CheckpointError(
-        'CHECKPOINT_INCOMPLETE',
-        `The checkpoint file ${reader.path} needs ${store.pathOf(file.id)}, which is gone: put that file back, or choose another checkpoint.`,
-      );
-    }
-    const pointed = opened.use(PagesReader.openPages(store.files, path, codec));
-    if (pointed.commitChecksum !== file.commitChecksum || pointed.sizeBytes !== file.sizeBytes || pointed.meta.id !== file.id) {
-      throw new CheckpointError(
-        'CHECKPOINT_INCOMPLETE',
-        `The checkpoint file ${reader.path} needs ${pointed.path} as it was: that is another file now. Put the old one back, or choose another checkpoint.`,
-      );
-    }
-    return pointed;
-  });
-}
-
-/** For each file its pages in the order of their places, so that each group is read once. */
-function sortByFile(reader: CheckpointReader, readers: readonly PagesReader[]): Float64Array[] {
-  const entries = readers.map((): number[] => []);
-  const { kinds, places, limit } = reader.index;
-  for (let gppn = 0; gppn < limit; gppn++) {
-    const kind = kinds[gppn]!;
-    if (kind < INDEX_STORED) continue;
-    const file = kind === INDEX_STORED ? 0 : kind - INDEX_POINTED + 1;
-    if (!readers[file]!.hasPlace(places[gppn]!)) throw damaged(reader.path, `the page ${gppn} is nowhere`);
-    entries[file]!.push(places[gppn]! * GPPN_RANGE + gppn);
-  }
-  return entries.map(list => Float64Array.from(list).sort());
+  const later = lazy ? new LazyPages(source, vm) : undefined;
+  if (later) vm.loadFrom(later);
+  step(912, 1);
+  vm.endPending();
+  if (lazy) opened.move();
+  return { info: infoOf(reader.meta, reader.disks, reader.sizeBytes), epoch, later };
 }
 
 function checkFits(reader: CheckpointReader, vm: RestorableVm): void {
@@ -97,17 +79,24 @@ function checkFits(reader: CheckpointReader, vm: RestorableVm): void {
   }
 }
 
-/** Step 904 for the pages that one file has. */
-function fill(reader: PagesReader, entries: Float64Array, vm: RestorableVm): void {
-  let group = -1;
-  let pages: Uint8Array = new Uint8Array();
-  for (const entry of entries) {
-    const place = Math.floor(entry / GPPN_RANGE);
-    if (groupOf(place) !== group) {
-      group = groupOf(place);
-      pages = reader.readGroup(group);
-    }
-    const start = slotOf(place) * PAGE_SIZE;
-    vm.installPage(entry % GPPN_RANGE).set(pages.subarray(start, start + PAGE_SIZE));
+/** Step 904, all at once: each group is read once. */
+function fill(source: PageSource, vm: RestorableVm): void {
+  const order = new PageOrder(source);
+  for (let number = 0; number < order.length; number++) {
+    const gppns = order.gppnsOf(number);
+    if (gppns.length === 0) continue;
+    const pages = order.read(number);
+    for (const gppn of gppns) vm.installPage(gppn).set(source.pageIn(pages, gppn));
+  }
+}
+
+/** Step 904, put off. */
+function expectPages(reader: CheckpointReader, vm: RestorableVm): void {
+  const { kinds, limit } = reader.index;
+  for (let gppn = 0; gppn < limit;) {
+    const first = gppn;
+    while (gppn < limit && kinds[gppn]! >= INDEX_STORED) gppn++;
+    if (gppn > first) vm.expectPages(first, gppn - first);
+    else gppn++;
   }
 }

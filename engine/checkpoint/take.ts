@@ -14,7 +14,7 @@
  *                                      836   here
  */
 import { CairnError, CheckpointError, InvariantError, StorageError } from '../errors/errors.ts';
-import { NOT_RAM } from '../memory/mmm-block.ts';
+import { NOT_LOADED, NOT_RAM } from '../memory/mmm-block.ts';
 import { Pointers, type Base } from './base.ts';
 import { Duplicates } from './duplicates.ts';
 import { INDEX_ABSENT, INDEX_STORED, INDEX_ZERO } from './format/layout.ts';
@@ -60,6 +60,8 @@ export interface TakeParts {
   readonly disks?: () => Promise<readonly DiskPointer[]>;
   /** Pages that a pending operation reads or writes: they are not given back before the map is thawed. */
   readonly pinned?: (gppn: number) => boolean;
+  /** A page that is not loaded yet, from the file that the machine was restored from: asked for only when it cannot be pointed to there. Undefined: it cannot be read any more. */
+  readonly unloaded?: (gppn: number) => Uint8Array | undefined;
 }
 
 /** Looked at between two yields when nothing needs to be written. */
@@ -88,7 +90,7 @@ export async function takeCheckpoint(
     step(824);
     const pointers = new Pointers(parts.base, store, codec);
     const originals = parts.pinned ? pinning(pages, parts.pinned) : pages;
-    const index = await writePages(writer, originals, pointers, parts.pace, share => step(824, share));
+    const index = await writePages(writer, originals, pointers, parts.pace, parts.unloaded ?? (() => undefined), share => step(824, share));
     step(832, 1);
     const disks = (await parts.disks?.()) ?? [];
     if (!areDiskPointers(disks)) throw new InvariantError('the disk pointers of a checkpoint are not valid');
@@ -104,7 +106,7 @@ export async function takeCheckpoint(
       running: request.running,
       pauseMs: stopped.pauseMs,
       totalMs: clock.nowMs() - parts.startedMs,
-      pages: index.counts(),
+      pages: index.counts,
       ...(request.trigger === undefined ? {} : { trigger: request.trigger }),
       ...(request.mode === undefined ? {} : { mode: request.mode }),
       ...(request.poweredOnMs === undefined ? {} : { poweredOnMs: request.poweredOnMs }),
@@ -120,6 +122,13 @@ export async function takeCheckpoint(
   } catch (error) {
     throw failed(error, at, request);
   }
+}
+
+function stillLoading(): never {
+  throw new CheckpointError(
+    'STILL_LOADING',
+    'The memory is still being loaded from a checkpoint file that has been deleted meanwhile: take the checkpoint again in a moment.',
+  );
 }
 
 /** The same pages, of which the pinned ones are not given back early. */
@@ -140,12 +149,17 @@ async function writePages(
   pages: FrozenPages,
   pointers: Pointers,
   pace: Pace,
+  unloaded: (gppn: number) => Uint8Array | undefined,
   progress: (share: number) => void,
 ): Promise<PageIndex> {
   const index = new PageIndex(pages.limit);
   const duplicates = new Duplicates(pages);
   let inGroup: number[] = [];
   let scanned = 0;
+  const store = (gppn: number, place: number) => {
+    index.kinds[gppn] = INDEX_STORED;
+    index.places[gppn] = place;
+  };
   const endUnit = async (gppn: number) => {
     writer.flushGroup();
     for (const written of inGroup) pages.freeOriginal(written);
@@ -156,16 +170,17 @@ async function writePages(
   };
   for (let gppn = 0; gppn < pages.limit; gppn++) {
     const ppn = pages.ppn(gppn);
-    if (ppn === NOT_RAM) index.kinds[gppn] = INDEX_ABSENT;
+    if (ppn === NOT_LOADED) {
+      if (!pointers.point(pages, gppn, index)) store(gppn, writer.addPage(unloaded(gppn) ?? stillLoading()));
+    } else if (ppn === NOT_RAM) index.kinds[gppn] = INDEX_ABSENT;
     else if (ppn === 0) index.kinds[gppn] = INDEX_ZERO;
     else if (pointers.point(pages, gppn, index)) pages.freeOriginal(gppn);
     else if (isZeroPage(pages.page(gppn))) {
       index.kinds[gppn] = INDEX_ZERO;
       pages.freeOriginal(gppn);
     } else {
-      index.kinds[gppn] = INDEX_STORED;
       const equal = duplicates.find(gppn);
-      index.places[gppn] = equal === undefined ? writer.addPage(pages.page(gppn)) : index.places[equal]!;
+      store(gppn, equal === undefined ? writer.addPage(pages.page(gppn)) : index.places[equal]!);
       inGroup.push(gppn);
     }
     if (writer.groupIsFull || ++scanned === SCAN_UNIT) await endUnit(gppn);

@@ -63,6 +63,16 @@ export interface CoreExports {
   clearPage(gppn: number): void;
   /** Makes all RAM read as zero. */
   clearRam(): void;
+
+  /** Step 904, lazily: maps GPPNs that have no page of their own as pages that loadPage() is asked for when they are touched. */
+  expectPages(gppn: number, count: number): void;
+  /** The host address of the page for `gppn`, to be filled whole at once; 0 when it is not one that is to be loaded. */
+  placePage(gppn: number): number;
+  /** A free machine page (PPN) for a background reader to fill; 0 when none is left. */
+  reservePage(): number;
+  /** The reserved page has been filled for `gppn`: it becomes that, or is freed if the guest was faster. */
+  adoptPage(gppn: number, ppn: number): void;
+  returnPage(ppn: number): void;
 }
 
 /** What the core calls. Port and MMIO values are unsigned; `size` in bytes (1, 2, 4; MMIO also 8 split by the core into 4 + 4). */
@@ -77,6 +87,8 @@ export interface CoreImports {
   fpuError(): void;
   /** Unwinds to the caller of run() by throwing GUEST_FAULT: a constant, so that no stack trace is taken. */
   unwind(): never;
+  /** `gppn` is touched and not loaded: bring it with placePage() or adoptPage(), or throw. Invisible to the guest. */
+  loadPage(gppn: number): void;
   /** The pool has no free page: the host must throttle or stop the guest; unwinds, the instruction restarts later. */
   poolExhausted(): never;
 }

@@ -1,4 +1,5 @@
 /** The CPU of a machine: the WebAssembly core over a world's memory, with guest faults delivered and instructions counted exactly. */
+import { InvariantError } from '../errors/errors.ts';
 import { CPU_BLOCK, CPU_BLOCK_SIZE } from '../memory/layout.ts';
 import { FAULT_VECTOR } from './block.ts';
 import { STOP_BUDGET, type CoreExports, type CoreImports } from './core-exports.ts';
@@ -7,8 +8,10 @@ import { STOP_BUDGET, type CoreExports, type CoreImports } from './core-exports.
 export const STOP_POOL_EXHAUSTED = 4;
 
 /** What the CPU asks of the machine around it. poolExhausted() may return: the run ends then. */
-export interface CpuHost extends Omit<CoreImports, 'unwind' | 'poolExhausted'> {
+export interface CpuHost extends Omit<CoreImports, 'unwind' | 'poolExhausted' | 'loadPage'> {
   poolExhausted(): void;
+  /** Left out by a machine that is never filled lazily. */
+  loadPage?(gppn: number): void;
 }
 
 interface Core extends CoreExports {
@@ -42,6 +45,10 @@ export class Cpu {
         fpuError: () => host.fpuError(),
         unwind: () => {
           throw GUEST_FAULT;
+        },
+        loadPage: (gppn: number) => {
+          if (host.loadPage === undefined) throw new InvariantError(`nobody loads the page ${gppn}`);
+          host.loadPage(gppn >>> 0);
         },
         poolExhausted: () => {
           host.poolExhausted();

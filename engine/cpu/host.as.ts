@@ -6,4 +6,5 @@
 @external("host", "acknowledgeInterrupt") export declare function acknowledgeInterrupt(): u32;
 @external("host", "fpuError") export declare function fpuError(): void;
 @external("host", "unwind") export declare function unwind(): void;
+@external("host", "loadPage") export declare function loadPage(gppn: u32): void;
 @external("host", "poolExhausted") export declare function poolExhausted(): void;

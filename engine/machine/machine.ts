@@ -59,6 +59,10 @@ export interface Machine {
   saveDevices(): SavedDevice[];
   /** Step 902. Refuses (StateError) before anything changes. */
   loadDevices(devices: readonly SavedDevice[]): void;
+  /** Steps 912 and 914, once memory is restored too: ends the operations that were pending when the state was saved. */
+  endPending(): void;
+  /** Who brings pages that are not loaded yet (core-exports.ts, loadPage) when they are touched. */
+  loadFrom(pages: { load(gppn: number): void }): void;
   /** SHA-free 64-bit digest (hex) of CPU block, devices and all RAM, to compare two runs. Slow: reads all RAM. */
   stateHash(): string;
 }

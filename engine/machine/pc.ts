@@ -52,6 +52,7 @@ import { Rtc, RtcState } from '../devices/rtc.ts';
 import { Uart, UartState } from '../devices/uart.ts';
 import { Vga, VgaState } from '../devices/vga.ts';
 import type { VirtioBalloon } from '../devices/virtio/balloon.ts';
+import { InvariantError } from '../errors/errors.ts';
 import { CPU_BLOCK, PAGE_SIZE, POOL_BASE } from '../memory/layout.ts';
 import { bootMachine, cmosMemorySize } from './boot.ts';
 import type { Machine, MachineConfig, MachineOutputs, SavedDevice, SliceEnd, TextScreen } from './machine.ts';
@@ -91,6 +92,7 @@ export class Pc implements Machine {
   private readonly balloon: VirtioBalloon | undefined;
   /** In the order in which they are loaded: the clock first, and the interrupt controllers last, after every line is up. */
   private readonly devices: readonly StatefulDevice[];
+  private unloaded: { load(gppn: number): void } | undefined;
   /** Set inside a handler; ends the slice at the next boundary. */
   private pendingEnd: SliceEnd | undefined;
   private sliceBroken = false;
@@ -108,6 +110,7 @@ export class Pc implements Machine {
       mmioWrite: (gpa, size, value) => this.mmio.write(gpa >>> 0, size as AccessSize, value),
       acknowledgeInterrupt: () => this.pic.acknowledge(),
       fpuError: () => this.coprocessor.signal(),
+      loadPage: gppn => this.loadPage(gppn),
       poolExhausted: () => this.end({ kind: 'pool-exhausted' }),
     });
     const core = this.cpu.exports;
@@ -182,6 +185,11 @@ export class Pc implements Machine {
     ];
     cmosMemorySize(rtc, config.ramBytes);
     if (config.boot.kind !== 'none') this.reset();
+  }
+
+  private loadPage(gppn: number) {
+    if (this.unloaded === undefined) throw new InvariantError(`nobody loads the page ${gppn}`);
+    this.unloaded.load(gppn);
   }
 
   // --- running ------------------------------------------------------------------------------------------------------
@@ -327,9 +335,16 @@ export class Pc implements Machine {
 
   loadDevices(saved: readonly SavedDevice[]) {
     loadAll(this.devices, saved);
-    for (const { device } of this.devices) device.restored?.();
     this.pendingEnd = undefined;
     this.cpu.exports.resetDerived();
+  }
+
+  endPending() {
+    for (const { device } of this.devices) device.restored?.();
+  }
+
+  loadFrom(pages: { load(gppn: number): void }) {
+    this.unloaded = pages;
   }
 
   stateHash() {

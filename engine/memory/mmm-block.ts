@@ -18,6 +18,10 @@ export const MMM_COW_FAULTS = 0x3018;
 export const MMM_ZERO_FAULTS = 0x301c;
 /** u32, pages noted dirty in place. */
 export const MMM_DIRTY_NOTES = 0x3020;
+/** u32, the epoch that pages get which are not loaded yet: the one in which the machine was filled. */
+export const MMM_LOADED_EPOCH = 0x3024;
+/** u32, GPPNs whose page is not loaded. */
+export const MMM_NOT_LOADED_COUNT = 0x3028;
 /** u32, freed-page ring: entries ever written (by the checkpoint worker) and ever taken (by the vcpu thread), modulo 2^32. */
 export const MMM_FREED_HEAD = 0x3040;
 export const MMM_FREED_TAIL = 0x3080;
@@ -38,6 +42,8 @@ export const SLOT_THAWED = 2;
 
 /** A map entry of a GPPN that is not RAM. */
 export const NOT_RAM = 0xffffffff;
+/** A map entry of a GPPN whose page still lies in the checkpoint file that the machine was filled from. */
+export const NOT_LOADED = 0xfffffffe;
 /** GPPNs in the 4 GiB of guest physical address space. */
 export const MAP_ENTRIES = 0x100000;
 

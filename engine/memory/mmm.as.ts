@@ -12,6 +12,7 @@
  *  1. A page is mapped at one GPPN only, from when it is taken until it is freed (the zero page excepted).
  *  2. A page that has left the live map never comes back into it. So a page that is in two maps is in every map between them.
  *  3. While a map is frozen, its pages' contents and epochs do not change.
+ *  4. A map that holds a GPPN has it NOT_LOADED only if the live map has: the page, once loaded, comes into all of them at once.
  * A map "holds" a GPPN while it is frozen, or thawed and its reclaim has not passed that GPPN. When a map lets go of a page at a GPPN, the page is free iff
  * the next newer holder (or the live map) has another page there and the page was born after the next older holder was frozen.
  *
@@ -19,17 +20,18 @@
  */
 import { FREE_STACK, FREED_RING, FREED_RING_SIZE, FROZEN_MAPS, FROZEN_MAP_SLOTS, FROZEN_MAP_STRIDE, LIVE_MAP, PAGE_EPOCHS, PAGE_PINS, PAGE_SHIFT, PAGE_SIZE, POOL_BASE } from './layout';
 import {
-  MAP_ENTRIES, MMM_COW_FAULTS, MMM_DIRTY_NOTES, MMM_EPOCH, MMM_FREED_HEAD, MMM_FREED_TAIL, MMM_FREE_TOP, MMM_MAP_LIMIT, MMM_NEWEST_FROZEN, MMM_POOL_PAGES,
-  MMM_SLOTS, MMM_SLOT_STRIDE, MMM_UNTOUCHED, MMM_ZERO_FAULTS, NOT_RAM, PIN_COUNT, PIN_FREED, SLOT_CURSOR, SLOT_EMPTY, SLOT_EPOCH, SLOT_FROZEN, SLOT_LIMIT, SLOT_STATE, SLOT_THAWED,
+  MAP_ENTRIES, MMM_COW_FAULTS, MMM_DIRTY_NOTES, MMM_EPOCH, MMM_FREED_HEAD, MMM_FREED_TAIL, MMM_FREE_TOP, MMM_LOADED_EPOCH, MMM_MAP_LIMIT, MMM_NEWEST_FROZEN, MMM_NOT_LOADED_COUNT, MMM_POOL_PAGES,
+  MMM_SLOTS, MMM_SLOT_STRIDE, MMM_UNTOUCHED, MMM_ZERO_FAULTS, NOT_LOADED, NOT_RAM, PIN_COUNT, PIN_FREED, SLOT_CURSOR, SLOT_EMPTY, SLOT_EPOCH, SLOT_FROZEN, SLOT_LIMIT, SLOT_STATE, SLOT_THAWED,
 } from './mmm-block';
 import { dropPageTranslations, dropWriteTranslations } from '../cpu/tlb.as';
 import { dropCode } from '../cpu/decode-cache.as';
-import { poolExhausted } from '../cpu/host.as';
+import { loadPage, poolExhausted } from '../cpu/host.as';
 
 // Shared constants are i32 literals; these compare with u32.
 const ENTRIES: u32 = MAP_ENTRIES;
 const SLOTS: u32 = FROZEN_MAP_SLOTS;
 const ABSENT: u32 = NOT_RAM;
+const UNLOADED: u32 = NOT_LOADED;
 
 @inline function address(ppn: u32): usize { return POOL_BASE + (ppn << PAGE_SHIFT); }
 @inline function entry(map: usize, gppn: u32): usize { return map + (gppn << 2); }
@@ -64,7 +66,8 @@ export function mapRam(gppn: u32, count: u32): void {
 export function pageForRead(gppn: u32): usize {
   if (gppn >= ENTRIES) return 0;
   const ppn = load<u32>(entry(0, gppn), LIVE_MAP);
-  return ppn == ABSENT ? 0 : address(ppn);
+  if (ppn >= UNLOADED) return ppn == ABSENT ? 0 : address(loadNow(gppn));
+  return address(ppn);
 }
 
 /** Host address of the page for writing, or 0 when `gppn` is not RAM: breaks COW, notes the page dirty, drops the code decoded from it. */
@@ -77,8 +80,11 @@ export function pageForWrite(gppn: u32): usize {
 /** As pageForWrite(), for a caller that compares its writes with the code decoded from the page itself. */
 export function writablePage(gppn: u32): usize {
   if (gppn >= ENTRIES) return 0;
-  const ppn = load<u32>(entry(0, gppn), LIVE_MAP);
-  if (ppn == ABSENT) return 0;
+  let ppn = load<u32>(entry(0, gppn), LIVE_MAP);
+  if (ppn >= UNLOADED) {
+    if (ppn == ABSENT) return 0;
+    ppn = loadNow(gppn);
+  }
   const written = epochOf(ppn);
   const now = load<u32>(MMM_EPOCH);
   if (written != now) {
@@ -230,7 +236,7 @@ export function reclaim(slot: u32, entries: u32): u32 {
   const end = entries < limit - gppn ? gppn + entries : limit;
   for (; gppn < end; gppn++) {
     const ppn = load<u32>(entry(map, gppn));
-    if (ppn == 0 || ppn == ABSENT || ppn == load<u32>(entry(0, gppn), LIVE_MAP)) continue;
+    if (ppn == 0 || ppn >= UNLOADED || ppn == load<u32>(entry(0, gppn), LIVE_MAP)) continue;
     if (isLast(load<u32>(record, SLOT_EPOCH), gppn, ppn)) freePage(ppn);
   }
   store<u32>(record, gppn, SLOT_CURSOR);
@@ -269,7 +275,7 @@ function isLast(epoch: u32, gppn: u32, ppn: u32): bool {
  * Drops no translations: the restorer rebuilds all derived state once at its end.
  */
 export function installPage(gppn: u32): usize {
-  if (pageForRead(gppn) == 0) return 0;
+  if (gppn >= ENTRIES || load<u32>(entry(0, gppn), LIVE_MAP) == ABSENT) return 0;
   unmap(gppn);
   const ppn = takePage();
   remap(gppn, ppn);
@@ -291,8 +297,16 @@ export function clearRam(): void {
 /** Maps `gppn` to the zero page; returns the page that it had, 0 for none. */
 function unmap(gppn: u32): u32 {
   if (gppn >= ENTRIES) return 0;
-  const ppn = load<u32>(entry(0, gppn), LIVE_MAP);
+  let ppn = load<u32>(entry(0, gppn), LIVE_MAP);
   if (ppn == 0 || ppn == ABSENT) return 0;
+  if (ppn == UNLOADED) {
+    if (!isAwaited(gppn)) {
+      remap(gppn, 0);
+      store<u32>(MMM_NOT_LOADED_COUNT, load<u32>(MMM_NOT_LOADED_COUNT) - 1);
+      return 0;
+    }
+    ppn = loadNow(gppn);
+  }
   remap(gppn, 0);
   let newest: u32 = 0;
   for (let i: u32 = 0; i < SLOTS; i++) {
@@ -301,4 +315,71 @@ function unmap(gppn: u32): u32 {
   }
   if (epochOf(ppn) > newest) freePage(ppn);
   return ppn;
+}
+
+// --- Pages that are loaded later (step 904) -----------------------------------------------------------------------------
+
+/** Maps `count` GPPNs from `gppn`, which have no page of their own, as not loaded. Their pages will belong to the present epoch, which must be one for all that are awaited. */
+export function expectPages(gppn: u32, count: u32): void {
+  const end = gppn + count;
+  if (!(end <= ENTRIES && gppn <= end)) unreachable();
+  if (load<u32>(MMM_NOT_LOADED_COUNT) != 0 && load<u32>(MMM_LOADED_EPOCH) != load<u32>(MMM_EPOCH)) unreachable();
+  for (let g = gppn; g < end; g++) {
+    if (load<u32>(entry(0, g), LIVE_MAP) != 0) unreachable();
+    remap(g, UNLOADED);
+  }
+  store<u32>(MMM_LOADED_EPOCH, load<u32>(MMM_EPOCH));
+  store<u32>(MMM_NOT_LOADED_COUNT, load<u32>(MMM_NOT_LOADED_COUNT) + count);
+}
+
+/** Waits for the host to bring the page, by placePage() or adoptPage(); unwinds when it cannot. */
+function loadNow(gppn: u32): u32 {
+  loadPage(gppn);
+  const ppn = load<u32>(entry(0, gppn), LIVE_MAP);
+  if (ppn >= UNLOADED) unreachable();
+  return ppn;
+}
+
+/** Gives `gppn` its page, for the caller to fill whole before the guest runs on: its host address, or 0 when it is not one that is to be loaded. */
+export function placePage(gppn: u32): usize {
+  if (gppn >= ENTRIES || load<u32>(entry(0, gppn), LIVE_MAP) != UNLOADED) return 0;
+  const ppn = takePage();
+  place(gppn, ppn);
+  return address(ppn);
+}
+
+/** A free page for the background reader to fill, which comes back by adoptPage() or returnPage(); 0 when none is left. */
+export function reservePage(): u32 {
+  return freePages() == 0 ? 0 : takePage();
+}
+
+/** The reserved page `ppn` has been filled with what belongs at `gppn`. It is freed if that was loaded, or overwritten, before. */
+export function adoptPage(gppn: u32, ppn: u32): void {
+  if (load<u32>(entry(0, gppn), LIVE_MAP) == UNLOADED) place(gppn, ppn);
+  else freePage(ppn);
+}
+
+/** The reserved page `ppn` is not needed. */
+export function returnPage(ppn: u32): void {
+  freePage(ppn);
+}
+
+/** Into the live map and every frozen map that waits for it: as if it had been there since the machine was filled. */
+function place(gppn: u32, ppn: u32): void {
+  setEpoch(ppn, load<u32>(MMM_LOADED_EPOCH));
+  // The live map first: the checkpoint worker takes a page that only a frozen map has for one to be freed.
+  remap(gppn, ppn);
+  for (let i: u32 = 0; i < SLOTS; i++) {
+    const waiting = entry(frozenMap(i), gppn);
+    if (holds(slotRecord(i), gppn) && load<u32>(waiting) == UNLOADED) atomic.store<u32>(waiting, ppn);
+  }
+  store<u32>(MMM_NOT_LOADED_COUNT, load<u32>(MMM_NOT_LOADED_COUNT) - 1);
+}
+
+/** Whether a frozen map, too, waits for the page at `gppn`. */
+function isAwaited(gppn: u32): bool {
+  for (let i: u32 = 0; i < SLOTS; i++) {
+    if (holds(slotRecord(i), gppn) && load<u32>(entry(frozenMap(i), gppn)) == UNLOADED) return true;
+  }
+  return false;
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { PAGE_SIZE, POOL_BASE } from './layout.ts';
-import { NOT_RAM } from './mmm-block.ts';
+import { NOT_LOADED, NOT_RAM } from './mmm-block.ts';
 import { deriveReferences, findEmptySlot, FrozenMap, livePpn, memoryStats } from './mmm.ts';
 import { loneMmm, PoolExhausted, type LoneMmm } from '#test/support/lone-mmm.ts';
 
@@ -117,14 +117,91 @@ describe('one map', () => {
   });
 });
 
+describe('pages that are loaded later', () => {
+  const PAGES = [0, 11, 0, 33];
+  let asked: number[];
+  /** GPPNs 1 and 3 are to be loaded. */
+  beforeEach(() => {
+    lone.mmm.initMemory(POOL);
+    lone.mmm.mapRam(0, RAM);
+    asked = [];
+    lone.loadPage = gppn => {
+      asked.push(gppn);
+      new Uint32Array(lone.memory, lone.mmm.placePage(gppn), PAGE_SIZE / 4).fill(PAGES[gppn]!);
+    };
+    lone.mmm.expectPages(1, 1);
+    lone.mmm.expectPages(3, 1);
+    lone.mmm.endEpoch();
+  });
+
+  test('come when they are touched, once, and belong to the epoch in which they were expected', () => {
+    expect(memoryStats(lone.memory)).toMatchObject({ notLoaded: 2, usedPages: 1 });
+    expect([read(0), read(1), read(1), read(2)]).toEqual([0, 11, 11, 0]);
+    write(3, 34);
+    expect(read(3)).toBe(34);
+    expect(asked).toEqual([1, 3]);
+    expect(memoryStats(lone.memory)).toMatchObject({ notLoaded: 0, cowFaults: 0, dirtyNotes: 1 });
+    lone.mmm.freeze(0);
+    const frozen = new FrozenMap(lone.memory, 0);
+    expect([frozen.writtenEpoch(1), frozen.writtenEpoch(3)]).toEqual([1, 2]);
+  });
+
+  test('come into every frozen map that waits for them, and a write is a COW fault', () => {
+    lone.mmm.freeze(0);
+    lone.mmm.freeze(1);
+    const maps = [0, 1].map(slot => new FrozenMap(lone.memory, slot));
+    expect(maps.map(map => [map.ppn(1), map.writtenEpoch(1), map.freeOriginal(1)])).toEqual([
+      [NOT_LOADED, 1, false],
+      [NOT_LOADED, 1, false],
+    ]);
+    write(1, 12);
+    expect(memoryStats(lone.memory).cowFaults).toBe(1);
+    for (const map of maps) expect([valueAt(POOL_BASE + map.ppn(1) * PAGE_SIZE), map.writtenEpoch(1)]).toEqual([11, 1]);
+    expect(read(1)).toBe(12);
+    deriveReferences(lone.memory);
+  });
+
+  test('a page that a frozen map waits for is loaded before it is cleared; one that nobody waits for is not', () => {
+    lone.mmm.clearPage(3);
+    expect([asked, read(3)]).toEqual([[], 0]);
+    lone.mmm.freeze(0);
+    lone.mmm.clearPage(1);
+    expect([asked, read(1)]).toEqual([[1], 0]);
+    const frozen = new FrozenMap(lone.memory, 0);
+    expect(valueAt(POOL_BASE + frozen.ppn(1) * PAGE_SIZE)).toBe(11);
+  });
+
+  test('that the background reader brings are adopted, unless the guest was faster', () => {
+    const [first, second, third] = [lone.mmm.reservePage(), lone.mmm.reservePage(), lone.mmm.reservePage()];
+    for (const ppn of [first, second]) new Uint32Array(lone.memory, POOL_BASE + ppn * PAGE_SIZE, PAGE_SIZE / 4).fill(33);
+    write(3, 34);
+    lone.mmm.adoptPage(3, first);
+    lone.mmm.adoptPage(1, second);
+    lone.mmm.returnPage(third);
+    expect([asked, read(1), read(3)]).toEqual([[3], 33, 34]);
+    expect(memoryStats(lone.memory)).toMatchObject({ notLoaded: 0, usedPages: 3 });
+    deriveReferences(lone.memory);
+  });
+
+  test('cannot be told from others where there is nothing to be loaded', () => {
+    expect([lone.mmm.placePage(0), lone.mmm.placePage(RAM), lone.mmm.placePage(0xffffffff)]).toEqual([0, 0, 0]);
+    expect(() => lone.mmm.expectPages(1, 1)).toThrow(WebAssembly.RuntimeError);
+    expect(() => lone.mmm.expectPages(0, 1)).toThrow(WebAssembly.RuntimeError); // another epoch than those that are awaited
+    lone.loadPage = () => {};
+    expect(() => lone.mmm.pageForRead(1)).toThrow(WebAssembly.RuntimeError); // the host brought nothing
+  });
+});
+
 type Op =
-  | { op: 'write' | 'clear' | 'install' | 'early' | 'pin' | 'unpin'; gppn: number; slot: number }
+  | { op: 'write' | 'clear' | 'install' | 'early' | 'pin' | 'unpin' | 'read' | 'expect' | 'adopt'; gppn: number; slot: number }
   | ({ op: 'freeze' | 'thaw' | 'endEpoch' } & { slot: number; gppn: number })
   | { op: 'reclaim'; slot: number; gppn: number };
 
 /** Slots as the model sees them: what each frozen map must keep, `undefined` where it was given back early. */
 type Model = {
   live: number[];
+  /** The epoch of the last pages that were expected. */
+  expectedIn: number;
   slots: Map<number, { frozen: boolean; pages: (number | undefined)[] }>;
   /** Pages of pending operations, each with the only GPPN that may have it. */
   pins: { ppn: number; gppn: number }[];
@@ -134,6 +211,24 @@ function apply(model: Model, { op, gppn, slot }: Op, stamp: number): void {
   const { mmm, memory } = lone;
   const target = model.slots.get(slot);
   switch (op) {
+    case 'read':
+      expect(read(gppn)).toBe(model.live[gppn]);
+      break;
+    case 'expect': {
+      const { epoch, notLoaded } = memoryStats(memory);
+      if (livePpn(memory, gppn) !== 0 || (notLoaded > 0 && model.expectedIn !== epoch)) break;
+      mmm.expectPages(gppn, 1);
+      model.expectedIn = epoch;
+      model.live[gppn] = stamp;
+      break;
+    }
+    case 'adopt': {
+      const wasLoaded = livePpn(memory, gppn) !== NOT_LOADED;
+      const ppn = mmm.reservePage();
+      new Uint32Array(memory, POOL_BASE + ppn * PAGE_SIZE, PAGE_SIZE / 4).fill(wasLoaded ? 0xbad : model.live[gppn]!);
+      mmm.adoptPage(gppn, ppn);
+      break;
+    }
     case 'write':
       write(gppn, stamp);
       model.live[gppn] = stamp;
@@ -167,7 +262,7 @@ function apply(model: Model, { op, gppn, slot }: Op, stamp: number): void {
       break;
     case 'pin': {
       const ppn = livePpn(memory, gppn);
-      if (ppn === 0) break;
+      if (ppn === 0 || ppn === NOT_LOADED) break;
       mmm.pinPage(ppn);
       model.pins.push({ ppn, gppn });
       break;
@@ -181,12 +276,15 @@ function apply(model: Model, { op, gppn, slot }: Op, stamp: number): void {
 }
 
 function check(model: Model): void {
-  expect(Array.from({ length: RAM }, (_, gppn) => read(gppn))).toEqual(model.live);
+  const here = (gppn: number) => livePpn(lone.memory, gppn) !== NOT_LOADED;
+  model.live.forEach((value, gppn) => {
+    if (here(gppn)) expect(read(gppn)).toBe(value);
+  });
   for (const [slot, { frozen, pages }] of model.slots) {
     if (!frozen) continue;
     const map = new FrozenMap(lone.memory, slot);
     pages.forEach((value, gppn) => {
-      if (value !== undefined) expect(valueAt(POOL_BASE + map.ppn(gppn) * PAGE_SIZE)).toBe(value);
+      if (value !== undefined && map.ppn(gppn) !== NOT_LOADED) expect(valueAt(POOL_BASE + map.ppn(gppn) * PAGE_SIZE)).toBe(value);
     });
   }
   for (const { ppn, gppn } of model.pins)
@@ -198,23 +296,27 @@ const anyOp: fc.Arbitrary<Op> = fc.record({
   op: fc.oneof(
     { weight: 6, arbitrary: fc.constant('write' as const) },
     { weight: 3, arbitrary: fc.constantFrom('freeze' as const, 'thaw' as const, 'reclaim' as const, 'early' as const) },
-    { weight: 1, arbitrary: fc.constantFrom('clear' as const, 'install' as const, 'endEpoch' as const) },
     { weight: 2, arbitrary: fc.constantFrom('pin' as const, 'pin' as const, 'unpin' as const) },
+    { weight: 2, arbitrary: fc.constantFrom('clear' as const, 'install' as const, 'endEpoch' as const) },
+    { weight: 3, arbitrary: fc.constantFrom('expect' as const, 'expect' as const, 'read' as const, 'adopt' as const) },
   ),
   gppn: fc.nat(RAM - 1),
   slot: fc.nat(2),
 }) as fc.Arbitrary<Op>;
 
-test('whatever is written, frozen, thawed and reclaimed: frozen maps keep their contents, no page leaks, none is freed twice', () => {
+test('whatever is written, loaded, frozen, thawed and reclaimed: frozen maps keep their contents, no page leaks, none is freed twice', () => {
   fc.assert(
     fc.property(fc.array(anyOp, { minLength: 1, maxLength: 150, size: 'max' }), ops => {
       lone.mmm.initMemory(POOL);
       lone.mmm.mapRam(0, RAM);
-      const model: Model = { live: Array.from({ length: RAM }, () => 0), slots: new Map(), pins: [] };
+      const model: Model = { live: Array.from({ length: RAM }, () => 0), expectedIn: 0, slots: new Map(), pins: [] };
+      lone.loadPage = gppn => void new Uint32Array(lone.memory, lone.mmm.placePage(gppn), PAGE_SIZE / 4).fill(model.live[gppn]!);
       ops.forEach((op, index) => {
         apply(model, op, index + 1);
         check(model);
       });
+      for (let gppn = 0; gppn < RAM; gppn++) expect(read(gppn)).toBe(model.live[gppn]);
+      check(model);
       for (const [slot, { frozen }] of model.slots) {
         if (frozen) lone.mmm.thaw(slot);
         while (lone.mmm.reclaim(slot, 3) > 0);

@@ -13,7 +13,7 @@ import {
   POOL_BASE,
 } from './layout.ts';
 import * as block from './mmm-block.ts';
-import { MAP_ENTRIES, NOT_RAM, PIN_FREED, SLOT_EMPTY, SLOT_FROZEN, SLOT_THAWED } from './mmm-block.ts';
+import { MAP_ENTRIES, NOT_LOADED, NOT_RAM, PIN_FREED, SLOT_EMPTY, SLOT_FROZEN, SLOT_THAWED } from './mmm-block.ts';
 
 const RING_MASK = FREED_RING_SIZE / 4 - 1;
 
@@ -45,14 +45,15 @@ export class FrozenMap {
     this.map = new Uint32Array(memory, FROZEN_MAPS + slot * FROZEN_MAP_STRIDE, this.limit);
   }
 
-  /** NOT_RAM, 0 for the zero page, or the machine page. */
+  /** NOT_RAM, NOT_LOADED, 0 for the zero page, or the machine page. Of pages that are loaded meanwhile it says the one or the other. */
   ppn(gppn: Gppn): Ppn {
     return this.map[gppn] ?? NOT_RAM;
   }
 
   /** The epoch of the last write to the page at `gppn` before the freeze. */
   writtenEpoch(gppn: Gppn): number {
-    return this.words[(PAGE_EPOCHS >>> 2) + this.ppn(gppn)]!;
+    const ppn = this.ppn(gppn);
+    return this.words[ppn === NOT_LOADED ? block.MMM_LOADED_EPOCH >>> 2 : (PAGE_EPOCHS >>> 2) + ppn]!;
   }
 
   page(gppn: Gppn): Uint8Array {
@@ -66,8 +67,8 @@ export class FrozenMap {
    */
   freeOriginal(gppn: Gppn): boolean {
     const { words } = this;
-    const ppn = this.ppn(gppn);
-    if (ppn === 0 || ppn === NOT_RAM || Atomics.load(words, (LIVE_MAP >>> 2) + gppn) === ppn) return false;
+    const ppn = Atomics.load(this.map, gppn);
+    if (ppn === 0 || ppn >= NOT_LOADED || Atomics.load(words, (LIVE_MAP >>> 2) + gppn) === ppn) return false;
     const written = words[(PAGE_EPOCHS >>> 2) + ppn]!;
     for (let slot = 0; slot < FROZEN_MAP_SLOTS; slot++) {
       if (slot === this.slot || Atomics.load(words, slotWord(slot, block.SLOT_STATE)) === SLOT_EMPTY) continue;
@@ -108,6 +109,8 @@ export interface MemoryStats {
   readonly zeroFaults: number;
   readonly dirtyNotes: number;
   readonly frozenMaps: number;
+  /** Pages that still lie in the checkpoint file that the machine was filled from. */
+  readonly notLoaded: number;
 }
 
 export function memoryStats(memory: SharedArrayBuffer | ArrayBuffer): MemoryStats {
@@ -124,17 +127,18 @@ export function memoryStats(memory: SharedArrayBuffer | ArrayBuffer): MemoryStat
     zeroFaults: word(block.MMM_ZERO_FAULTS),
     dirtyNotes: word(block.MMM_DIRTY_NOTES),
     frozenMaps,
+    notLoaded: word(block.MMM_NOT_LOADED_COUNT),
   };
 }
 
-/** The page that the live map has at `gppn`: NOT_RAM, 0 or a machine page. */
+/** The page that the live map has at `gppn`: NOT_RAM, NOT_LOADED, 0 or a machine page. */
 export function livePpn(memory: SharedArrayBuffer | ArrayBuffer, gppn: Gppn): Ppn {
   return gppn < MAP_ENTRIES ? new Uint32Array(memory)[(LIVE_MAP >>> 2) + gppn]! : NOT_RAM;
 }
 
 /**
  * Reference counts, derived: how many maps have each page. Throws Error when the MMM's promises do not hold: a page at two GPPNs, freed twice, free and
- * still mapped, or neither free nor mapped (leaked). For tests and for `--check` runs; nothing may run meanwhile.
+ * still mapped, neither free nor mapped (leaked), or not loaded in a frozen map alone. For tests and for `--check` runs; nothing may run meanwhile.
  */
 export function deriveReferences(memory: SharedArrayBuffer | ArrayBuffer): Map<Ppn, number> {
   const words = new Uint32Array(memory);
@@ -143,7 +147,8 @@ export function deriveReferences(memory: SharedArrayBuffer | ArrayBuffer): Map<P
   const count = (map: number, limit: number) => {
     for (let gppn = 0; gppn < limit; gppn++) {
       const ppn = words[(map >>> 2) + gppn]!;
-      if (ppn === 0 || ppn === NOT_RAM) continue;
+      if (ppn === NOT_LOADED && words[(LIVE_MAP >>> 2) + gppn] !== ppn) throw new Error(`page ${gppn} is not loaded in a frozen map alone`);
+      if (ppn === 0 || ppn >= NOT_LOADED) continue;
       if ((home.get(ppn) ?? gppn) !== gppn) throw new Error(`page ${ppn} is mapped at ${home.get(ppn)} and at ${gppn}`);
       home.set(ppn, gppn);
       references.set(ppn, (references.get(ppn) ?? 0) + 1);

@@ -128,6 +128,8 @@ export class FakeMachine implements Machine {
     return [];
   }
   loadDevices() {}
+  endPending() {}
+  loadFrom() {}
   stateHash() {
     return `${this.count}/${this.skewNs}/${JSON.stringify(this.received)}`;
   }

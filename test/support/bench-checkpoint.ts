@@ -1,4 +1,5 @@
 /** A checkpoint of a BenchPc by the real checkpoint software, the guest running on in slices while its pages are written. */
+import type { LazyPages } from '#engine/checkpoint/lazy-pages.ts';
 import { restoreCheckpoint } from '#engine/checkpoint/restore.ts';
 import { whileStopped } from '#engine/checkpoint/stopped.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
@@ -39,6 +40,6 @@ export async function takeFrom(bench: BenchPc, meanwhile: () => void): Promise<C
   return store;
 }
 
-export function restoreInto(bench: BenchPc, store: CheckpointStore): void {
-  restoreCheckpoint(store, store.pathOf(ID), restorableVm(bench.pc, bench.pc.core, bufferOf(bench)), nodeCodec);
+export function restoreInto(bench: BenchPc, store: CheckpointStore, lazy = false): LazyPages | undefined {
+  return restoreCheckpoint(store, store.pathOf(ID), restorableVm(bench.pc, bench.pc.core, bufferOf(bench)), nodeCodec, { lazy }).later;
 }

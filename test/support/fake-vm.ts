@@ -4,7 +4,8 @@ import { Pace } from '#engine/checkpoint/pace.ts';
 import type { HostClock, RestorableVm, StoppableVm } from '#engine/checkpoint/ports.ts';
 import type { SavedDevice } from '#engine/machine/machine.ts';
 import { PAGE_SIZE } from '#engine/memory/layout.ts';
-import { findEmptySlot, FrozenMap } from '#engine/memory/mmm.ts';
+import { NOT_RAM } from '#engine/memory/mmm-block.ts';
+import { findEmptySlot, FrozenMap, livePpn } from '#engine/memory/mmm.ts';
 import { defineState, u53, type StateOf } from '#engine/state/state.ts';
 import { loneMmm, type LoneMmm } from './lone-mmm.ts';
 
@@ -14,6 +15,8 @@ export class FakeVm implements StoppableVm, RestorableVm {
   readonly lone: LoneMmm;
   readonly ramPages: number;
   counter: StateOf<typeof Counter> = { value: 0 };
+  /** How often steps 912 and 914 were done. */
+  endedPending = 0;
 
   private constructor(lone: LoneMmm, ramPages: number) {
     this.lone = lone;
@@ -82,13 +85,29 @@ export class FakeVm implements StoppableVm, RestorableVm {
   }
 
   isRam(gppn: number): boolean {
-    return this.lone.mmm.pageForRead(gppn) !== 0;
+    return livePpn(this.lone.memory, gppn) !== NOT_RAM;
   }
   installPage(gppn: number): Uint8Array {
     return new Uint8Array(this.lone.memory, this.lone.mmm.installPage(gppn) >>> 0, PAGE_SIZE);
   }
   clearRam(): void {
     this.lone.mmm.clearRam();
+  }
+  expectPages(gppn: number, count: number): void {
+    this.lone.mmm.expectPages(gppn, count);
+  }
+  placePage(gppn: number): Uint8Array | undefined {
+    const address = this.lone.mmm.placePage(gppn) >>> 0;
+    return address === 0 ? undefined : new Uint8Array(this.lone.memory, address, PAGE_SIZE);
+  }
+  hasRoom(): boolean {
+    return this.lone.mmm.freePages() > 0;
+  }
+  loadFrom(pages: { load(gppn: number): void }): void {
+    this.lone.loadPage = gppn => pages.load(gppn);
+  }
+  endPending(): void {
+    this.endedPending++;
   }
   loadDevices(devices: readonly SavedDevice[]): void {
     this.counter = Counter.parse(devices[0]?.state);

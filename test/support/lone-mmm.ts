@@ -18,6 +18,11 @@ type MemoryExports = Pick<
   | 'clearRam'
   | 'pinPage'
   | 'unpinPage'
+  | 'expectPages'
+  | 'placePage'
+  | 'reservePage'
+  | 'adoptPage'
+  | 'returnPage'
 > & {
   initMemory(poolPages: number): void;
 };
@@ -35,6 +40,8 @@ export interface LoneMmm {
   readonly memory: SharedArrayBuffer;
   /** Pages whose translations were dropped since last looked at, and how often all write translations were. */
   readonly dropped: { pages: number[]; code: number[]; writes: number };
+  /** Brings a page that is not loaded. */
+  loadPage: (gppn: number) => void;
 }
 
 export async function loneMmm(maxPoolPages: number): Promise<LoneMmm> {
@@ -50,10 +57,17 @@ export async function loneMmm(maxPoolPages: number): Promise<LoneMmm> {
       dropCode: (ppn: number) => void dropped.code.push(ppn),
     },
     host: {
+      loadPage: (gppn: number) => lone.loadPage(gppn >>> 0),
       poolExhausted: () => {
         throw new PoolExhausted('no page left');
       },
     },
   });
-  return { mmm: instance.exports as unknown as MemoryExports, memory: memory.buffer as unknown as SharedArrayBuffer, dropped };
+  const lone: LoneMmm = {
+    mmm: instance.exports as unknown as MemoryExports,
+    memory: memory.buffer as unknown as SharedArrayBuffer,
+    dropped,
+    loadPage: () => {},
+  };
+  return lone;
 }

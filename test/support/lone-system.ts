@@ -123,6 +123,7 @@ export class LoneSystem {
       unwind: () => {
         throw GUEST_FAULT;
       },
+      loadPage: () => {},
       poolExhausted: () => {
         throw POOL_EXHAUSTED;
       },

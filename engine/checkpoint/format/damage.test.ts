@@ -54,7 +54,7 @@ function build(change: (parts: Parts) => void = () => {}): Uint8Array {
     running: true,
     pauseMs: 0.5,
     totalMs: 3,
-    pages: index.counts(),
+    pages: index.counts,
     ...parts.meta,
   };
   writer.writeDisks(parts.disks);

@@ -30,9 +30,9 @@ export function decodeGroups(bytes: Uint8Array): Group[] | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const groups: Group[] = [];
   for (let at = 0; at < bytes.length; at += GROUP_RECORD) {
-    const offset = view.getBigUint64(at, true);
+    const offset = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
     const group = {
-      offset: Number(offset),
+      offset,
       storedLength: view.getUint32(at + 8, true),
       checksum: view.getUint32(at + 12, true),
       pages: view.getUint16(at + 16, true),
@@ -42,7 +42,7 @@ export function decodeGroups(bytes: Uint8Array): Group[] | undefined {
     const lengthFits =
       group.codec === CODEC_RAW ? group.storedLength === rawLength : group.codec === CODEC_ZSTD && group.storedLength < rawLength;
     if (
-      offset > BigInt(Number.MAX_SAFE_INTEGER) ||
+      offset > Number.MAX_SAFE_INTEGER ||
       group.pages < 1 ||
       group.pages > GROUP_PAGES ||
       !lengthFits ||

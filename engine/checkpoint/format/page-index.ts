@@ -23,42 +23,41 @@ export class PageIndex {
     return this.kinds.length;
   }
 
-  counts(): PageCounts {
-    const counts = { stored: 0, zero: 0, pointed: 0, absent: 0 };
-    for (const kind of this.kinds) {
-      if (kind === INDEX_ABSENT) counts.absent++;
-      else if (kind === INDEX_ZERO) counts.zero++;
-      else if (kind === INDEX_STORED) counts.stored++;
-      else counts.pointed++;
+  get counts(): PageCounts {
+    const { kinds } = this;
+    let [stored, zero, absent] = [0, 0, 0];
+    for (let gppn = 0; gppn < kinds.length; gppn++) {
+      const kind = kinds[gppn]!;
+      if (kind === INDEX_ABSENT) absent++;
+      else if (kind === INDEX_ZERO) zero++;
+      else if (kind === INDEX_STORED) stored++;
     }
-    return counts;
+    return { stored, zero, pointed: kinds.length - stored - zero - absent, absent };
   }
 
+  /** Little-endian, as every host is that runs this. */
   encode(): Uint8Array {
-    const bytes = new Uint8Array(this.limit * 8);
-    const view = new DataView(bytes.buffer);
-    for (let gppn = 0; gppn < this.limit; gppn++) {
-      view.setUint32(gppn * 4, this.kinds[gppn]!, true);
-      view.setUint32((this.limit + gppn) * 4, this.places[gppn]!, true);
-    }
-    return bytes;
+    const words = new Uint32Array(this.limit * 2);
+    words.set(this.kinds);
+    words.set(this.places, this.limit);
+    return new Uint8Array(words.buffer);
   }
 
   /** Undefined when it is not one. Whether places exist is for the reader of each file to see. */
   static decode(bytes: Uint8Array, files: number): PageIndex | undefined {
     if (bytes.length % 8 !== 0 || bytes.length / 8 > MAX_GPPNS) return undefined;
-    const index = new PageIndex(bytes.length / 8);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let gppn = 0; gppn < index.limit; gppn++) {
-      const kind = view.getUint32(gppn * 4, true);
-      const place = view.getUint32((index.limit + gppn) * 4, true);
-      if (kind >= INDEX_POINTED + files || (kind < INDEX_STORED && place !== 0)) return undefined;
-      index.kinds[gppn] = kind;
-      index.places[gppn] = place;
+    const limit = bytes.length / 8;
+    const words = new Uint32Array(new Uint8Array(bytes).buffer);
+    const kinds = words.subarray(0, limit);
+    const places = words.subarray(limit);
+    const end = INDEX_POINTED + files;
+    for (let gppn = 0; gppn < limit; gppn++) {
+      const kind = kinds[gppn]!;
+      if (kind >= end || (kind < INDEX_STORED && places[gppn] !== 0)) return undefined;
     }
-    return index;
+    return new PageIndex(limit, kinds, places);
   }
 }
 
-export const groupOf = (place: number): number => Math.floor(place / GROUP_PAGES);
+export const groupOf = (place: number): number => (place - (place % GROUP_PAGES)) / GROUP_PAGES;
 export const slotOf = (place: number): number => place % GROUP_PAGES;

@@ -8,8 +8,8 @@ import type { HostFile, HostFiles } from '../../ports/host-files.ts';
 import { decodeState, type Fields, type FieldsType, type StateDefinition } from '../../state/state.ts';
 import type { Codec } from '../ports.ts';
 import { decodeGroups, type Group } from './groups.ts';
-import { CODEC_RAW, COMMIT_SIZE, HEADER_SIZE, SECTIONS, VERSION, type SectionName } from './layout.ts';
-import { groupOf, slotOf } from './page-index.ts';
+import { CODEC_RAW, COMMIT_SIZE, GROUP_PAGES, HEADER_SIZE, SECTIONS, VERSION, type SectionName } from './layout.ts';
+import type { PageIndex } from './page-index.ts';
 import { CheckpointMeta, damaged, isCheckpointId } from './schemas.ts';
 import { commitChecksum, decodeCommit, decodeHeader, type SectionRecords } from './sections.ts';
 
@@ -77,9 +77,15 @@ export class PagesReader implements Disposable {
     return this.read(offset, Math.min(GLANCE, storedLength)).some(isNoise) || this.readStored(index).some(isNoise);
   }
 
-  hasPlace(place: number): boolean {
-    const group = this.groups[groupOf(place)];
-    return group !== undefined && slotOf(place) < group.pages;
+  /** Whether all pages that the index has under `kind` can be in this file. Returns the first GPPN that cannot, or undefined. */
+  findMisplaced({ kinds, places, limit }: PageIndex, kind: number): number | undefined {
+    const pages = Uint8Array.from(this.groups, group => group.pages);
+    for (let gppn = 0; gppn < limit; gppn++) {
+      if (kinds[gppn] !== kind) continue;
+      const place = places[gppn]!;
+      if (!(place % GROUP_PAGES < pages[(place / GROUP_PAGES) | 0]!)) return gppn;
+    }
+    return undefined;
   }
 
   /** What makes the file one that others can be read from, as it lies there: [position, bytes]. The commit record comes last. */
@@ -133,14 +139,18 @@ export class PagesReader implements Disposable {
 
   /** No gap, no overlap: so no byte escapes the checksums. */
   private checkTiling(): void {
-    const parts = [...SECTIONS.map(name => this.sections[name]), ...this.groups].toSorted(
-      (a, b) => a.offset - b.offset || a.storedLength - b.storedLength,
-    );
+    const sections = SECTIONS.map(name => this.sections[name]).toSorted((a, b) => a.offset - b.offset || a.storedLength - b.storedLength);
     let end = HEADER_SIZE;
-    for (const part of parts) {
+    let group = 0;
+    for (;;) {
+      const next = this.groups[group];
+      const part = next?.offset === end ? next : sections.shift();
+      if (part === next) group++;
+      if (part === undefined) break;
       if (part.offset !== end) this.refuse('its parts do not follow one another');
       end += part.storedLength;
     }
+    if (group < this.groups.length) this.refuse('its parts do not follow one another');
     if (end !== this.sizeBytes - COMMIT_SIZE) this.refuse('its parts do not fill it');
   }
 }

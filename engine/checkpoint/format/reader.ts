@@ -3,7 +3,7 @@ import { CheckpointError } from '../../errors/errors.ts';
 import type { SavedDevice } from '../../machine/machine.ts';
 import type { HostFile, HostFiles } from '../../ports/host-files.ts';
 import type { Codec } from '../ports.ts';
-import { INDEX_POINTED, INDEX_STORED } from './layout.ts';
+import { INDEX_STORED } from './layout.ts';
 import { PageIndex } from './page-index.ts';
 import { opening, PagesReader } from './pages-reader.ts';
 import {
@@ -53,12 +53,10 @@ export class CheckpointReader extends PagesReader {
 
   private checkIndex(): void {
     const { index, meta } = this;
-    const counts = index.counts();
+    const { counts } = index;
     if (Object.entries(meta.pages).some(([kind, count]) => counts[kind as keyof typeof counts] !== count))
       this.refuse('its page counts do not match its page index');
-    for (let gppn = 0; gppn < index.limit; gppn++) {
-      if (index.kinds[gppn] === INDEX_STORED && !this.hasPlace(index.places[gppn]!)) this.refuse(`the page ${gppn} is nowhere`);
-      if (index.kinds[gppn]! >= INDEX_POINTED && this.files.length === 0) this.refuse(`the page ${gppn} is nowhere`);
-    }
+    const misplaced = this.findMisplaced(index, INDEX_STORED);
+    if (misplaced !== undefined) this.refuse(`the page ${misplaced} is nowhere`);
   }
 }

@@ -1,0 +1,130 @@
+/**
+ * Loading memory in the background, both sides: the vcpu thread reserves machine pages and takes them over filled, between slices; the checkpoint worker fills them, at
+ * its own pace.
+ */
+import type { LazyPages } from '#engine/checkpoint/lazy-pages.ts';
+import { Pace, type PaceStep } from '#engine/checkpoint/pace.ts';
+import type { PageSource } from '#engine/checkpoint/page-source.ts';
+import type { HostClock } from '#engine/checkpoint/ports.ts';
+import { Prefetch, type Filled } from '#engine/checkpoint/prefetch.ts';
+import type { CoreExports } from '#engine/cpu/core-exports.ts';
+import { memoryStats } from '#engine/memory/mmm.ts';
+import { errorOf, failureOf, type CheckpointJob, type CheckpointReply } from './checkpoint-protocol.ts';
+
+/** Pages in one batch, and batches under way: a megabyte each, so that the worker always has one to fill. */
+const BATCH_PAGES = 256;
+const BATCHES = 3;
+/** Pages are loaded ahead of need while more than this part of the pool is free. */
+export const RESERVE_PART = 32;
+/** The guest has just begun, and touches what it needs by itself: the reader leaves it half of a processor for a while. */
+export const LOADING_PACE: readonly PaceStep[] = [
+  { afterMs: 0, share: 0.5 },
+  { afterMs: 3000, share: 1 },
+];
+
+export type LoadingExports = Pick<CoreExports, 'freePages' | 'reservePage' | 'adoptPage' | 'returnPage'>;
+
+/** The vcpu thread's side. */
+export class LoadingVcpu {
+  private readonly core: LoadingExports;
+  private readonly memory: SharedArrayBuffer;
+  private readonly later: LazyPages;
+  private readonly send: (job: CheckpointJob) => void;
+  private underWay = 0;
+  /** The checkpoint worker cannot load any more: what is left is loaded here. */
+  private alone = false;
+  private ended = false;
+
+  constructor(core: LoadingExports, memory: SharedArrayBuffer, later: LazyPages, send: (job: CheckpointJob) => void) {
+    this.core = core;
+    this.memory = memory;
+    this.later = later;
+    this.send = send;
+  }
+
+  get isOver(): boolean {
+    return this.ended;
+  }
+
+  take(reply: CheckpointReply & { kind: 'filled' | 'unreadable' }): void {
+    this.underWay--;
+    if (reply.kind === 'unreadable') throw errorOf(reply.failure);
+    const { pairs, unused } = reply.filled;
+    for (let at = 0; at < pairs.length; at += 2) this.core.adoptPage(pairs[at]!, pairs[at + 1]!);
+    for (const ppn of unused) this.core.returnPage(ppn);
+    this.alone ||= reply.done;
+  }
+
+  /** A bounded piece of work between two slices; true when there is more to be done at once. */
+  work(): boolean {
+    if (memoryStats(this.memory).notLoaded === 0) {
+      if (this.underWay === 0) this.end();
+      return false;
+    }
+    if (this.alone) return this.underWay === 0 && this.later.loadNext();
+    while (this.underWay < BATCHES && this.reserve());
+    return false;
+  }
+
+  /** False when the pool is too short to load ahead of need. */
+  private reserve(): boolean {
+    const { poolPages } = memoryStats(this.memory);
+    if (this.core.freePages() < BATCH_PAGES + poolPages / RESERVE_PART) return false;
+    const ppns = Uint32Array.from({ length: BATCH_PAGES }, () => this.core.reservePage());
+    this.underWay++;
+    this.send({ kind: 'fill', ppns });
+    return true;
+  }
+
+  private end(): void {
+    this.later[Symbol.dispose]();
+    this.send({ kind: 'loaded' });
+    this.ended = true;
+  }
+}
+
+/** The checkpoint worker's side. */
+export class LoadingReader {
+  private readonly source: PageSource | undefined;
+  private readonly prefetch: Prefetch | undefined;
+  private readonly pace: Pace;
+  private readonly reply: (reply: CheckpointReply) => void;
+  private turn: Promise<void> = Promise.resolve();
+  private last: { readonly file: number; readonly group: number; readonly pages: Uint8Array } | undefined;
+
+  /** `source`: undefined when the files have gone meanwhile. */
+  constructor(source: PageSource | undefined, memory: SharedArrayBuffer, clock: HostClock, reply: (reply: CheckpointReply) => void) {
+    this.source = source;
+    this.prefetch = source && new Prefetch(source, memory);
+    this.pace = new Pace(clock, LOADING_PACE);
+    this.reply = reply;
+  }
+
+  fill(ppns: Uint32Array): void {
+    this.turn = this.turn.then(async () => {
+      try {
+        const filled: Filled = (await this.prefetch?.fill(ppns, () => this.pace.unitDone())) ?? { pairs: new Uint32Array(), unused: ppns };
+        this.reply({ kind: 'filled', filled, done: this.prefetch?.done ?? true });
+      } catch (error) {
+        this.reply({ kind: 'unreadable', failure: failureOf(error) });
+      }
+    });
+  }
+
+  /** A page that is not loaded yet; undefined when the files have gone. */
+  page(gppn: number): Uint8Array | undefined {
+    const { source } = this;
+    if (source === undefined) return undefined;
+    const [file, group] = [source.fileOf(gppn), source.groupOf(gppn)];
+    if (this.last?.file !== file || this.last.group !== group) this.last = { file, group, pages: source.read(file, group) };
+    return source.pageIn(this.last.pages, gppn);
+  }
+
+  idle(): Promise<void> {
+    return this.turn;
+  }
+
+  [Symbol.dispose](): void {
+    this.source?.[Symbol.dispose]();
+  }
+}
