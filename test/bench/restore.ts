@@ -11,6 +11,7 @@ import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { takeCheckpoint } from '#engine/checkpoint/take.ts';
 import { PAGE_SIZE } from '#engine/memory/layout.ts';
 import { FrozenMap, memoryStats } from '#engine/memory/mmm.ts';
+import { vmConfig } from '#main/ipc/contract.ts';
 import { WorldManager } from '#main/world-manager.ts';
 import { hostClock } from '#worker/host-clock.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
@@ -74,7 +75,7 @@ async function restore(worlds: WorldManager, store: CheckpointStore, memoryMiB: 
   const begin = performance.now();
   const world = await worlds.start(
     {
-      config: { memoryMiB, kernel: '', append: '', debugExit: false, noReboot: false, disks: [] },
+      config: vmConfig.parse({ memoryMiB, append: '', debugExit: false, noReboot: false }),
       memoryMiB,
       boot: { kind: 'none' },
       disks: [],
@@ -85,6 +86,7 @@ async function restore(worlds: WorldManager, store: CheckpointStore, memoryMiB: 
       serialOutput: () => alive(),
       screen: () => {},
       state: () => {},
+      diskProgress: () => {},
       notice: () => {},
       resetHeld: () => {},
       stats: () => {},

@@ -48,7 +48,7 @@ export function makeCheckpoint(): Uint8Array {
     pauseMs: 1,
     totalMs: 3,
   };
-  writer.finish({ ...meta, pages: index.counts() }, [{ id: 'checkpoint0', sizeBytes: 999, commitChecksum: 7 }], index);
+  writer.finish({ ...meta, pages: index.counts }, [{ id: 'checkpoint0', sizeBytes: 999, commitChecksum: 7 }], index);
   return files.get(PATH);
 }
 
