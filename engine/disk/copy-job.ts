@@ -102,19 +102,23 @@ export class CopyJob {
   private data(length: number): void {
     const part = this.buffer.subarray(0, length);
     this.source.read(this.position, part);
-    if (this.kind === 'commit') this.target.write(this.position, part);
-    else this.writeNonZero(part);
+    this.writeSparse(part);
     this.writtenBytes += length;
     this.position += length;
   }
 
-  /** Clusters of zeroes take no room in the new disk. */
-  private writeNonZero(bytes: Uint8Array): void {
+  /** Clusters of zeroes take no room in the target; neighbours of one kind go there in one piece. */
+  private writeSparse(bytes: Uint8Array): void {
     const unit = Math.max(4096, Math.min(this.target.clusterBytes, AT_ONCE));
-    for (let from = 0; from < bytes.length; from += unit) {
-      const part = bytes.subarray(from, from + unit);
-      if (!isZero(part)) this.target.write(this.position + from, part);
+    const isZeroAt = (at: number) => isZero(bytes.subarray(at, at + unit));
+    for (let from = 0; from < bytes.length;) {
+      const zero = isZeroAt(from);
+      let to = from + unit;
+      while (to < bytes.length && isZeroAt(to) === zero) to += unit;
+      const part = bytes.subarray(from, to);
+      if (!zero) this.target.write(this.position + from, part);
       else if (this.masks) this.target.writeZeroes(this.position + from, part.length, true);
+      from = to;
     }
   }
 }

@@ -1,7 +1,7 @@
 /** A raw image: the disk's bytes, one after the other. Never guessed: a guest could write another format's magic number at its start. */
 import { ConfigError } from '../errors/errors.ts';
 import type { HostFile, HostFiles } from '../ports/host-files.ts';
-import { checkRange, checkWritable, type Extent, type Layer } from './block.ts';
+import { checkRange, checkWritable, isZero, type Extent, type Layer } from './block.ts';
 
 const ZEROES = new Uint8Array(1 << 16);
 
@@ -36,9 +36,16 @@ export class RawImage implements Layer {
     this.file.write(bytes, offset);
   }
 
+  /** What reads as zeroes already is left alone, so that holes stay holes. */
   writeZeroes(offset: number, length: number): void {
     checkRange(this, offset, length);
-    for (let at = 0; at < length; at += ZEROES.length) this.write(offset + at, ZEROES.subarray(0, length - at));
+    checkWritable(this);
+    const there = new Uint8Array(Math.min(length, ZEROES.length));
+    for (let at = 0; at < length; at += ZEROES.length) {
+      const part = there.subarray(0, length - at);
+      this.read(offset + at, part);
+      if (!isZero(part)) this.write(offset + at, ZEROES.subarray(0, part.length));
+    }
   }
 
   /** The host's files have no holes that could be made here: the bytes stay. */

@@ -2,6 +2,7 @@
  * Files in memory that watch who uses them: how many operations, how much is read, which files are opened. What breaks a bound ends the case with an
  * error that is no CairnError. No clocks: the same case always ends in the same way.
  */
+import { posix } from 'node:path';
 import { StorageError } from '#engine/errors/errors.ts';
 import type { FileFacts, HostFile, HostFiles } from '#engine/ports/host-files.ts';
 
@@ -40,8 +41,9 @@ export class WatchedFiles implements HostFiles {
     this.inodes.set(path, { bytes, length });
   }
 
-  openRead(path: string): HostFile {
+  openRead(name: string): HostFile {
     this.count();
+    const path = posix.normalize(name);
     const inode = this.inodes.get(path);
     if (inode === undefined) throw new StorageError('NO_SUCH_FILE', `${path} cannot be opened: it does not exist.`);
     if (!path.startsWith(`${this.folder}/`)) throw new BoundBroken(`${path} was opened, which is outside ${this.folder}`);
@@ -72,7 +74,7 @@ export class WatchedFiles implements HostFiles {
   }
 
   exists(path: string): boolean {
-    return this.inodes.has(path);
+    return this.inodes.has(posix.normalize(path));
   }
 
   stat(path: string): FileFacts {
@@ -83,8 +85,9 @@ export class WatchedFiles implements HostFiles {
     return false;
   }
 
-  realPath(path: string): string {
+  realPath(name: string): string {
     this.count();
+    const path = posix.normalize(name);
     if (!this.inodes.has(path)) throw new StorageError('NO_SUCH_FILE', `${path} cannot be opened: it does not exist.`);
     return path;
   }
