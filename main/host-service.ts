@@ -11,6 +11,7 @@ import { readBootFiles } from './boot-files.ts';
 import { Bundle, inUse } from './bundle.ts';
 import { Catalog } from './catalog.ts';
 import { neededFiles, readCheckpointInfo } from './checkpoint-files.ts';
+import { cloneDisks } from './clone-disks.ts';
 import { ConsoleHub } from './console-hub.ts';
 import { finishIntents } from './elimination.ts';
 import { HostClientHere } from './host-client.ts';
@@ -172,7 +173,7 @@ export class HostService {
     'vm.repair': ({ name }) => this.command('vm.repair', { name }, vm => vm.repair()),
     'vm.clone': params => this.clone(params),
     'checkpoint.list': ({ name }) => this.command('checkpoint.list', { name }, vm => vm.checkpoints()),
-    'checkpoint.take': ({ name, title }) => this.command('checkpoint.take', { name, title }, vm => vm.take(title)),
+    'checkpoint.take': params => this.command('checkpoint.take', params, vm => vm.take(params.title, 'user', params.mode)),
     'checkpoint.revert': ({ name, id }) =>
       this.command('checkpoint.revert', { name, id }, async vm => {
         await vm.revert(id);
@@ -332,7 +333,7 @@ export class HostService {
   }
 
   /** Checkpoint files never change, so they are copied whoever owns the VM; where the file system can, copies share their blocks. */
-  private async clone({ name, checkpoint, as }: Params<'vm.clone'>): Promise<VmDetail> {
+  private async clone({ name, checkpoint, as, full }: Params<'vm.clone'>): Promise<VmDetail> {
     const from = this.library.bundlePath(name);
     const to = this.library.bundlePath(as);
     const config = Bundle.readConfig(from);
@@ -346,7 +347,15 @@ export class HostService {
     const needed = await neededFiles(folder, checkpoint);
     Bundle.create(to, config);
     try {
-      for (const file of needed) await copyFile(file, join(to, 'checkpoints', basename(file)), constants.COPYFILE_FICLONE);
+      // What it only has pages of is no checkpoint of the new VM.
+      for (const [i, file] of needed.entries())
+        await copyFile(
+          file,
+          join(to, 'checkpoints', i === 0 ? basename(file) : basename(file).replace(/\.ckpt$/, '.pages')),
+          constants.COPYFILE_FICLONE,
+        );
+      const { disks } = await readCheckpointInfo(needed[0]!);
+      await cloneDisks(from, to, disks, { mode: config.checkpointMode, full });
       await this.command('checkpoint.revert', { name: as, id: checkpoint }, async vm => {
         await vm.revert(checkpoint);
         return vm.summary();

@@ -17,6 +17,7 @@ import type { VmDisk } from './ipc/contract.ts';
 import { graphHost } from '#worker/node-graph-host.ts';
 import { linkedStates } from './linked-clones.ts';
 import { WorldDisks } from './world-disks.ts';
+import type { World } from './world.ts';
 
 /** The names that the descriptors, the machine and checkpoints have for the disks of a configuration. */
 const diskName = (index: number) => `disk${index}`;
@@ -53,10 +54,9 @@ export class VmDisks {
   open(): DisposableStack {
     const taken = new DisposableStack();
     try {
-      for (const { path, writeBase, readonly } of this.bundle.config.disks)
-        taken.use(this.locks.take(path, writeBase && !readonly ? 'exclusive' : 'shared', this.bundle.name));
       if (this.any) mkdirSync(this.folder, { recursive: true });
-      for (const [name, disk] of this.written) this.attach(name, disk);
+      for (const disk of this.bundle.config.disks) if (!isWritten(disk)) taken.use(this.locks.take(disk.path, 'shared', this.bundle.name));
+      for (const [name, disk] of this.written) this.attach(name, disk, taken);
       return taken;
     } catch (error) {
       taken.dispose();
@@ -108,17 +108,23 @@ export class VmDisks {
     }
   }
 
-  private attach(name: string, { path, format, writeBase }: VmDisk): void {
+  private attach(name: string, { path, format, writeBase }: VmDisk, locks: DisposableStack): void {
     const folder = new DiskFolder(graphHost, this.folder, name);
-    if (!nodeFiles.exists(folder.descriptorPath)) {
-      attachDisk(folder, { path, format, writeBase }, { mode: this.bundle.config.checkpointMode });
-      return;
-    }
-    const { base } = folder.read();
+    const isNew = !nodeFiles.exists(folder.descriptorPath);
+    const base = isNew ? undefined : folder.read().base;
+    if (isNew || base?.kind === 'attached') locks.use(this.locks.take(path, writeBase ? 'exclusive' : 'shared', this.bundle.name));
+    if (isNew) attachDisk(folder, { path, format, writeBase }, { mode: this.bundle.config.checkpointMode });
     if (base?.kind === 'attached' && base.path !== path)
       throw new ConfigError(
         'DISK_OTHER',
         `${this.bundle.name} has ${base.path} as its ${name}, with all that the guest has written, not ${path}: use that file, or give the other one to a new VM.`,
       );
   }
+}
+
+/** What is asked of the disks of a world that ends meanwhile needs no answer. */
+export function orItHasEnded(world: World): (error: unknown) => void {
+  return error => {
+    if (!world.hasEnded) throw error;
+  };
 }

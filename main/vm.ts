@@ -7,12 +7,12 @@
 import { randomBytes } from 'node:crypto';
 import { CairnError, ConfigError, InvariantError } from '#engine/errors/errors.ts';
 import type { DiskProgress } from '#worker/disk-protocol.ts';
-import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import * as protocol from '#worker/protocol.ts';
 import type { RunOptions, WorldEnd } from '#worker/protocol.ts';
 import { readBootFiles } from './boot-files.ts';
 import type { Bundle } from './bundle.ts';
-import { memoryMiBOf, takeWhenOff } from './checkpoint-files.ts';
+import { memoryMiBOf } from './checkpoint-files.ts';
+import { CheckpointTaker, type TakeOrder } from './checkpoint-taker.ts';
 import type { ConsoleHub } from './console-hub.ts';
 import type {
   Checkpoint,
@@ -30,7 +30,7 @@ import { Eliminator } from './elimination.ts';
 import { PoweredOnClock } from './policies/powered-on-clock.ts';
 import { thinnable } from './policies/retention.ts';
 import { repairBundle } from './repair.ts';
-import { VmDisks } from './vm-disks.ts';
+import { orItHasEnded, VmDisks } from './vm-disks.ts';
 import type { Marks } from './vm-state.ts';
 import type { World } from './world.ts';
 import type { WorldManager } from './world-manager.ts';
@@ -62,6 +62,7 @@ export class Vm {
   private readonly console: ConsoleHub;
   private readonly listener: VmListener;
   private readonly disks: VmDisks;
+  private readonly taker: CheckpointTaker;
   private world: World | undefined;
   /** On files outside the bundle, while the VM is not off. */
   private locks: DisposableStack | undefined;
@@ -80,6 +81,7 @@ export class Vm {
     this.clock = new PoweredOnClock(bundle.poweredOnMs);
     this.eliminator = new Eliminator(bundle);
     this.disks = new VmDisks(bundle, worlds.files.diskEntry);
+    this.taker = new CheckpointTaker(bundle, this.disks);
   }
 
   get busy(): boolean {
@@ -207,7 +209,7 @@ export class Vm {
     return this.inTurn(async () => {
       const { catalog, config, name, checkpointsPath } = this.bundle;
       if (mode !== undefined && mode !== config.checkpointMode) this.bundle.configure({ ...config, checkpointMode: mode });
-      const order: Omit<CheckpointOrder, 'hasDisks'> = {
+      const order: TakeOrder = {
         id: newCheckpointId(),
         parent: this.bundle.current ?? null,
         vmName: name,
@@ -221,42 +223,23 @@ export class Vm {
       const intent = catalog.begin('take', { id: order.id, title: order.title });
       let taken: Checkpoint;
       try {
-        taken = this.world ? await this.takeRunning(this.world, order) : await this.takeOff(order);
+        taken = await this.taker.take(this.world, order, (step, share) => this.listener.progress(step, share));
       } finally {
         catalog.end(intent);
       }
+      if (this.bundle.config.overwrite) await this.replace(taken);
       this.listener.changed();
       this.listener.checkpointsChanged();
       return taken;
     });
   }
 
-  private async takeRunning(world: World, order: Omit<CheckpointOrder, 'hasDisks'>): Promise<Checkpoint> {
-    try {
-      const mode = world.disks?.inCheckpoints ? this.bundle.config.checkpointMode : undefined;
-      const taken = this.bundle.add(await world.take(order, mode, (step, share) => this.listener.progress(step, share)));
-      if (world.disks) await this.disks.tell(world.disks).catch(orItHasEnded(world));
-      return taken;
-    } finally {
-      await world.disks?.request('let-go', {}).catch(orItHasEnded(world));
-    }
-  }
-
-  private async takeOff(order: Omit<CheckpointOrder, 'hasDisks'>): Promise<Checkpoint> {
-    const { memoryMiB, checkpointMode: mode } = this.bundle.config;
-    const taken = await this.disks.whileOff(async session => {
-      const pointers = await session.request('prepare', { mode });
-      try {
-        await session.request('switch', {});
-        await session.request('seal', {});
-        const added = this.bundle.add(await takeWhenOff(order, memoryMiB, pointers));
-        await this.disks.tell(session);
-        return added;
-      } finally {
-        await session.request('let-go', {});
-      }
-    });
-    return taken ?? this.bundle.add(await takeWhenOff(order, memoryMiB));
+  /** Overwrite mode (fig. 4C): the one before it is no longer wanted, unless the user keeps it or it has other children. */
+  private async replace({ parent, id }: Checkpoint): Promise<void> {
+    const { catalog } = this.bundle;
+    const before = parent === null ? undefined : catalog.get(parent);
+    if (before === undefined || before.pinned || catalog.list().some(other => other.parent === parent && other.id !== id)) return;
+    await this.eliminated(await this.eliminator.eliminate([before.id], { children: false, force: true, startsFrom: undefined }));
   }
 
   /** A VM that is off goes on from the checkpoint at its next start; one that runs does so at once, and its consoles stay. */
@@ -292,7 +275,7 @@ export class Vm {
   eliminate(ids: readonly string[], how: { readonly children: boolean; readonly force: boolean }): Promise<Elimination> {
     return this.inTurn(async () => {
       const startsFrom = this.busy ? undefined : this.startingPoint()?.id;
-      return this.eliminated(await this.eliminator.eliminate(ids, { ...how, startsFrom }));
+      return await this.eliminated(await this.eliminator.eliminate(ids, { ...how, startsFrom }));
     });
   }
 
@@ -302,11 +285,17 @@ export class Vm {
       const left = new Set(thinnable(this.checkpoints()).map(({ id }) => id));
       const doomed = ids.filter(id => left.has(id));
       if (doomed.length > 0)
-        this.eliminated(await this.eliminator.eliminate(doomed, { children: false, force: true, startsFrom: undefined }));
+        await this.eliminated(await this.eliminator.eliminate(doomed, { children: false, force: true, startsFrom: undefined }));
     });
   }
 
-  private eliminated(done: Elimination): Elimination {
+  private async eliminated(done: Elimination): Promise<Elimination> {
+    if (this.world) this.tellDisks(this.world);
+    else
+      await this.disks.whileOff(async session => {
+        await this.disks.tell(session);
+        await session.request('collected', {});
+      });
     this.listener.changed();
     this.listener.checkpointsChanged();
     return done;
@@ -520,13 +509,6 @@ function whyItEnded(end: WorldEnd, noReboot: boolean): string | undefined {
   if (end.kind === 'crashed') return `it crashed: ${end.reason}`;
   if (end.kind === 'reset' && !noReboot) return 'the guest reset the machine, and its kernel file has gone';
   return undefined;
-}
-
-/** What is asked of the disks of a world that ends meanwhile needs no answer. */
-function orItHasEnded(world: World): (error: unknown) => void {
-  return error => {
-    if (!world.hasEnded) throw error;
-  };
 }
 
 /** A world that does not answer is ended all the same. */

@@ -1,5 +1,5 @@
 /** cairn checkpoint take|list|show|revert|rename|note|keep|delete|history */
-import type { Checkpoint } from '../ipc/contract.ts';
+import { checkpointMode, type Checkpoint } from '../ipc/contract.ts';
 import { readArguments } from './args.ts';
 import { EXIT_OK, UsageError } from './exit-codes.ts';
 import { formatBytes, printJson, printLine, printTable } from './output.ts';
@@ -26,8 +26,11 @@ export async function checkpointVerb(argv: readonly string[]): Promise<number> {
 }
 
 async function take(argv: readonly string[]): Promise<number> {
-  const args = readArguments('checkpoint take', argv, ['NAME'], { title: { type: 'string' } });
-  const taken = await withClient(client => client.request('checkpoint.take', { name: args.words[0]!, title: args.text('title') ?? '' }));
+  const args = readArguments('checkpoint take', argv, ['NAME'], { title: { type: 'string' }, mode: { type: 'string' } });
+  const mode = args.text('mode') === undefined ? undefined : checkpointMode.safeParse(args.text('mode'));
+  if (mode?.success === false) throw new UsageError(`--mode takes ${checkpointMode.options.join(', ')}, not “${args.text('mode')}”.`);
+  const request = { name: args.words[0]!, title: args.text('title') ?? '', ...(mode && { mode: mode.data }) };
+  const taken = await withClient(client => client.request('checkpoint.take', request));
   if (args.flag('json')) printJson(taken);
   else
     printLine(

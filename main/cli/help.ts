@@ -64,7 +64,8 @@ Checkpoints are taken from another terminal, or from \`cairn serve\`.
 
 export const CHECKPOINT_HELP = `cairn checkpoint: the checkpoint tree of a VM
 
-  cairn checkpoint take NAME [--title TITLE]   while it runs; the pause is measured
+  cairn checkpoint take NAME [--title TITLE] [--mode chain|copy|full-copy]
+                                               while it runs; the pause is measured. --mode: as cairn run --checkpoint-mode, from now on
   cairn checkpoint list NAME
   cairn checkpoint revert NAME ID              a running VM goes on from there at once, one that is off at its next start
   cairn checkpoint show NAME ID                what it holds and shares, what hangs on it, what deleting it frees
@@ -89,7 +90,9 @@ export const VM_HELP = `cairn vm: the VMs of the library
   cairn vm stop NAME [--button]       pulls the plug; --button presses the power button instead, and the guest decides
   cairn vm pause NAME, cairn vm resume NAME, cairn vm reset NAME
   cairn vm delete NAME                with all its checkpoints; it must be off
-  cairn vm clone NAME ID --as NEW     another VM that starts from that checkpoint and needs nothing of the first
+  cairn vm clone NAME ID --as NEW [--full]
+                                      another VM that starts from that checkpoint. Its disks lie on the first VM's, which keeps what they need; with
+                                      --full they are copied, and it needs nothing of the first
 
   cairn vm list --json
   cairn vm clone debian mf3k2a9x81c0d4e7 --as experiment

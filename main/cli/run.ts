@@ -69,7 +69,7 @@ async function prepare(service: HostService, client: HostClient, name: string, a
   if (from !== undefined) {
     const { vm, id } = findCheckpoint(service, from);
     if (vm === name) await client.request('checkpoint.revert', { name, id });
-    else await client.request('vm.clone', { name: vm, checkpoint: id, as: name });
+    else await client.request('vm.clone', { name: vm, checkpoint: id, as: name, full: false });
     const config = configFrom(args, Bundle.readConfig(path));
     await client.request('vm.configure', { name, config });
     return false;

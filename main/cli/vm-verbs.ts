@@ -79,11 +79,11 @@ async function remove(argv: readonly string[]): Promise<number> {
 }
 
 async function clone(argv: readonly string[]): Promise<number> {
-  const args = readArguments('vm clone', argv, ['NAME', 'ID'], { as: { type: 'string' } });
+  const args = readArguments('vm clone', argv, ['NAME', 'ID'], { as: { type: 'string' }, full: { type: 'boolean' } });
   const as = args.text('as');
-  if (as === undefined) throw new UsageError('usage: cairn vm clone NAME ID --as NEW (`cairn vm --help` has examples)');
+  if (as === undefined) throw new UsageError('usage: cairn vm clone NAME ID --as NEW [--full] (`cairn vm --help` has examples)');
   const [name, checkpoint] = args.words as [string, string];
-  const vm = await withClient(client => client.request('vm.clone', { name, checkpoint, as }));
+  const vm = await withClient(client => client.request('vm.clone', { name, checkpoint, as, full: args.flag('full') }));
   if (args.flag('json')) printJson(vm);
   else printLine(`${as} is made: \`cairn run --name ${JSON.stringify(as)}\` goes on from the checkpoint.`);
   return EXIT_OK;

@@ -240,12 +240,13 @@ export const requests = {
   /** The catalogue anew from the files, and what nothing needs goes; the VM must be off. */
   'vm.repair': request(named, repairReport),
   /** Another VM from a checkpoint of this one; it is left off (start it, and it goes on from there). */
-  'vm.clone': request(z.object({ name: vmName, checkpoint: checkpointId, as: vmName }), vmDetail),
+  'vm.clone': request(z.object({ name: vmName, checkpoint: checkpointId, as: vmName, full: z.boolean().default(false) }), vmDetail),
   'policy.show': request(named, policy),
   /** At once, also of a VM that runs. */
   'policy.set': request(z.object({ name: vmName, policy }), policy),
   'checkpoint.list': request(named, z.array(checkpoint)),
-  'checkpoint.take': request(z.object({ name: vmName, title }), checkpoint),
+  /** `mode`: of the disks' files, from this checkpoint on. */
+  'checkpoint.take': request(z.object({ name: vmName, title, mode: checkpointMode.optional() }), checkpoint),
   'checkpoint.revert': request(z.object({ name: vmName, id: checkpointId }), vmSummary),
   'checkpoint.rename': request(z.object({ name: vmName, id: checkpointId, title }), checkpoint),
   /** A note, or whether it is kept. */

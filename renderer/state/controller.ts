@@ -133,7 +133,7 @@ export class Controller {
   }
 
   async clone(name: string, checkpoint: string, as: string): Promise<void> {
-    const detail = await this.host.request('vm.clone', { name, checkpoint, as });
+    const detail = await this.host.request('vm.clone', { name, checkpoint, as, full: false });
     this.dispatch({ type: 'vm-detail', detail });
     this.select(as);
     await this.loadCheckpoints(as);

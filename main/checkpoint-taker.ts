@@ -1,0 +1,54 @@
+/** Taking a checkpoint of a VM (METHOD.md 800 to 836) as the kernel orders it: its disks, its world or what it has without one, and its place in the tree. */
+import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
+import type { Bundle } from './bundle.ts';
+import { takeWhenOff } from './checkpoint-files.ts';
+import type { Checkpoint } from './ipc/contract.ts';
+import { orItHasEnded, type VmDisks } from './vm-disks.ts';
+import type { World } from './world.ts';
+
+export type TakeOrder = Omit<CheckpointOrder, 'hasDisks'>;
+
+export class CheckpointTaker {
+  private readonly bundle: Bundle;
+  private readonly disks: VmDisks;
+
+  constructor(bundle: Bundle, disks: VmDisks) {
+    this.bundle = bundle;
+    this.disks = disks;
+  }
+
+  /** `world`: undefined for a VM that is off. */
+  async take(world: World | undefined, order: TakeOrder, progress: (step: number, share: number) => void): Promise<Checkpoint> {
+    return world ? this.ofWorld(world, order, progress) : this.ofNone(order);
+  }
+
+  private async ofWorld(world: World, order: TakeOrder, progress: (step: number, share: number) => void): Promise<Checkpoint> {
+    const { disks } = world;
+    try {
+      const mode = disks?.inCheckpoints ? this.bundle.config.checkpointMode : undefined;
+      const taken = this.bundle.add(await world.take(order, mode, progress));
+      // What the checkpoint points to is needed before the disks let go of it.
+      if (disks) await this.disks.tell(disks).catch(orItHasEnded(world));
+      return taken;
+    } finally {
+      await disks?.request('let-go', {}).catch(orItHasEnded(world));
+    }
+  }
+
+  private async ofNone(order: TakeOrder): Promise<Checkpoint> {
+    const { memoryMiB, checkpointMode: mode } = this.bundle.config;
+    const taken = await this.disks.whileOff(async session => {
+      const pointers = await session.request('prepare', { mode });
+      try {
+        await session.request('switch', {});
+        await session.request('seal', {});
+        const added = this.bundle.add(await takeWhenOff(order, memoryMiB, pointers));
+        await this.disks.tell(session);
+        return added;
+      } finally {
+        await session.request('let-go', {});
+      }
+    });
+    return taken ?? this.bundle.add(await takeWhenOff(order, memoryMiB));
+  }
+}
