@@ -32,6 +32,8 @@ export class MemoryFiles implements HostFiles {
   open = 0;
   /** Whether this host's storage can share blocks between files. */
   canClone = false;
+  /** The disk has no room for anything that makes a file longer. */
+  full = false;
   /** Called at every operation that the host could go down at, as things are then: who looks at afterCrash() sees what that crash would leave. */
   onOperation: ((operation: number) => void) | undefined;
   private writes = 0;
@@ -183,11 +185,13 @@ export class MemoryFiles implements HostFiles {
           write(inode, bytes.subarray(0, sectors ? half - (half % SECTOR) : half), position);
           return () => Object.assign(inode, { bytes: whole, length });
         });
+        if (position + bytes.length > inode.length) this.needRoom(path);
         inode.modified = ++this.writes;
         write(inode, bytes, position);
       },
       truncate: sizeBytes => {
         this.operation(path);
+        if (sizeBytes > inode.length) this.needRoom(path);
         inode.modified = ++this.writes;
         resize(inode, sizeBytes);
       },
@@ -206,6 +210,10 @@ export class MemoryFiles implements HostFiles {
         closed = true;
       },
     };
+  }
+
+  private needRoom(path: string): void {
+    if (this.full) throw new StorageError('DISK_FULL', `${path} cannot be written: the disk is full: make room and try again.`);
   }
 
   /** `half` does a part of it, as a crash might, and answers how that is undone. */
