@@ -93,12 +93,12 @@ export class Eliminator {
     const kept = catalog.list().find(({ id, pinned }) => pinned && doomed.includes(id));
     if (kept)
       throw new ConfigError(
-        'CHECKPOINT_KEPT',
+        'KEPT_CHECKPOINT',
         `the checkpoint “${kept.title}” (${kept.id}) of ${name} is kept: let go of it with \`cairn checkpoint keep ${name} ${kept.id} --off\`, or add --force. Nothing was deleted.`,
       );
     if (startsFrom !== undefined && doomed.includes(startsFrom))
       throw new ConfigError(
-        'CHECKPOINT_NEEDED',
+        'NEEDED_CHECKPOINT',
         `${name} goes on from the checkpoint ${startsFrom} when it is started: start it first, revert it to another, or add --force. Nothing was deleted.`,
       );
   }

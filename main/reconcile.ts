@@ -2,7 +2,7 @@
  * What opening a bundle mends; of one that is whole, nothing is written. The files are the truth: half files go, the catalogue learns of whole files that it does not know and forgets those that have
  * gone, and takes what state.json says; a state.json that is lost is made from the catalogue, and from the files what neither has.
  */
-import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Catalog } from './catalog.ts';
 import { DiskGraph, diskFolderOf } from './disk-graph.ts';
@@ -12,6 +12,7 @@ import { goneParents, livingParent, NEW_STATE, readVmState, STATE_FILE, writeVmS
 
 const CHECKPOINTS = 'checkpoints';
 const SUFFIX = '.ckpt';
+const PAGES = '.pages';
 
 /** Reads what a checkpoint file says about itself, or throws. */
 export type ReadCheckpointInfo = (path: string) => Promise<CheckpointFacts>;
@@ -73,11 +74,15 @@ function checkpointFiles(folder: string): string[] {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (!entry.isFile()) continue;
     if (/\.(ckpt|pages)\.part$/.test(entry.name)) rmSync(join(folder, entry.name), { force: true });
+    if (entry.name.endsWith(PAGES) && isFile(join(folder, `${entry.name.slice(0, -PAGES.length)}${SUFFIX}`)))
+      rmSync(join(folder, entry.name), { force: true }); // an elimination that ended before its file went
     const id = entry.name.endsWith(SUFFIX) ? entry.name.slice(0, -SUFFIX.length) : '';
     if (checkpointId.safeParse(id).success) ids.push(id);
   }
   return ids.toSorted();
 }
+
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 
 function readSaid(path: string, name: string, notices: string[]): StateOfVm | undefined {
   rmSync(join(path, `${STATE_FILE}.tmp`), { force: true });

@@ -123,6 +123,29 @@ describe('cairn run', () => {
 });
 
 describe('checkpoints of a VM that another process runs', () => {
+  test('are deleted, kept, checked and taken by its policy when the host ends it', async () => {
+    const vm = start('a');
+    await vm.says('ready\n');
+    const [one, two] = [json<Checkpoint>('checkpoint', 'take', 'a'), json<Checkpoint>('checkpoint', 'take', 'a', '--title', 'two')];
+    expect(json<Checkpoint>('checkpoint', 'keep', 'a', one.id)).toMatchObject({ pinned: true });
+    expect(cairn('checkpoint', 'delete', 'a', one.id)).toMatchObject({ status: 2, stderr: expect.stringContaining('is kept') });
+    expect(json('checkpoint', 'delete', 'a', one.id, '--force')).toMatchObject({ ids: [one.id] });
+    expect(json('checkpoint', 'show', 'a', two.id)).toMatchObject({
+      checkpoint: { title: 'two', parent: null },
+      memory: { sharedBytes: 0 },
+    });
+    expect(json('policy', 'set', 'a', '--shutdown', 'on')).toMatchObject({ shutdown: true });
+    expect(cairn('repair', 'a')).toMatchObject({ status: 3 });
+    expect(json('check', 'a')).toMatchObject({ problems: [], complete: false });
+    expect(await vm.kill('SIGTERM')).toBe(0);
+    expect(json<Checkpoint[]>('checkpoint', 'list', 'a')).toMatchObject([{ title: 'two' }, { trigger: 'shutdown', parent: two.id }]);
+    expect(json('check', 'a')).toMatchObject({ checkpoints: 2, problems: [], complete: true });
+    expect(json('repair', 'a')).toMatchObject({ checkpoints: 2, removed: [] });
+    rmSync(join(home, 'library', 'a.cairn', 'catalog.db'));
+    expect(json<VmSummary>('vm', 'show', 'a')).toMatchObject({ checkpoints: 0 });
+    expect(json<Checkpoint[]>('checkpoint', 'list', 'a')).toHaveLength(2);
+  });
+
   test('are taken, listed, renamed, reverted to and started from', async () => {
     const vm = start('a');
     await vm.says('ready\n');
