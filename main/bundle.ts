@@ -22,7 +22,7 @@ import {
 } from './ipc/contract.ts';
 import { readOwner, removeOwner, writeOwner } from './owner.ts';
 import { problem } from './problem.ts';
-import { reconcile, type ReadCheckpointInfo } from './reconcile.ts';
+import { mirrorLayers, reconcile, type ReadCheckpointInfo } from './reconcile.ts';
 import { goneParents, livingParent, NEW_STATE, writeVmState, type Marks, type StateOfVm } from './vm-state.ts';
 
 const CONFIG_FILE = 'vm.json';
@@ -231,8 +231,9 @@ export class Bundle {
   /** Reads everything anew from the files. Answers what was mended, in words for the user. */
   async rebuild(readInfo: ReadCheckpointInfo): Promise<string[]> {
     this.catalog.clear();
-    const { state, notices } = await reconcile(this.path, this.name, this.catalog, readInfo);
+    const { state, notices, unreadable } = await reconcile(this.path, this.name, this.catalog, readInfo);
     this.state = state;
+    this.unreadable.splice(0, this.unreadable.length, ...unreadable);
     return notices;
   }
 
@@ -250,6 +251,11 @@ export class Bundle {
   close(): void {
     if (this.closed) return; // the next owner's owner.json is not ours to remove
     this.closed = true;
+    try {
+      mirrorLayers(this.path, this.catalog);
+    } catch {
+      // It is only a mirror: the next opening looks again.
+    }
     removeOwner(this.path);
     this.catalog.close();
   }

@@ -59,6 +59,15 @@ export class DiskGraph {
     });
   }
 
+  /**
+   * What the layers take that nothing needs any more once only `staying` is left: neither those checkpoints, nor a top, nor a linked clone (`pinned`), and
+   * no other layer lies on them. Layers that are merged with another one give back something, too; how much is known only then.
+   */
+  freedWithout(staying: readonly Checkpoint[], pinned: ReadonlySet<LayerId>): number {
+    const needed = new Set([...pinned, ...staying.flatMap(({ disks }) => disks.map(({ layer }) => layer))]);
+    return [...this.disks.values()].reduce((sum, disk) => sum + disk.unneededBytes(needed), 0);
+  }
+
   /** The newest of `checkpoints` whose layers all disks stand on: where a machine is whose other records are lost. */
   standsOn(checkpoints: readonly Checkpoint[]): string | undefined {
     const standing = checkpoints.filter(
@@ -98,6 +107,21 @@ class DiskFiles {
     const { base } = descriptor;
     if (base === undefined || this.layers.has(base.content)) return rows;
     return [...rows, { id: base.content, disk, parent: null, kind: 'base', bytes: allocatedBytes(this.folder.pathOf(base.path)) }];
+  }
+
+  unneededBytes(needed: ReadonlySet<LayerId>): number {
+    const left = new Map(this.layers);
+    let bytes = 0;
+    for (let removed = true; removed;) {
+      const under = new Set([...left.values()].map(({ on }) => on));
+      const doomed = [...left.keys()].filter(id => id !== this.descriptor.top && !needed.has(id) && !under.has(id));
+      for (const id of doomed) {
+        bytes += allocatedBytes(this.folder.layerPath(id));
+        left.delete(id);
+      }
+      removed = doomed.length > 0;
+    }
+    return bytes;
   }
 
   /** The files through which a state is read. */

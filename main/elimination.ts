@@ -2,7 +2,7 @@
  * Eliminating checkpoints (METHOD.md § 131): which go, what may not, and what it gives back. The removal of a checkpoint's file is the elimination; the disk layers that
  * nobody needs then are the collector's. What was under way when a process ended is gone on with at the next opening.
  */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { eliminateCheckpoints, tidyEliminated } from '#engine/checkpoint/eliminate.ts';
 import { sharingOf } from '#engine/checkpoint/sharing.ts';
@@ -13,6 +13,7 @@ import { nodeFiles } from '#worker/node-files.ts';
 import type { Bundle } from './bundle.ts';
 import { allocatedBytes, DiskGraph, diskFolderOf } from './disk-graph.ts';
 import type { Checkpoint, CheckpointDetail, Elimination } from './ipc/contract.ts';
+import { linkedStates } from './linked-clones.ts';
 import { problem } from './problem.ts';
 
 export interface EliminationOptions {
@@ -43,7 +44,7 @@ export class Eliminator {
     this.store = new CheckpointStore(nodeFiles, bundle.checkpointsPath);
   }
 
-  async show(id: string): Promise<CheckpointDetail> {
+  show(id: string): CheckpointDetail {
     const checkpoint = this.bundle.checkpoint(id);
     const all = this.bundle.catalog.list();
     return {
@@ -59,16 +60,25 @@ export class Eliminator {
   /** What eliminating them would do; nothing changes. */
   preview(ids: readonly string[]): Elimination {
     const { ownBytes, sharedBytes } = sharingOf(this.store, ids, nodeCodec);
-    return { ids: [...ids], freedBytes: ownBytes, keptBytes: sharedBytes, clones: [] };
+    const doomed = new Set(ids);
+    const { catalog, path } = this.bundle;
+    const [going, staying] = [catalog.list().filter(({ id }) => doomed.has(id)), catalog.list().filter(({ id }) => !doomed.has(id))];
+    const layers = new Set(going.flatMap(({ disks }) => disks.map(({ layer }) => layer)));
+    const linked = layers.size === 0 ? [] : linkedStates(path);
+    const graph = new DiskGraph(diskFolderOf(path));
+    const pinned = new Set(linked.map(({ state }) => state));
+    // What is unneeded already is not this elimination's doing.
+    const diskBytes = graph.freedWithout(staying, pinned) - graph.freedWithout([...staying, ...going], pinned);
+    const clones = [...new Set(linked.filter(({ state }) => layers.has(state)).map(({ vm }) => vm))].toSorted();
+    return { ids: [...ids], freedBytes: ownBytes + diskBytes, keptBytes: sharedBytes, clones };
   }
 
-  /** Throws ConfigError before anything changes; a StorageError leaves some of them eliminated and the rest as it was. */
-  async eliminate(ids: readonly string[], options: EliminationOptions): Promise<Elimination> {
+  /** Their memory; disk layers are the collector's. Throws ConfigError before anything changes; a StorageError leaves some of them eliminated and the rest as it was. */
+  eliminate(ids: readonly string[], options: EliminationOptions): Omit<Elimination, 'freedBytes'> {
     const { bundle } = this;
     for (const id of ids) bundle.checkpoint(id);
     const doomed = chooseDoomed(bundle.catalog.list(), ids, options.children);
     if (!options.force) this.refuse(doomed, options.startsFrom);
-    const before = usedBytes(bundle.checkpointsPath);
     const { keptBytes, clones } = this.preview(doomed);
     const intent = bundle.catalog.begin('eliminate', { ids: doomed });
     bundle.prepareToForget(doomed);
@@ -78,7 +88,7 @@ export class Eliminator {
       this.forget(doomed.filter(id => !this.store.has(id)));
       bundle.catalog.end(intent);
     }
-    return { ids: doomed, freedBytes: Math.max(0, before - usedBytes(bundle.checkpointsPath)), keptBytes, clones };
+    return { ids: doomed, keptBytes, clones };
   }
 
   private forget(gone: readonly string[]): void {
@@ -128,7 +138,10 @@ export function finishIntents(bundle: Bundle): void {
   }
 }
 
-/** What the files of a folder take on the host's disk: of a sparse file, what is not a hole. */
-function usedBytes(folder: string): number {
-  return readdirSync(folder).reduce((sum, name) => sum + allocatedBytes(join(folder, name)), 0);
+/** What the files of a bundle's checkpoints and disks take on the host's disk: of a sparse file, what is not a hole. */
+export function usedBytes({ path, checkpointsPath }: Pick<Bundle, 'path' | 'checkpointsPath'>): number {
+  const folders = [checkpointsPath, diskFolderOf(path)].filter(folder => existsSync(folder));
+  return folders
+    .flatMap(folder => readdirSync(folder).map(name => allocatedBytes(join(folder, name))))
+    .reduce((sum, bytes) => sum + bytes, 0);
 }

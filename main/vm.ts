@@ -26,7 +26,7 @@ import type {
   VmState,
   VmSummary,
 } from './ipc/contract.ts';
-import { Eliminator } from './elimination.ts';
+import { Eliminator, usedBytes, type EliminationOptions } from './elimination.ts';
 import { PoweredOnClock } from './policies/powered-on-clock.ts';
 import { thinnable } from './policies/retention.ts';
 import { repairBundle } from './repair.ts';
@@ -239,7 +239,7 @@ export class Vm {
     const { catalog } = this.bundle;
     const before = parent === null ? undefined : catalog.get(parent);
     if (before === undefined || before.pinned || catalog.list().some(other => other.parent === parent && other.id !== id)) return;
-    await this.eliminated(await this.eliminator.eliminate([before.id], { children: false, force: true, startsFrom: undefined }));
+    await this.eliminateNow([before.id], { children: false, force: true, startsFrom: undefined });
   }
 
   /** A VM that is off goes on from the checkpoint at its next start; one that runs does so at once, and its consoles stay. */
@@ -261,6 +261,7 @@ export class Vm {
     return this.inTurn(async () => {
       if (this.busy) throw new ConfigError('VM_RUNNING', `${this.bundle.name} is running: stop it before it is repaired.`);
       const report = await repairBundle(this.bundle);
+      await this.collectDisks();
       this.listener.changed();
       this.listener.checkpointsChanged();
       return report;
@@ -268,14 +269,14 @@ export class Vm {
   }
 
   show(id: string): Promise<CheckpointDetail> {
-    return this.inTurn(() => this.eliminator.show(id));
+    return this.inTurn(async () => this.eliminator.show(id));
   }
 
   /** Also while it runs: between two checkpoints. */
   eliminate(ids: readonly string[], how: { readonly children: boolean; readonly force: boolean }): Promise<Elimination> {
     return this.inTurn(async () => {
       const startsFrom = this.busy ? undefined : this.startingPoint()?.id;
-      return await this.eliminated(await this.eliminator.eliminate(ids, { ...how, startsFrom }));
+      return this.eliminateNow(ids, { ...how, startsFrom });
     });
   }
 
@@ -284,21 +285,30 @@ export class Vm {
     return this.inTurn(async () => {
       const left = new Set(thinnable(this.checkpoints()).map(({ id }) => id));
       const doomed = ids.filter(id => left.has(id));
-      if (doomed.length > 0)
-        await this.eliminated(await this.eliminator.eliminate(doomed, { children: false, force: true, startsFrom: undefined }));
+      if (doomed.length > 0) await this.eliminateNow(doomed, { children: false, force: true, startsFrom: undefined });
     });
   }
 
-  private async eliminated(done: Elimination): Promise<Elimination> {
-    if (this.world) this.tellDisks(this.world);
-    else
-      await this.disks.whileOff(async session => {
-        await this.disks.tell(session);
-        await session.request('collected', {});
-      });
-    this.listener.changed();
-    this.listener.checkpointsChanged();
-    return done;
+  /** Disk layers that nobody needs then go at once when the VM is off, beside the guest's operations when it runs. */
+  private async eliminateNow(ids: readonly string[], options: EliminationOptions): Promise<Elimination> {
+    const before = usedBytes(this.bundle);
+    const done = this.eliminator.eliminate(ids, options);
+    try {
+      if (this.world) this.tellDisks(this.world);
+      else await this.collectDisks();
+    } finally {
+      this.listener.changed();
+      this.listener.checkpointsChanged();
+    }
+    return { ...done, freedBytes: Math.max(0, before - usedBytes(this.bundle)) };
+  }
+
+  /** Of a VM that is off: its disks' files become what is needed and no more. */
+  private async collectDisks(): Promise<void> {
+    await this.disks.whileOff(async session => {
+      await this.disks.tell(session);
+      await session.request('collected', {});
+    });
   }
 
   /** One that a policy took and that the user gives a title or a note is the user's from then on: it is kept. */

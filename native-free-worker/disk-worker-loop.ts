@@ -55,7 +55,9 @@ export class DiskWorkerLoop {
     this.answerWaiting();
     if (served && ++this.sincePiece < OPERATIONS_PER_PIECE) return true;
     this.sincePiece = 0;
-    return this.piece() || served;
+    const more = this.piece();
+    this.answerWaiting(); // the last piece may be what somebody waits for
+    return more || served;
   }
 
   private take(request: DiskRequest): void {

@@ -192,7 +192,7 @@ export const intent = z.object({
 export const elimination = z.object({
   /** All that go, oldest first. */
   ids: z.array(checkpointId),
-  /** Room on the host's disk that is free afterwards. */
+  /** Room on the host's disk that is free afterwards; of disk layers that are merged, or removed while the VM runs on, what comes later is not in it. */
   freedBytes: z.number(),
   /** What stays of them, because other checkpoints or linked clones need it. */
   keptBytes: z.number(),

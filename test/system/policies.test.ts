@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { HostService } from '#main/host-service.ts';
-import type { HostClient, Policy } from '#main/ipc/contract.ts';
+import { vmConfig, type HostClient, type Policy } from '#main/ipc/contract.ts';
 import { decodeFrame, encodeFrame, FRAME_SERIAL_IN, FRAME_SERIAL_OUT } from '#main/ipc/frames.ts';
 import { echoGuest } from '../support/echo-guest.ts';
 
@@ -24,8 +24,8 @@ afterEach(async () => {
 
 /** A running VM with this policy, and its serial port. */
 async function started(change: Partial<Policy>) {
-  const config = { memoryMiB: 16, kernel: join(home, 'guest'), append: '', debugExit: false, noReboot: false, disks: [] };
-  await client.request('vm.create', { name: 'a', config });
+  const config = { memoryMiB: 16, kernel: join(home, 'guest'), append: '', debugExit: false, noReboot: false };
+  await client.request('vm.create', { name: 'a', config: vmConfig.parse(config) });
   await client.request('policy.set', { name: 'a', policy: { ...(await client.request('policy.show', { name: 'a' })), ...change } });
   const { handle } = await client.request('console.attach', { name: 'a' });
   let text = '';

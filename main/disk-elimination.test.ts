@@ -1,0 +1,85 @@
+/** Deleting checkpoints of a VM with a disk, off: the real disk worker makes, merges and removes the layers. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { checkBundle } from './check.ts';
+import { HostService } from './host-service.ts';
+import { vmConfig, type HostClient } from './ipc/contract.ts';
+
+let home: string;
+let service: HostService;
+let client: HostClient;
+beforeEach(async () => {
+  home = mkdtempSync(join(tmpdir(), 'cairn-eliminate-'));
+  vi.stubEnv('CAIRN_LOCKS', join(home, 'locks'));
+  writeFileSync(join(home, 'base.img'), new Uint8Array(1 << 20).fill(7));
+  const header = new Uint8Array(0x210);
+  header.set(new TextEncoder().encode('HdrS'), 0x202);
+  writeFileSync(join(home, 'kernel'), header);
+  service = new HostService({ libraryPath: join(home, 'library'), version: '0' });
+  client = service.connect();
+  const disk = {
+    path: join(home, 'base.img'),
+    format: 'raw',
+    interface: 'virtio',
+    media: 'disk',
+    readonly: false,
+    cache: 'writeback',
+    writeBase: false,
+  };
+  const config = vmConfig.parse({
+    memoryMiB: 16,
+    kernel: join(home, 'kernel'),
+    append: '',
+    debugExit: false,
+    noReboot: false,
+    disks: [disk],
+  });
+  await client.request('vm.create', { name: 'a', config });
+});
+afterEach(async () => {
+  await service.close();
+  vi.unstubAllEnvs();
+  rmSync(home, { recursive: true, force: true });
+});
+
+const take = async (title: string) => (await client.request('checkpoint.take', { name: 'a', title })).id;
+const bundle = () => join(home, 'library', 'a.cairn');
+const layers = () => readdirSync(join(bundle(), 'disks')).filter(name => name.endsWith('.qcow2')).length;
+const show = (id: string) => client.request('checkpoint.show', { name: 'a', id });
+const remove = (ids: string[], children = false) => client.request('checkpoint.delete', { name: 'a', ids, children, force: false });
+
+test('the layers behind a checkpoint are shown, and those that nobody needs any more go with it', async () => {
+  const [one, two, three] = [await take('one'), await take('two'), await take('three')];
+  expect(layers()).toBe(4); // and the top
+  const [behind] = (await show(two)).disks;
+  expect(behind?.layers.map(({ sharedWith }) => sharedWith)).toEqual([[three], [one, three], [one, three]]);
+  expect((await show(three)).checkpoint).toMatchObject({ mode: 'chain', disks: [{ disk: 'disk0', sizeBytes: 1 << 20 }] });
+
+  const { freedBytes } = await remove([two]);
+  expect(freedBytes).toBeGreaterThan(0);
+  expect(layers()).toBe(3);
+  expect((await show(three)).disks[0]?.layers).toHaveLength(3);
+  expect(await checkBundle(bundle())).toMatchObject({ checkpoints: 2, layers: 3, problems: [] });
+
+  await client.request('checkpoint.revert', { name: 'a', id: one });
+  expect((await show(three)).alone.freedBytes).toBeGreaterThan((await show(three)).memory.ownBytes);
+  await remove([three]);
+  expect(layers()).toBe(2);
+  await remove([one]);
+  expect(layers()).toBe(1);
+  expect(await checkBundle(bundle())).toMatchObject({ problems: [] });
+});
+
+test('a catalogue and a state.json that are lost: the machine stands on what its disks stand on', async () => {
+  const one = await take('one');
+  await take('two');
+  await client.request('checkpoint.revert', { name: 'a', id: one });
+  await service.close();
+  for (const file of ['catalog.db', 'state.json']) rmSync(join(bundle(), file));
+  service = new HostService({ libraryPath: join(home, 'library'), version: '0' });
+  client = service.connect();
+  expect(await client.request('checkpoint.list', { name: 'a' })).toHaveLength(2);
+  expect(await client.request('vm.show', { name: 'a' })).toMatchObject({ current: one });
+});
