@@ -1,20 +1,25 @@
 /** Disk images as `cairn disk` opens them: formats, the backing files that may be followed, locks, and files that are written aside. */
 import { chmodSync, chownSync, existsSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { ChainFormat, DiskFormat, Layer } from '#engine/disk/block.ts';
 import { isChainFormat } from '#engine/disk/block.ts';
+import { layersOf } from '#engine/disk/chain.ts';
 import { openDisk, type DiskHost } from '#engine/disk/open.ts';
 import type { BackingPolicy } from '#engine/disk/paths.ts';
 import { probeFormat } from '#engine/disk/probe.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles } from '#worker/node-files.ts';
+import { inUse } from '../bundle.ts';
+import { Catalog } from '../catalog.ts';
 import { FileLocks, type LockKind } from '../file-locks.ts';
+import { readOwner } from '../owner.ts';
 import type { Arguments } from './args.ts';
 import { UsageError } from './exit-codes.ts';
 
 export const diskHost: DiskHost = { files: nodeFiles, codec: nodeDecompressor };
 
+const CATALOG = 'catalog.db';
 const FORMATS: readonly DiskFormat[] = ['raw', 'qcow2', 'vmdk', 'vdi', 'vpc', 'vhdx'];
 
 /** What `--option` says; `vhd` is another name of `vpc`. */
@@ -58,21 +63,43 @@ export function openForReading(path: string, args: Arguments, option = 'format')
   return openDisk(diskHost, path, { format: formatOf(path, args, option), writable: false, allow: backingPolicy(path, args) });
 }
 
-/** Refuses files that a VM has open: `shared` to read, `exclusive` to write. */
+/** Refuses a file that a VM has open: `shared` to read, `exclusive` to write. */
 export function lockFile(path: string, kind: LockKind): Disposable {
-  return new FileLocks().take(path, kind, 'cairn disk');
+  return lockFiles([path], kind);
 }
 
-/** Locks for a file and the files below it that will be read with it. */
-export function lockChain(top: Layer): Disposable {
+/** Locks for disks and all the files below them, which are read. */
+export function lockLayers(...tops: readonly Layer[]): Disposable {
+  return lockFiles(
+    tops.flatMap(top => layersOf(top).map(({ path }) => path)),
+    'shared',
+  );
+}
+
+function lockFiles(paths: readonly string[], kind: LockKind): Disposable {
   const locks = new DisposableStack();
   try {
-    for (let layer: Layer | undefined = top; layer !== undefined; layer = layer.parent) locks.use(lockFile(layer.path, 'shared'));
+    for (const bundle of new Set(paths.map(bundleOf)))
+      if (bundle !== undefined) locks.adopt(openCatalog(bundle), catalog => catalog.close());
+    for (const path of paths) locks.use(new FileLocks().take(path, kind, 'cairn disk'));
     return locks;
   } catch (error) {
     locks.dispose();
     throw error;
   }
+}
+
+/** The VM in whose folder the file is (NAME.cairn/disks): its layers have no locks of their own. */
+function bundleOf(path: string): string | undefined {
+  const folder = dirname(dirname(nodeFiles.realPath(path)));
+  return folder.endsWith('.cairn') && existsSync(join(folder, CATALOG)) ? folder : undefined;
+}
+
+/** Whoever has a VM open has its catalogue. */
+function openCatalog(bundle: string): Catalog {
+  const catalog = Catalog.tryOpen(join(bundle, CATALOG));
+  if (catalog === undefined) throw inUse(bundle, readOwner(bundle)?.pid);
+  return catalog;
 }
 
 /** Makes a new file under another name, which becomes `target` only when it is complete. */

@@ -4,7 +4,7 @@ import { firstDifference } from '#engine/disk/compare.ts';
 import { diskInfo, type DiskInfo } from '#engine/disk/info.ts';
 import { openDisk } from '#engine/disk/open.ts';
 import { readArguments, type Options } from './args.ts';
-import { backingPolicy, diskHost, formatOf, lockChain, openForReading } from './disk-files.ts';
+import { backingPolicy, diskHost, formatOf, lockLayers, openForReading } from './disk-files.ts';
 import { EXIT_DIFFERENT, EXIT_OK } from './exit-codes.ts';
 import { LongWork } from './long-work.ts';
 import { formatBytes, printJson, printLine, printTable } from './output.ts';
@@ -65,8 +65,7 @@ export async function compareVerb(argv: readonly string[]): Promise<number> {
   using one = openForReading(path, args);
   using other = openForReading(otherPath, args, 'other-format');
   using locks = new DisposableStack();
-  locks.use(lockChain(one));
-  locks.use(lockChain(other));
+  locks.use(lockLayers(one, other));
   const totalBytes = Math.max(one.sizeBytes, other.sizeBytes);
   let position = 0;
   let found: number | undefined;

@@ -16,7 +16,7 @@ import {
   backingPolicy,
   chainFormatOption,
   diskHost,
-  lockChain,
+  lockLayers,
   lockFile,
   openForReading,
   ownFormatOf,
@@ -108,7 +108,7 @@ export async function convertVerb(argv: readonly string[]): Promise<number> {
   const format = chainFormatOption(args, 'to') ?? (['.raw', '.img'].includes(extname(path)) ? 'raw' : 'qcow2');
   using source = openForReading(sourcePath, args, 'from');
   using locks = new DisposableStack();
-  locks.use(lockChain(source));
+  locks.use(lockLayers(source));
   const sizeBytes = Math.ceil(source.sizeBytes / 512) * 512;
   const doing = `converting ${sourcePath}`;
   await writeNew(path, async aside => {

@@ -1,8 +1,20 @@
 /** `cairn disk` as a user has it, with qemu-img as second opinion on what it leaves. */
-import { chmodSync, closeSync, openSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { DiskInfo } from '#engine/disk/info.ts';
+import { Catalog } from '#main/catalog.ts';
 import { FileLocks } from '#main/file-locks.ts';
 import { CairnHome } from '../support/cairn.ts';
 import { pattern } from '../support/disk-model.ts';
@@ -175,6 +187,24 @@ test('a file that somebody has open is not touched', () => {
     expect(disk('convert', at('a'), at('b'))).toMatchObject({ status: 3, stderr: expect.stringContaining('debian') });
   }
   ok('resize', at('a'), '2M');
+});
+
+test('layers in the folder of a VM are not touched while somebody has the VM open', () => {
+  mkdirSync(at('debian.cairn/disks'), { recursive: true });
+  const catalog = Catalog.tryOpen(at('debian.cairn/catalog.db'))!;
+  ok('create', at('debian.cairn/disks/base'), '--size', '1M');
+  ok('create', at('debian.cairn/disks/top'), '--backing', 'base', '--backing-format', 'qcow2');
+  const top = at('debian.cairn/disks/top');
+  for (const args of [
+    ['compact', top],
+    ['check', top],
+    ['convert', top, at('copy')],
+  ])
+    expect(disk(...args)).toMatchObject({ status: 3, stderr: expect.stringContaining('debian is open in another Cairn') });
+  catalog.close();
+  ok('compact', top);
+  ok('convert', top, at('copy'));
+  ok('compare', top, at('copy'));
 });
 
 test('Ctrl-C leaves no half file; progress is told in JSON lines', async () => {
