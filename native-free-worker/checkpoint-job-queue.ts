@@ -20,6 +20,7 @@ import {
 } from './checkpoint-protocol.ts';
 import { DiskWaits } from './disk-waits.ts';
 import { nodeCodec } from './node-codec.ts';
+import { MOST_KEPT } from './ram-checkpoints.ts';
 import { LoadingReader } from './page-loading.ts';
 
 /** With less of the pool free than this, the stream hurries: each copied page that it writes is one that the VM gets back. */
@@ -42,6 +43,8 @@ export class CheckpointJobQueue {
   private readonly parts: JobSurroundings;
   private base: Base | undefined;
   private loading: LoadingReader | undefined;
+  /** Of the checkpoints that the vcpu may keep in RAM. */
+  private readonly basesInRam = new Map<string, Base>();
   private turn: Promise<void> = Promise.resolve();
   private readonly disks = new DiskWaits();
 
@@ -86,8 +89,12 @@ export class CheckpointJobQueue {
     });
   }
 
-  private async run(job: CheckpointJob & { kind: 'take' | 'refused' }): Promise<void> {
+  private async run(job: CheckpointJob & { kind: 'take' | 'refused' | 'reverted' }): Promise<void> {
     if (job.kind === 'take') return this.take(job);
+    if (job.kind === 'reverted') {
+      this.base = this.basesInRam.get(job.id);
+      return;
+    }
     this.parts.toKernel({ kind: 'failed', id: job.id, failure: job.failure });
   }
 
@@ -106,6 +113,11 @@ export class CheckpointJobQueue {
     else source?.[Symbol.dispose]();
   }
 
+  private remember(base: Base): void {
+    this.basesInRam.set(base.self.id, base);
+    if (this.basesInRam.size > MOST_KEPT) this.basesInRam.delete(this.basesInRam.keys().next().value!);
+  }
+
   private endLoading(): void {
     this.loading?.[Symbol.dispose]();
     this.loading = undefined;
@@ -118,7 +130,7 @@ export class CheckpointJobQueue {
 
   private async take({ order, stopped, startedMs }: CheckpointJob & { kind: 'take' }): Promise<void> {
     const { memory, ramBytes, files, clock, toKernel } = this.parts;
-    const { folder, hasDisks, ...request } = order;
+    const { folder, hasDisks, keepInRam, ...request } = order;
     const { id } = order;
     const disks = this.disks.of(id);
     const urgent = () => {
@@ -134,17 +146,19 @@ export class CheckpointJobQueue {
         pace: new Pace(clock, this.parts.pace ?? DEFAULT_PACE, urgent),
         base: this.base,
         startedMs,
+        ...(keepInRam && { pinned: () => true }), // its map must stay whole
         unloaded: gppn => this.loading?.page(gppn),
         step: this.progress(id),
         ...(hasDisks && { beforePages: () => disks.reads.promise, disks: () => disks.pointers.promise }),
       });
       this.base = taken.base;
+      if (keepInRam) this.remember(taken.base);
       event = { kind: 'done', id, info: taken.info };
     } catch (error) {
       event = { kind: 'failed', id, failure: failureOf(error) };
     }
     this.disks.forget(id);
-    this.toVcpu({ kind: 'thaw', slot: stopped.slot });
+    this.toVcpu({ kind: 'thaw', slot: stopped.slot, written: event.kind === 'done' });
     toKernel(event);
   }
 

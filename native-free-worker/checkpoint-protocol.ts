@@ -22,6 +22,8 @@ export interface CheckpointOrder {
   readonly title: string;
   /** ISO 8601, UTC. */
   readonly takenAt: string;
+  /** It can be reverted to in RAM, too, as long as there are pages enough. */
+  readonly keepInRam?: boolean;
   /** The folder of ID.ckpt files. */
   readonly folder: string;
   /** The VM has disks that the checkpoint holds: its pointers to them come by CheckpointCommand once they are durable. */
@@ -56,12 +58,14 @@ export type CheckpointJob =
   /** Reserved machine pages (PPN), to be filled with what is not loaded yet. */
   | { readonly kind: 'fill'; readonly ppns: Uint32Array }
   /** Everything is loaded. */
-  | { readonly kind: 'loaded' };
+  | { readonly kind: 'loaded' }
+  /** The machine is again what it was at this checkpoint of this world: later ones may point to it, and to none that came after it. */
+  | { readonly kind: 'reverted'; readonly id: string };
 
 /** checkpoint worker → vcpu. */
 export type CheckpointReply =
   /** Nobody reads the frozen map any more (step 828). */
-  | { readonly kind: 'thaw'; readonly slot: number }
+  | { readonly kind: 'thaw'; readonly slot: number; readonly written: boolean }
   /** The answer to each `fill`. `done`: nothing is left that this worker could load. */
   | { readonly kind: 'filled'; readonly filled: Filled; readonly done: boolean }
   /** A page group is damaged, or cannot be read. */

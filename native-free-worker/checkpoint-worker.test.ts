@@ -122,6 +122,69 @@ test('after a restore, the next checkpoint points to the file restored from', as
   await settle();
 });
 
+describe('a checkpoint kept in RAM', () => {
+  const done = async (count: number) => {
+    while (
+      events.filter(event => event.kind === 'done').length < count ||
+      memoryStats(vm.lone.memory).frozenMaps !== software.idsInRam.length
+    ) {
+      software.work();
+      await new Promise(resolve => setImmediate(resolve));
+    }
+  };
+  const takeInRam = async (id: string, count: number) => {
+    software.take({ ...order(id), keepInRam: true });
+    expect(software.revertInRam(id)).toBe(false); // it is being written
+    vm.write(3, count + 1000);
+    await done(count);
+  };
+
+  test('is reverted to at once, again and again, and later ones are given up', async () => {
+    for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+    const first = vm.contents();
+    await takeInRam('checkpoint1', 1);
+    vm.write(5, 555);
+    vm.counter = { value: 2 };
+    const second = vm.contents();
+    await takeInRam('checkpoint2', 2);
+    expect(software.idsInRam).toEqual(['checkpoint1', 'checkpoint2']);
+    for (let index = 0; index < RAM; index += 2) vm.write(index, 9);
+    for (let time = 0; time < 2; time++) {
+      expect(software.revertInRam('checkpoint2')).toBe(true);
+      expect(vm.contents()).toEqual(second);
+      vm.write(7, 7);
+    }
+    expect(software.revertInRam('checkpoint1')).toBe(true);
+    expect(vm.contents()).toEqual(first);
+    expect(software.idsInRam).toEqual(['checkpoint1']);
+    expect(software.revertInRam('checkpoint2')).toBe(false);
+    vm.write(9, 99);
+    const third = vm.contents();
+    software.take(order('checkpoint3'));
+    await done(3);
+    expect(events.at(-1)).toMatchObject({ kind: 'done', info: { pages: { stored: 1, pointed: RAM - 1 } } });
+    const store = new CheckpointStore(nodeFiles, folder);
+    restoreCheckpoint(store, store.pathOf('checkpoint3'), other, nodeCodec);
+    expect(other.contents()).toEqual(third);
+    software.dropFromRam('checkpoint1');
+    await settle();
+  });
+
+  test('goes when others come, and when pages run short', async () => {
+    for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+    for (let n = 1; n <= 5; n++) await takeInRam(`checkpoint${n}`, n);
+    expect(software.idsInRam).toEqual([2, 3, 4, 5].map(n => `checkpoint${n}`));
+    const free = vm.lone.mmm.freePages.bind(vm.lone.mmm);
+    let reserved = 0;
+    while (free() > RAM / 4) reserved = vm.lone.mmm.reservePage();
+    expect(reserved).toBeGreaterThan(0);
+    software.work();
+    expect(software.idsInRam).toEqual([3, 4, 5].map(n => `checkpoint${n}`));
+    for (const id of software.idsInRam) software.dropFromRam(id);
+    while (memoryStats(vm.lone.memory).frozenMaps > 0) software.work();
+  });
+});
+
 describe('a lazy restore', () => {
   /** Takes checkpoint 1 of full memory, spoils the VM, and restores it lazily; returns what it must come to. */
   async function restoreLazily() {

@@ -13,6 +13,7 @@ import { failureOf, type CheckpointJob, type CheckpointOrder, type CheckpointRep
 import type { DriveChannel } from './drive-channel.ts';
 import { hostClock } from './host-clock.ts';
 import { LoadingVcpu, RESERVE_PART } from './page-loading.ts';
+import { RamCheckpoints, type Kept } from './ram-checkpoints.ts';
 import type { VcpuCheckpoint } from './vcpu-loop.ts';
 
 /** Map entries looked at between two slices: some 50 µs. */
@@ -27,6 +28,7 @@ export type MemoryExports = Pick<
   | 'installPage'
   | 'clearRam'
   | 'endEpoch'
+  | 'restoreFrozen'
   | 'resetDerived'
   | 'expectPages'
   | 'placePage'
@@ -50,6 +52,9 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   private readonly orders: { readonly order: CheckpointOrder; readonly startedMs: number }[] = [];
   private readonly memory: SharedArrayBuffer;
   private loading: LoadingVcpu | undefined;
+  private readonly inRam: RamCheckpoints;
+  /** Slots whose maps stay in RAM once their files are written. */
+  private readonly toKeep = new Map<number, Kept>();
 
   /** `port` leads to the checkpoint worker; nobody else may listen on it. */
   constructor(machine: Machine, core: MemoryExports, memory: SharedArrayBuffer, port: MessagePort, disks?: CheckpointDisks) {
@@ -58,6 +63,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     this.port = port;
     this.disks = disks;
     this.memory = memory;
+    this.inRam = new RamCheckpoints(core, memory, slot => this.thaw(slot));
     this.vm = {
       freeze() {
         const slot = findEmptySlot(memory);
@@ -97,6 +103,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     try {
       this.send({ kind: 'take', order, stopped, startedMs });
       this.underWay++;
+      if (order.keepInRam) this.toKeep.set(stopped.slot, { id: order.id, slot: stopped.slot, devices: stopped.devices });
     } catch (error) {
       this.thaw(stopped.slot);
       throw error;
@@ -110,6 +117,27 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     if (later) this.loading = new LoadingVcpu(this.core, this.memory, later, job => this.send(job));
   }
 
+  /** The checkpoints that can be reverted to in RAM, oldest first. */
+  get idsInRam(): string[] {
+    return this.inRam.ids;
+  }
+
+  /**
+   * Memory and devices become what they were at the checkpoint `id`, in about a millisecond; the caller sees to the disks, and to host time. False when it must come from
+   * its file: it is not in RAM, or a checkpoint is being written. Only between slices.
+   */
+  revertInRam(id: string): boolean {
+    if (this.underWay > 0 || this.orders.length > 0) return false;
+    if (!this.inRam.revert(id, this.thawed.splice(0), this.machine)) return false;
+    this.send({ kind: 'reverted', id });
+    return true;
+  }
+
+  /** Gives up the copy in RAM of a checkpoint that is eliminated. */
+  dropFromRam(id: string): void {
+    this.inRam.drop(id);
+  }
+
   work(): boolean {
     this.stopWherePossible();
     while (this.underWay > 0 || this.loading) {
@@ -119,6 +147,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     }
     const moreToLoad = this.loading?.work() ?? false;
     if (this.loading?.isOver === true) this.loading = undefined;
+    this.inRam.work();
     const slot = this.thawed[0];
     if (slot !== undefined && this.core.reclaim(slot, RECLAIM_CHUNK) === 0) this.thawed.shift();
     return this.thawed.length > 0 || moreToLoad;
@@ -127,7 +156,10 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   private receive(reply: CheckpointReply): void {
     if (reply.kind !== 'thaw') return this.loading!.take(reply);
     this.underWay--;
-    this.thaw(reply.slot);
+    const kept = this.toKeep.get(reply.slot);
+    this.toKeep.delete(reply.slot);
+    if (kept && reply.written) this.inRam.keep(kept);
+    else this.thaw(reply.slot);
   }
 
   private thaw(slot: number): void {

@@ -46,6 +46,8 @@ export interface CoreExports {
   thaw(slot: number): void;
   /** Frees up to `entries` map entries' worth of pages only a thawed map held; returns how many entries are left to look at. */
   reclaim(slot: number, entries: number): number;
+  /** Makes the live map the frozen map `slot` again, which stays frozen; false, and nothing changes, while there is a newer one. Drops no translations: call resetDerived(). */
+  restoreFrozen(slot: number): boolean;
   /** Starts a new epoch without freezing: after a restore, so that later writes are told from what was restored. Returns the epoch that ended. */
   endEpoch(): number;
   /** Machine pages not in use. */

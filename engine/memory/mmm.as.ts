@@ -10,7 +10,8 @@
  *
  * Invariants
  *  1. A page is mapped at one GPPN only, from when it is taken until it is freed (the zero page excepted).
- *  2. A page that has left the live map never comes back into it. So a page that is in two maps is in every map between them.
+ *  2. A page that has left the live map never comes back into it, but by restoreFrozen(), which makes the live map equal to the newest other one. So a page that is in two maps is
+ *     in every map between them.
  *  3. While a map is frozen, its pages' contents and epochs do not change.
  *  4. A map that holds a GPPN has it NOT_LOADED only if the live map has: the page, once loaded, comes into all of them at once.
  * A map "holds" a GPPN while it is frozen, or thawed and its reclaim has not passed that GPPN. When a map lets go of a page at a GPPN, the page is free iff
@@ -224,6 +225,36 @@ export function thaw(slot: u32): void {
     if (load<u32>(other, SLOT_STATE) == SLOT_FROZEN) newest = max(newest, load<u32>(other, SLOT_EPOCH));
   }
   store<u32>(MMM_NEWEST_FROZEN, newest);
+}
+
+/**
+ * Reverting in RAM: the live map becomes the frozen map `slot` again, which stays frozen. False, and nothing changes, while there is a map that is newer: what it has may not
+ * come between two maps that share a page (invariant 2). What the live map alone had is freed. Drops no translations, as installPage().
+ */
+export function restoreFrozen(slot: u32): bool {
+  const record = slotRecord(slot);
+  if (!(slot < SLOTS && load<u32>(record, SLOT_STATE) == SLOT_FROZEN)) unreachable();
+  if (hasNewer(load<u32>(record, SLOT_EPOCH))) return false;
+  const map = frozenMap(slot);
+  const limit = load<u32>(record, SLOT_LIMIT);
+  for (let gppn: u32 = 0; gppn < limit; gppn++) {
+    const frozen = load<u32>(entry(map, gppn));
+    const live = load<u32>(entry(0, gppn), LIVE_MAP);
+    if (live == frozen) continue;
+    remap(gppn, frozen);
+    // It was taken after the freeze, and no other map is as new.
+    if (live == UNLOADED) store<u32>(MMM_NOT_LOADED_COUNT, load<u32>(MMM_NOT_LOADED_COUNT) - 1);
+    else if (live != 0) freePage(live);
+  }
+  return true;
+}
+
+function hasNewer(epoch: u32): bool {
+  for (let i: u32 = 0; i < SLOTS; i++) {
+    const other = slotRecord(i);
+    if (load<u32>(other, SLOT_STATE) != SLOT_EMPTY && load<u32>(other, SLOT_EPOCH) > epoch) return true;
+  }
+  return false;
 }
 
 /** Frees what only the thawed map `slot` held among its next `entries` GPPNs; returns how many are left. At 0 the slot is empty. */

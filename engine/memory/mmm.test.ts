@@ -75,6 +75,39 @@ describe('one map', () => {
     expect(memoryStats(lone.memory)).toMatchObject({ cowFaults: 0, dirtyNotes: 1 });
   });
 
+  test('a revert brings the frozen contents back, as often as wanted, and frees what came after', () => {
+    write(1, 5);
+    write(2, 6);
+    lone.mmm.freeze(0);
+    const used = memoryStats(lone.memory).usedPages;
+    for (const value of [7, 8]) {
+      write(1, value);
+      write(3, value);
+      lone.mmm.clearPage(2);
+      expect(lone.mmm.restoreFrozen(0)).toBeTruthy();
+      lone.mmm.endEpoch();
+      expect([0, 1, 2, 3].map(read)).toEqual([0, 5, 6, 0]);
+      expect(memoryStats(lone.memory).usedPages).toBe(used);
+    }
+    deriveReferences(lone.memory);
+  });
+
+  test('a revert waits for newer maps to go', () => {
+    write(1, 5);
+    lone.mmm.freeze(0);
+    write(1, 6);
+    lone.mmm.freeze(1);
+    write(1, 7);
+    expect(lone.mmm.restoreFrozen(0)).toBeFalsy();
+    lone.mmm.thaw(1);
+    expect(lone.mmm.restoreFrozen(0)).toBeFalsy(); // its pages are not freed yet
+    expect(read(1)).toBe(7);
+    while (lone.mmm.reclaim(1, 1) > 0);
+    expect(lone.mmm.restoreFrozen(0)).toBeTruthy();
+    expect(read(1)).toBe(5);
+    expect(() => lone.mmm.restoreFrozen(1)).toThrow(WebAssembly.RuntimeError);
+  });
+
   test('a guest that finds no page is stopped before anything changes', () => {
     lone.mmm.initMemory(3);
     lone.mmm.mapRam(0, RAM);
@@ -194,7 +227,7 @@ describe('pages that are loaded later', () => {
 
 type Op =
   | { op: 'write' | 'clear' | 'install' | 'early' | 'pin' | 'unpin' | 'read' | 'expect' | 'adopt'; gppn: number; slot: number }
-  | ({ op: 'freeze' | 'thaw' | 'endEpoch' } & { slot: number; gppn: number })
+  | ({ op: 'freeze' | 'thaw' | 'endEpoch' | 'revert' } & { slot: number; gppn: number })
   | { op: 'reclaim'; slot: number; gppn: number };
 
 /** Slots as the model sees them: what each frozen map must keep, `undefined` where it was given back early. */
@@ -246,6 +279,16 @@ function apply(model: Model, { op, gppn, slot }: Op, stamp: number): void {
       mmm.freeze(slot);
       model.slots.set(slot, { frozen: true, pages: model.live.slice() });
       break;
+    case 'revert': {
+      if (target?.frozen !== true || target.pages.includes(undefined)) break;
+      const newest = Math.max(...[...model.slots.keys()].map(each => new FrozenMap(memory, each).epoch));
+      const isNewest = new FrozenMap(memory, slot).epoch === newest;
+      expect(!!mmm.restoreFrozen(slot)).toBe(isNewest);
+      if (!isNewest) break;
+      mmm.endEpoch();
+      model.live = target.pages.map(value => value!);
+      break;
+    }
     case 'thaw':
       if (target?.frozen !== true) break;
       mmm.thaw(slot);
@@ -296,6 +339,7 @@ const anyOp: fc.Arbitrary<Op> = fc.record({
   op: fc.oneof(
     { weight: 6, arbitrary: fc.constant('write' as const) },
     { weight: 3, arbitrary: fc.constantFrom('freeze' as const, 'thaw' as const, 'reclaim' as const, 'early' as const) },
+    { weight: 2, arbitrary: fc.constant('revert' as const) },
     { weight: 2, arbitrary: fc.constantFrom('pin' as const, 'pin' as const, 'unpin' as const) },
     { weight: 2, arbitrary: fc.constantFrom('clear' as const, 'install' as const, 'endEpoch' as const) },
     { weight: 3, arbitrary: fc.constantFrom('expect' as const, 'expect' as const, 'read' as const, 'adopt' as const) },

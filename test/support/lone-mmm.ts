@@ -18,6 +18,7 @@ type MemoryExports = Pick<
   | 'clearRam'
   | 'pinPage'
   | 'unpinPage'
+  | 'restoreFrozen'
   | 'expectPages'
   | 'placePage'
   | 'reservePage'

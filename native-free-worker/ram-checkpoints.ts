@@ -1,0 +1,86 @@
+/**
+ * Checkpoints kept in RAM as well (METHOD.md, stores): frozen maps that stay frozen, so that reverting to one of the last checkpoints takes a millisecond. On the vcpu thread.
+ * Copies of pages that the guest has written since cost memory: when pages run short, the oldest goes first; its file is still there.
+ */
+import type { SavedDevice } from '#engine/machine/machine.ts';
+import type { CoreExports } from '#engine/cpu/core-exports.ts';
+import { memoryStats } from '#engine/memory/mmm.ts';
+
+/** At most this many; the other slots are for checkpoints that are being written. */
+export const MOST_KEPT = 4;
+/** With less than this part of the pool free, copies are given up. */
+const SHORT_PART = 8;
+const RECLAIM_AT_ONCE = 65536;
+
+export interface Kept {
+  readonly id: string;
+  readonly slot: number;
+  readonly devices: readonly SavedDevice[];
+}
+
+/** What reverting asks of the machine around it. */
+export interface RevertingVm {
+  loadDevices(devices: readonly SavedDevice[]): void;
+  endPending(): void;
+}
+
+export type KeepingExports = Pick<CoreExports, 'freePages' | 'thaw' | 'reclaim' | 'restoreFrozen' | 'endEpoch' | 'resetDerived'>;
+
+export class RamCheckpoints {
+  private readonly core: KeepingExports;
+  private readonly memory: SharedArrayBuffer;
+  private readonly thawSlot: (slot: number) => void;
+  /** Oldest first. */
+  private kept: Kept[] = [];
+
+  /** `thaw` begins to free a slot (step 828). */
+  constructor(core: KeepingExports, memory: SharedArrayBuffer, thaw: (slot: number) => void) {
+    this.core = core;
+    this.memory = memory;
+    this.thawSlot = thaw;
+  }
+
+  get ids(): string[] {
+    return this.kept.map(({ id }) => id);
+  }
+
+  /** Nobody reads the map any more, for its file has been written: it stays frozen. */
+  keep(checkpoint: Kept): void {
+    this.kept.push(checkpoint);
+    if (this.kept.length > MOST_KEPT) this.dropOldest();
+  }
+
+  /** The file is what is left of it. */
+  drop(id: string): void {
+    for (const { slot } of this.kept.filter(each => each.id === id)) this.thawSlot(slot);
+    this.kept = this.kept.filter(each => each.id !== id);
+  }
+
+  /** Between slices: gives a copy up when the pool is short. */
+  work(): void {
+    if (this.kept.length > 0 && this.core.freePages() < memoryStats(this.memory).poolPages / SHORT_PART) this.dropOldest();
+  }
+
+  /**
+   * Makes the machine what it was at the checkpoint `id`. Later ones in RAM are given up. `thawed`: slots that are being freed, which must be free first. False, and nothing changes but that,
+   * when it is not in RAM, or one that is later is still being written: then it must come from its file.
+   */
+  revert(id: string, thawed: readonly number[], vm: RevertingVm): boolean {
+    const index = this.kept.findIndex(each => each.id === id);
+    if (index < 0) return false;
+    const { slot, devices } = this.kept[index]!;
+    const later = this.kept.splice(index + 1);
+    for (const each of later) this.core.thaw(each.slot);
+    for (const each of [...thawed, ...later.map(({ slot: other }) => other)]) while (this.core.reclaim(each, RECLAIM_AT_ONCE) > 0);
+    if (!this.core.restoreFrozen(slot)) return false;
+    vm.loadDevices(devices);
+    this.core.endEpoch();
+    this.core.resetDerived();
+    vm.endPending();
+    return true;
+  }
+
+  private dropOldest(): void {
+    this.thawSlot(this.kept.shift()!.slot);
+  }
+}
