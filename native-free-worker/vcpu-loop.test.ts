@@ -5,7 +5,7 @@ import * as protocol from './protocol.ts';
 import type { RunOptions } from './protocol.ts';
 import { RingReader, RingWriter } from './ring.ts';
 import { FakeMachine, type Step } from './testing/fake-machine.ts';
-import { VcpuLoop } from './vcpu-loop.ts';
+import { VcpuLoop, type VcpuDisks } from './vcpu-loop.ts';
 
 const RING = 4096;
 const exact: RunOptions = { pacing: 'virtual', noReboot: false, holdResets: false, startPaused: false, inputs: [], untilCount: undefined };
@@ -14,7 +14,7 @@ const exact: RunOptions = { pacing: 'virtual', noReboot: false, holdResets: fals
 function world(
   steps: Step[],
   options: Partial<RunOptions> = {},
-  { eventRing = 1 << 16, canReboot = true, hostNowNs = (): number => 0 } = {},
+  { eventRing = 1 << 16, canReboot = true, hostNowNs = (): number => 0, disks = undefined as VcpuDisks | undefined } = {},
 ) {
   const buffer = new SharedArrayBuffer(RING + eventRing + 128);
   const bell = new Doorbell(buffer, 0);
@@ -33,7 +33,7 @@ function world(
     kernelBell,
     hostNowNs,
     checkpoint: undefined,
-    disks: undefined,
+    disks,
     canReboot,
     options: { ...exact, ...options },
   });
@@ -47,7 +47,7 @@ function world(
       .filter(e => e.kind === protocol.EVENT_SERIAL_OUT)
       .map(e => new TextDecoder().decode(e.payload.subarray(1)))
       .join('');
-  return { loop, machine, actions, drain, serial };
+  return { loop, machine, actions, drain, serial, bell };
 }
 
 describe('the vcpu loop', () => {
@@ -153,5 +153,33 @@ describe('the vcpu loop', () => {
     loop.run();
     expect(machine.nowNs()).toBeGreaterThan(1_000_000);
     expect(Math.max(...machine.advances)).toBeLessThanOrEqual(500_000);
+  });
+
+  test('a host whose storage fails stops the guest until it is resumed, or nothing is held any more', () => {
+    let ring = () => {};
+    const trouble: (string | undefined)[] = [undefined, 'the disk is full', 'the disk is full', undefined];
+    const disks = {
+      retries: 0,
+      delivered: 0,
+      collect: () => {
+        trouble.shift();
+        ring(); // as the disk worker does
+      },
+      deliver: () => ++disks.delivered > 1, // first it is not done
+      get trouble() {
+        return trouble[0];
+      },
+      retry: () => void disks.retries++,
+    };
+    const { loop, drain, bell } = world([{ nops: 1000 }, { end: { kind: 'power-off' } }], {}, { disks });
+    ring = () => bell.ring();
+    expect(loop.run()).toEqual({ kind: 'power-off' });
+    const states = drain().filter(e => e.kind === protocol.EVENT_STATE);
+    expect(states.map(({ payload }) => protocol.decodeState(payload))).toEqual([
+      { paused: false, reason: undefined },
+      { paused: true, reason: 'the disk is full' },
+      { paused: false, reason: undefined },
+    ]);
+    expect(disks.delivered).toBe(2);
   });
 });
