@@ -254,15 +254,15 @@ describe('a checkpoint', () => {
     expect(last).toEqual({ result: 'ok' });
   });
 
-  const where = { offset: fc.nat(31), sectors: fc.integer({ min: 1, max: 6 }), at: fc.nat(7) };
+  const where = { offset: fc.nat(15), sectors: fc.integer({ min: 1, max: 4 }), at: fc.nat(27) };
   const step = fc.oneof(
     { weight: 6, arbitrary: fc.record({ do: fc.constant('read' as const), ...where }) },
-    { weight: 6, arbitrary: fc.record({ do: fc.constant('write' as const), ...where }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant('write' as const), ...where }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('zero' as const), ...where }) },
-    { weight: 6, arbitrary: fc.constant({ do: 'work' as const }) },
-    { weight: 4, arbitrary: fc.constant({ do: 'slice' as const }) },
-    { weight: 4, arbitrary: fc.record({ do: fc.constant('touch' as const), page: fc.nat(15) }) },
-    { weight: 1, arbitrary: fc.record({ do: fc.constant('checkpoint' as const), cluster: fc.constantFrom(512, 4096, 16384) }) },
+    { weight: 5, arbitrary: fc.constant({ do: 'work' as const }) },
+    { weight: 2, arbitrary: fc.constant({ do: 'slice' as const }) },
+    { weight: 6, arbitrary: fc.record({ do: fc.constant('touch' as const), sector: fc.nat(31) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('checkpoint' as const), cluster: fc.constantFrom(512, 4096, 16384) }) },
   );
 
   test('is the state in which everything pending at the stop has ended, whatever happens beside it', async () => {
@@ -272,7 +272,7 @@ describe('a checkpoint', () => {
         for (const [index, one] of steps.entries()) run.apply(one, index);
         run.end();
       }),
-      { numRuns: 150 },
+      { numRuns: 250 },
     );
   });
 });

@@ -6,18 +6,23 @@ import { FrozenMap } from '#engine/memory/mmm.ts';
 import { expectReads, pattern } from '#test/support/disk-model.ts';
 import type { DiskBench } from './disk-bench.ts';
 
+/** Of the guest's memory: few, so that requests, copies and the guest meet in them. */
+const PAGES = 4;
+/** In a page. */
+const SECTORS = 8;
+
 interface Transfer {
   do: 'read' | 'write' | 'zero';
   offset: number;
   sectors: number;
   at: number;
 }
-export type RunStep = Transfer | { do: 'work' } | { do: 'slice' } | { do: 'touch'; page: number } | { do: 'checkpoint'; cluster: number };
+export type RunStep = Transfer | { do: 'work' } | { do: 'slice' } | { do: 'touch'; sector: number } | { do: 'checkpoint'; cluster: number };
 
 /** A guest and what it must see: memory and disk as if each request were executed when it is submitted. */
 export class DiskModelRun {
   private readonly bench: DiskBench;
-  private readonly memory = new Uint8Array(16 * PAGE_SIZE);
+  private readonly memory = new Uint8Array(PAGES * PAGE_SIZE);
   private readonly disk = new Uint8Array(65536);
   /** Sectors of memory that a pending request uses: the guest leaves them alone. */
   private readonly used = new Set<number>();
@@ -33,7 +38,7 @@ export class DiskModelRun {
     const { bench } = this;
     if (step.do === 'work') bench.server.step();
     else if (step.do === 'slice') bench.slice();
-    else if (step.do === 'touch') this.touch(step.page, seed);
+    else if (step.do === 'touch') this.touch(step.sector, seed);
     else if (step.do === 'checkpoint') this.checkpoint(step.cluster);
     else this.request(step, seed);
   }
@@ -41,22 +46,21 @@ export class DiskModelRun {
   end(): void {
     this.bench.settle();
     expectSame(this.used.size, 0);
-    for (let gppn = 0; gppn < 16; gppn++) expectSame(this.bench.page(gppn), this.memory.slice(gppn * PAGE_SIZE, (gppn + 1) * PAGE_SIZE));
+    for (let gppn = 0; gppn < PAGES; gppn++) expectSame(this.bench.page(gppn), this.memory.slice(gppn * PAGE_SIZE, (gppn + 1) * PAGE_SIZE));
     expectReads(this.bench.disk.backing.top, this.disk);
     expectSame(this.ended, this.checkpoints);
     for (const check of this.checks) check();
   }
 
-  private touch(page: number, seed: number): void {
-    const sector = page * 8 + (seed % 8);
+  private touch(sector: number, seed: number): void {
     if (this.used.has(sector)) return;
     const bytes = pattern(512, seed + 1);
-    this.bench.guestWrites(page, (seed % 8) * 512, bytes);
+    this.bench.guestWrites(Math.floor(sector / SECTORS), (sector % SECTORS) * 512, bytes);
     this.memory.set(bytes, sector * 512);
   }
 
   private request(step: Transfer, seed: number): void {
-    const first = (seed * 5 + step.at) % 100;
+    const first = step.at;
     const sectors = Array.from({ length: step.sectors }, (_, i) => first + i);
     if (step.do !== 'zero' && sectors.some(sector => this.used.has(sector))) return;
     const offset = step.offset * 512;
@@ -90,7 +94,7 @@ export class DiskModelRun {
     const disk = this.disk.slice();
     const check = () => {
       const frozen = new FrozenMap(bench.lone.memory, slot);
-      for (let gppn = 0; gppn < 16; gppn++) expectSame(frozen.page(gppn), memory.slice(gppn * PAGE_SIZE, (gppn + 1) * PAGE_SIZE));
+      for (let gppn = 0; gppn < PAGES; gppn++) expectSame(frozen.page(gppn), memory.slice(gppn * PAGE_SIZE, (gppn + 1) * PAGE_SIZE));
       expectReads(layer, disk);
     };
     bench.channel.onceEnded('all', () => {
