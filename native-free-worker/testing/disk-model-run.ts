@@ -40,7 +40,7 @@ export class DiskModelRun {
     else if (step.do === 'slice') bench.slice();
     else if (step.do === 'touch') this.touch(step.sector, seed);
     else if (step.do === 'checkpoint') this.checkpoint(step.cluster);
-    else this.request(step, seed);
+    else this.request(step);
   }
 
   end(): void {
@@ -59,7 +59,7 @@ export class DiskModelRun {
     this.memory.set(bytes, sector * 512);
   }
 
-  private request(step: Transfer, seed: number): void {
+  private request(step: Transfer): void {
     const first = step.at;
     const sectors = Array.from({ length: step.sectors }, (_, i) => first + i);
     if (step.do !== 'zero' && sectors.some(sector => this.used.has(sector))) return;
