@@ -1,8 +1,9 @@
 /** Deleting checkpoints of a VM with a disk, off: the real disk worker makes, merges and removes the layers. */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Catalog } from './catalog.ts';
 import { checkBundle } from './check.ts';
 import { HostService } from './host-service.ts';
 import { vmConfig, type HostClient } from './ipc/contract.ts';
@@ -70,6 +71,24 @@ test('the layers behind a checkpoint are shown, and those that nobody needs any 
   await remove([one]);
   expect(layers()).toBe(1);
   expect(await checkBundle(bundle())).toMatchObject({ problems: [] });
+});
+
+test('a revert that ended between the disks and the rest is finished', async () => {
+  const one = await take('one');
+  const two = await take('two');
+  const before = readFileSync(join(bundle(), 'state.json'));
+  await client.request('checkpoint.revert', { name: 'a', id: one });
+  await service.close();
+  writeFileSync(join(bundle(), 'state.json'), before);
+  const catalog = Catalog.tryOpen(join(bundle(), 'catalog.db'))!;
+  catalog.begin('revert', { id: one, resume: true });
+  catalog.begin('revert', { id: two, resume: true }); // and one that had not begun
+  catalog.close();
+  service = new HostService({ libraryPath: join(home, 'library'), version: '0' });
+  client = service.connect();
+  await client.request('checkpoint.list', { name: 'a' });
+  expect(await client.request('vm.show', { name: 'a' })).toMatchObject({ current: one });
+  expect(JSON.parse(readFileSync(join(bundle(), 'state.json'), 'utf8'))).toMatchObject({ current: one, resume: one });
 });
 
 test('a catalogue and a state.json that are lost: the machine stands on what its disks stand on', async () => {

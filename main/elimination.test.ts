@@ -32,17 +32,15 @@ afterEach(() => {
 });
 
 const open = async () => (await Bundle.open(path, readCheckpointInfo))!;
-async function take(title: string): Promise<string> {
-  const order = {
-    id: newCheckpointId(),
-    parent: bundle.current ?? null,
-    vmName: 'box',
-    title,
-    takenAt: new Date().toISOString(),
-    folder: bundle.checkpointsPath,
-  };
-  return bundle.add(await takeWhenOff(order, 16)).id;
-}
+const order = (title: string) => ({
+  id: newCheckpointId(),
+  parent: bundle.current ?? null,
+  vmName: 'box',
+  title,
+  takenAt: new Date().toISOString(),
+  folder: bundle.checkpointsPath,
+});
+const take = async (title: string) => bundle.add(await takeWhenOff(order(title), 16)).id;
 const tree = () => bundle.catalog.parents().map(({ id, parent }) => [id, parent]);
 
 describe('eliminating', () => {
@@ -85,6 +83,22 @@ describe('eliminating', () => {
     eliminator.eliminate([one, two], { ...ALONE, force: true, startsFrom: two });
     expect(tree()).toEqual([]);
     expect(bundle.catalog.history(2).map(({ event }) => event)).toEqual(['eliminated', 'eliminated']);
+  });
+
+  test('a checkpoint that was published when the process ended is where the machine stands; one that was not is none', async () => {
+    const one = await take('one');
+    bundle.catalog.begin('take', { id: 'neverdone', title: 'never' });
+    const published = await takeWhenOff({ ...order('two'), parent: one }, 16);
+    bundle.catalog.begin('take', { id: published.id, title: 'two' });
+    bundle.close();
+    bundle = await open();
+    finishIntents(bundle);
+    expect(bundle.current).toBe(published.id);
+    expect([bundle.catalog.intents(), bundle.notices]).toEqual([[], []]);
+    expect(tree()).toEqual([
+      [one, null],
+      [published.id, one],
+    ]);
   });
 
   test('that was under way when the process ended is finished at the next opening', async () => {

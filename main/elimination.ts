@@ -114,7 +114,10 @@ export class Eliminator {
   }
 }
 
-/** Of a bundle that has just been opened: what a process that ended had begun. */
+/**
+ * Of a bundle that has just been opened: what a process that ended had begun. An elimination is gone on with. Of a checkpoint or a revert the files say how far it had
+ * come: when the checkpoint's file is there, or the disks stand on it, so does the machine.
+ */
 export function finishIntents(bundle: Bundle): void {
   const { catalog, name } = bundle;
   const intents = catalog.intents();
@@ -130,11 +133,23 @@ export function finishIntents(bundle: Bundle): void {
         tidyEliminated(store, nodeCodec);
         bundle.notices.push(`${name}: checkpoints were being deleted when Cairn ended; that is finished now.`);
       }
+      if (operation === 'take' || operation === 'revert') standAsBegun(bundle, operation, details);
       catalog.record('interrupted', null, { operation, ...details });
       catalog.end(id);
     } catch (error) {
-      bundle.notices.push(`${name}: checkpoints were being deleted when Cairn ended, and that cannot be finished now: ${problem(error)}`);
+      bundle.notices.push(`${name}: what was under way when Cairn ended (${operation}) cannot be finished now: ${problem(error)}`);
     }
+  }
+}
+
+function standAsBegun(bundle: Bundle, operation: 'take' | 'revert', details: Readonly<Record<string, unknown>>): void {
+  const { catalog, name, path } = bundle;
+  const checkpoint = catalog.get(String(details['id']));
+  if (checkpoint === undefined || checkpoint.id === bundle.current) return;
+  if (operation === 'take') bundle.stand(checkpoint.id, bundle.resume);
+  else if (new DiskGraph(diskFolderOf(path)).standsOn([checkpoint]) !== undefined) {
+    bundle.stand(checkpoint.id, details['resume'] === true ? checkpoint.id : undefined);
+    bundle.notices.push(`${name}: it was going back to “${checkpoint.title}” when Cairn ended, and stands there now.`);
   }
 }
 

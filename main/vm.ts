@@ -245,16 +245,23 @@ export class Vm {
   /** A VM that is off goes on from the checkpoint at its next start; one that runs does so at once, and its consoles stay. */
   revert(id: string): Promise<void> {
     return this.inTurn(async () => {
+      const { catalog } = this.bundle;
       const checkpoint = this.bundle.checkpoint(id);
-      if (this.world === undefined) {
-        await this.revertDisks(checkpoint);
-        this.stand(checkpoint, checkpoint.running);
-        this.reason = undefined;
-        this.setState('off');
-        return;
+      const intent = catalog.begin('revert', { id, resume: this.world === undefined && checkpoint.running });
+      try {
+        if (this.world) await this.revertRunning(this.world, checkpoint);
+        else await this.revertOff(checkpoint);
+      } finally {
+        catalog.end(intent);
       }
-      await this.revertRunning(this.world, checkpoint);
     });
+  }
+
+  private async revertOff(checkpoint: Checkpoint): Promise<void> {
+    await this.revertDisks(checkpoint);
+    this.stand(checkpoint, checkpoint.running);
+    this.reason = undefined;
+    this.setState('off');
   }
 
   repair(): Promise<RepairReport> {

@@ -37,14 +37,17 @@ export function CheckpointDeleteDialog({ view, checkpoint }: { view: VmView; che
         </Checkbox>
       ) : null}
       <p aria-live="polite">
-        {detail ? roomWords(children ? detail.withChildren : detail.alone) : 'Looking at what it shares with others…'}
+        {detail
+          ? roomWords(children ? detail.withChildren : detail.alone, checkpoint.disks.length > 0)
+          : 'Looking at what it shares with others…'}
       </p>
     </ConfirmDialog>
   );
 }
 
-function roomWords({ freedBytes, keptBytes, clones }: Elimination): string {
-  const freed = `This frees ${formatBytes(freedBytes)}.`;
+/** Disk layers that are merged give back more, and nobody knows how much before. */
+function roomWords({ freedBytes, keptBytes, clones }: Elimination, hasDisks: boolean): string {
+  const freed = `This frees ${hasDisks ? 'at least ' : ''}${formatBytes(freedBytes)}.`;
   const kept = keptBytes === 0 ? '' : ` ${formatBytes(keptBytes)} stay, because other checkpoints need them.`;
   const linked =
     clones.length === 0
