@@ -54,6 +54,16 @@ test('a flush by the guest between 810 and 830 also makes durable what it wrote 
   expectState(folderOf(files.afterCrash('lost')), model.disk.descriptor.top, model.bytes);
 });
 
+test('what a checkpoint’s pointer names is whole after a crash as soon as it is sealed, when it is the base itself, too', () => {
+  const model = new GraphModel(new MemoryFiles(), 'raw, written', 'full-copy');
+  model.use([write(0, 9000, 1)]);
+  model.disk.prepareCow();
+  const old = model.disk.switchToCow();
+  apply(write(5000, 9000, 2), old, model.bytes);
+  const layer = model.disk.seal()!;
+  expectState(folderOf(model.files.afterCrash('lost')), layer, model.bytes);
+});
+
 test('a frozen state is kept until a checkpoint points to it, or there will be none', () => {
   const model = new GraphModel(new MemoryFiles(), 'raw', 'chain');
   model.use([write(0, 9000, 1)]);
@@ -121,9 +131,12 @@ test('first implementation: the VM ends on the base itself, and every checkpoint
   const model = new GraphModel(new MemoryFiles(), 'raw, written', 'full-copy');
   for (let seed = 1; seed < 4; seed++) {
     model.use([write(seed * 4000, 5000, seed)]);
-    model.checkpoint([], [write(100, 20_000, seed)]);
+    model.checkpoint([], [write(100, 20_000, seed), write(0, 50, seed)]);
+    model.disk.flush();
     model.collectAll();
     expect(model.disk.descriptor.top).toBe('base');
+    // 882 comes before 884 also on the host's disk.
+    expect(readState(folderOf(model.files.afterCrash('lost')), 'base')).toEqual(model.bytes);
   }
   expectReads(model.disk.top, model.bytes);
   expect(model.files.get('/user/base')).toEqual(model.bytes);
