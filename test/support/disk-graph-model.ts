@@ -80,7 +80,6 @@ export class GraphModel {
   }
 
   revert(index: number): void {
-    this.stopCollecting();
     const { layer, bytes } = this.checkpoints[index]!;
     this.disk.revertTo(layer);
     this.bytes = bytes.slice();

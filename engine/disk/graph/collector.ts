@@ -34,6 +34,7 @@ export class DiskCollector implements Disposable {
   constructor(disk: VirtualDiskFiles, options: CollectorOptions) {
     this.disk = disk;
     this.options = options;
+    disk.stopWork = () => this.endJob();
     this.landing = { ...DEFAULT_LANDING, running: options.running, ...options.landing };
   }
 
@@ -67,6 +68,7 @@ export class DiskCollector implements Disposable {
     while (this.step(Infinity) === 'more');
   }
 
+  /** What is under way ends; a valid disk is left. */
   [Symbol.dispose](): void {
     this.endJob();
   }

@@ -37,6 +37,8 @@ export class VirtualDiskFiles implements Disposable {
   readonly folder: DiskFolder;
   readonly layers: OpenLayers;
   private current: DiskDescriptor;
+  /** Ends what the collector is in the middle of: the open files are about to be others. */
+  stopWork: (() => void) | undefined;
   /** Layers of which the header was to be changed when an error came in between. */
   readonly unsureLayers = new Set<LayerId>();
   /** The last write of the descriptor failed. */
@@ -82,6 +84,8 @@ export class VirtualDiskFiles implements Disposable {
   /** The branch is the disk from now on; nobody else has its files. The old top stays until the collector finds that nothing needs it. */
   adopt(): void {
     if (this.branch === undefined) return;
+    // The other world may have written it since.
+    this.current = this.folder.read();
     this.change({ top: this.branch, sizeBytes: this.topLayer.sizeBytes });
     this.branch = undefined;
     this.layers.keepOnly(this.topLayer);
@@ -202,6 +206,7 @@ export class VirtualDiskFiles implements Disposable {
    * finds that nothing needs it.
    */
   revertTo(id: LayerId): void {
+    this.stopWork?.();
     this.abandonCow();
     this.seal();
     const place = this.layers.place(id);
@@ -270,6 +275,7 @@ export class VirtualDiskFiles implements Disposable {
   /** Durable and closed. When it throws, it is still open. */
   close(): void {
     if (this.branch !== undefined) return this[Symbol.dispose]();
+    this.stopWork?.();
     this.seal();
     if (this.topLayer instanceof Qcow2Image) this.topLayer.settle();
     else this.topLayer.flush();
