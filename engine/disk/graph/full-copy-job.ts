@@ -1,9 +1,14 @@
-/** A state of a disk becomes another disk, in this bundle or another, that needs nothing of the first (METHOD.md 906; a clone as a full copy). */
+/**
+ * A state of a disk becomes another disk, in this bundle or another, that needs nothing of the first (METHOD.md 906; a clone as a full copy). The state keeps
+ * its id, for a checkpoint that is copied along points to it; the new disk goes on in a COW file over it.
+ */
+import { Qcow2Image } from '../qcow2/image.ts';
 import type { LayerId } from './descriptor.ts';
 import { FlatCopy } from './copy-state-job.ts';
 import { describeDisk, refuseExisting, type NewDisk } from './create.ts';
 import type { DiskFolder } from './disk-folder.ts';
 import type { DiskJob, JobProgress } from './job.ts';
+import { createLayer } from './layer-file.ts';
 import { OpenLayers } from './open-layers.ts';
 
 export class FullCopyJob implements DiskJob {
@@ -11,7 +16,7 @@ export class FullCopyJob implements DiskJob {
   private readonly options: NewDisk;
   private readonly source: OpenLayers;
   private readonly copy: FlatCopy;
-  private readonly top: LayerId;
+  private readonly state: LayerId;
   private readonly sizeBytes: number;
 
   /** The state must be needed, so that nothing of it is moved or merged away, for as long as the job takes. */
@@ -24,9 +29,9 @@ export class FullCopyJob implements DiskJob {
     try {
       const layer = this.source.open(this.source.place(state));
       this.sizeBytes = layer.sizeBytes;
-      this.top = to.host.newLayerId();
-      const identity = { id: this.top, parentId: undefined };
-      this.copy = new FlatCopy(to.host, layer, to.layerPath(this.top), identity, this.options.clusterBytes!);
+      this.state = state;
+      const identity = { id: state, parentId: undefined };
+      this.copy = new FlatCopy(to.host, layer, to.layerPath(state), identity, this.options.clusterBytes!);
     } catch (error) {
       this.source[Symbol.dispose]();
       throw error;
@@ -39,8 +44,13 @@ export class FullCopyJob implements DiskJob {
 
   step(bytes: number): boolean {
     if (!this.copy.step(bytes)) return false;
-    this.to.host.files.syncFolder(this.to.folder);
-    this.to.write(describeDisk(this.to, this.options, { sizeBytes: this.sizeBytes, top: this.top }));
+    const { to, state } = this;
+    const { files, codec, newLayerId } = to.host;
+    files.syncFolder(to.folder);
+    const top = newLayerId();
+    using parent = new Qcow2Image(files, codec, to.layerPath(state), { writable: false });
+    createLayer(to, top, { parent, parentId: state, parentName: to.layerName(state), clusterBytes: this.options.clusterBytes! });
+    to.write(describeDisk(to, this.options, { sizeBytes: this.sizeBytes, top }));
     return true;
   }
 

@@ -217,6 +217,10 @@ test('a linked clone reads a state of another disk, which stays as long as it is
     using job = new FullCopyJob(model.folder, layer, copied);
     while (!job.step(4096));
   }
+  {
+    using disk = new VirtualDiskFiles(copied);
+    expectReads(disk.openState(layer), bytes); // a checkpoint that is copied along points to it
+  }
   model.checkpoints = [];
   using collector = new DiskCollector(model.disk, { needs: () => ({ pointed: new Set(), pinned: new Set([layer]) }), running: true });
   collector.run();
