@@ -73,13 +73,18 @@ export class Eliminator {
     return { ids: [...ids], freedBytes: ownBytes + diskBytes, keptBytes: sharedBytes, clones };
   }
 
-  /** Their memory; disk layers are the collector's. Throws ConfigError before anything changes; a StorageError leaves some of them eliminated and the rest as it was. */
-  eliminate(ids: readonly string[], options: EliminationOptions): Omit<Elimination, 'freedBytes'> {
+  /** What would go, oldest first. Throws ConfigError when something of it may not. */
+  choose(ids: readonly string[], options: EliminationOptions): string[] {
     const { bundle } = this;
     for (const id of ids) bundle.checkpoint(id);
     const doomed = chooseDoomed(bundle.catalog.list(), ids, options.children);
     if (!options.force) this.refuse(doomed, options.startsFrom);
-    const { keptBytes, clones } = this.preview(doomed);
+    return doomed;
+  }
+
+  /** Their memory; disk layers are the collector's. A StorageError leaves some of them eliminated and the rest as it was. */
+  eliminate(doomed: readonly string[]): void {
+    const { bundle } = this;
     const intent = bundle.catalog.begin('eliminate', { ids: doomed });
     bundle.prepareToForget(doomed);
     try {
@@ -88,7 +93,6 @@ export class Eliminator {
       this.forget(doomed.filter(id => !this.store.has(id)));
       bundle.catalog.end(intent);
     }
-    return { ids: doomed, keptBytes, clones };
   }
 
   private forget(gone: readonly string[]): void {

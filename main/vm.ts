@@ -26,7 +26,7 @@ import type {
   VmState,
   VmSummary,
 } from './ipc/contract.ts';
-import { Eliminator, usedBytes, type EliminationOptions } from './elimination.ts';
+import { Eliminator, usedBytes } from './elimination.ts';
 import { PoweredOnClock } from './policies/powered-on-clock.ts';
 import { thinnable } from './policies/retention.ts';
 import { repairBundle } from './repair.ts';
@@ -239,7 +239,7 @@ export class Vm {
     const { catalog } = this.bundle;
     const before = parent === null ? undefined : catalog.get(parent);
     if (before === undefined || before.pinned || catalog.list().some(other => other.parent === parent && other.id !== id)) return;
-    await this.eliminateNow([before.id], { children: false, force: true, startsFrom: undefined });
+    await this.eliminateNow([before.id]);
   }
 
   /** A VM that is off goes on from the checkpoint at its next start; one that runs does so at once, and its consoles stay. */
@@ -283,7 +283,10 @@ export class Vm {
   eliminate(ids: readonly string[], how: { readonly children: boolean; readonly force: boolean }): Promise<Elimination> {
     return this.inTurn(async () => {
       const startsFrom = this.busy ? undefined : this.startingPoint()?.id;
-      return this.eliminateNow(ids, { ...how, startsFrom });
+      const doomed = this.eliminator.choose(ids, { ...how, startsFrom });
+      const { keptBytes, clones } = this.eliminator.preview(doomed);
+      const freedBytes = await this.eliminateNow(doomed);
+      return { ids: doomed, freedBytes, keptBytes, clones };
     });
   }
 
@@ -292,14 +295,14 @@ export class Vm {
     return this.inTurn(async () => {
       const left = new Set(thinnable(this.checkpoints()).map(({ id }) => id));
       const doomed = ids.filter(id => left.has(id));
-      if (doomed.length > 0) await this.eliminateNow(doomed, { children: false, force: true, startsFrom: undefined });
+      if (doomed.length > 0) await this.eliminateNow(doomed);
     });
   }
 
-  /** Disk layers that nobody needs then go at once when the VM is off, beside the guest's operations when it runs. */
-  private async eliminateNow(ids: readonly string[], options: EliminationOptions): Promise<Elimination> {
+  /** Disk layers that nobody needs then go at once when the VM is off, beside the guest's operations when it runs. Answers the bytes that are free. */
+  private async eliminateNow(doomed: readonly string[]): Promise<number> {
     const before = usedBytes(this.bundle);
-    const done = this.eliminator.eliminate(ids, options);
+    this.eliminator.eliminate(doomed);
     try {
       if (this.world) this.tellDisks(this.world);
       else await this.collectDisks();
@@ -307,7 +310,7 @@ export class Vm {
       this.listener.changed();
       this.listener.checkpointsChanged();
     }
-    return { ...done, freedBytes: Math.max(0, before - usedBytes(this.bundle)) };
+    return Math.max(0, before - usedBytes(this.bundle));
   }
 
   /** Of a VM that is off: its disks' files become what is needed and no more. */
