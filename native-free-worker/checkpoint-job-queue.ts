@@ -22,6 +22,7 @@ import { DiskWaits } from './disk-waits.ts';
 import { nodeCodec } from './node-codec.ts';
 import { MOST_KEPT } from './ram-checkpoints.ts';
 import { LoadingReader } from './page-loading.ts';
+import { readFigures } from './throttle-figures.ts';
 
 /** With less of the pool free than this, the stream hurries: each copied page that it writes is one that the VM gets back. */
 const URGENT_SHARE = 1 / 16;
@@ -113,6 +114,11 @@ export class CheckpointJobQueue {
     else source?.[Symbol.dispose]();
   }
 
+  private isUrgent(): boolean {
+    const { poolPages, usedPages } = memoryStats(this.parts.memory);
+    return poolPages - usedPages < poolPages * URGENT_SHARE;
+  }
+
   private remember(base: Base): void {
     this.basesInRam.set(base.self.id, base);
     if (this.basesInRam.size > MOST_KEPT) this.basesInRam.delete(this.basesInRam.keys().next().value!);
@@ -130,25 +136,22 @@ export class CheckpointJobQueue {
 
   private async take({ order, stopped, startedMs }: CheckpointJob & { kind: 'take' }): Promise<void> {
     const { memory, ramBytes, files, clock, toKernel } = this.parts;
-    const { folder, hasDisks, keepInRam, ...request } = order;
+    const { folder, hasDisks, keepInRam, pace: steps, ...request } = order;
+    const pace = new Pace(clock, steps ?? this.parts.pace ?? DEFAULT_PACE, () => this.isUrgent());
     const { id } = order;
     const disks = this.disks.of(id);
-    const urgent = () => {
-      const { poolPages, usedPages } = memoryStats(memory);
-      return poolPages - usedPages < poolPages * URGENT_SHARE;
-    };
     let event: CheckpointEvent;
     try {
       const taken = await takeCheckpoint({ ...request, ramBytes, running: true }, stopped, new FrozenMap(memory, stopped.slot), {
         store: new CheckpointStore(files, folder),
         codec: nodeCodec,
         clock,
-        pace: new Pace(clock, this.parts.pace ?? DEFAULT_PACE, urgent),
+        pace,
         base: this.base,
         startedMs,
         ...(keepInRam && { pinned: () => true }), // its map must stay whole
         unloaded: gppn => this.loading?.page(gppn),
-        step: this.progress(id),
+        step: this.progress(id, pace),
         ...(hasDisks && { beforePages: () => disks.reads.promise, disks: () => disks.pointers.promise }),
       });
       this.base = taken.base;
@@ -163,7 +166,7 @@ export class CheckpointJobQueue {
   }
 
   /** Tells the kernel of each new step, and of the share at most every 50 ms. */
-  private progress(id: string): (step: number, share: number) => void {
+  private progress(id: string, pace: Pace): (step: number, share: number) => void {
     let lastStep = 0;
     let lastMs = 0;
     return (step, share) => {
@@ -171,7 +174,7 @@ export class CheckpointJobQueue {
       if (step === lastStep && nowMs - lastMs < PROGRESS_INTERVAL_MS) return;
       lastStep = step;
       lastMs = nowMs;
-      this.parts.toKernel({ kind: 'progress', id, step, share });
+      this.parts.toKernel({ kind: 'progress', id, step, share, figures: { ...readFigures(this.parts.memory), workShare: pace.share } });
     };
   }
 }

@@ -9,6 +9,8 @@
  */
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import type { Filled } from '#engine/checkpoint/prefetch.ts';
+import type { PaceStep } from '#engine/checkpoint/pace.ts';
+import type { ThrottleFigures } from '#engine/checkpoint/throttle.ts';
 import type { Stopped } from '#engine/checkpoint/stopped.ts';
 import type { CheckpointInfo } from '#engine/checkpoint/info.ts';
 import { CairnError, CheckpointError } from '#engine/errors/errors.ts';
@@ -22,6 +24,10 @@ export interface CheckpointOrder {
   readonly title: string;
   /** ISO 8601, UTC. */
   readonly takenAt: string;
+  /** What copies may take while it is written, for this and later ones; undefined: a part of the pool (§111). */
+  readonly copyLimitBytes?: number;
+  /** How hard the checkpoint worker works, in steps (§110); undefined: DEFAULT_PACE. */
+  readonly pace?: readonly PaceStep[];
   /** It can be reverted to in RAM, too, as long as there are pages enough. */
   readonly keepInRam?: boolean;
   /** The folder of ID.ckpt files. */
@@ -38,6 +44,12 @@ export interface CheckpointWorkerData {
   readonly memory: SharedArrayBuffer;
   readonly ramBytes: number;
   readonly vcpu: MessagePort;
+}
+
+/** What a checkpoint costs while it is written. */
+export interface ProgressFigures extends ThrottleFigures {
+  /** The share of the time that the checkpoint worker works, 0 to 1 (§110). */
+  readonly workShare: number;
 }
 
 export interface Failure {
@@ -73,7 +85,7 @@ export type CheckpointReply =
 
 /** checkpoint worker → kernel. */
 export type CheckpointEvent =
-  | { readonly kind: 'progress'; readonly id: string; readonly step: number; readonly share: number }
+  | { readonly kind: 'progress'; readonly id: string; readonly step: number; readonly share: number; readonly figures: ProgressFigures }
   | { readonly kind: 'done'; readonly id: string; readonly info: CheckpointInfo }
   | { readonly kind: 'failed'; readonly id: string; readonly failure: Failure }
   /** Without a failure: they are eliminated. */

@@ -250,6 +250,19 @@ describe('a lazy restore', () => {
   });
 });
 
+test('a VM whose copies come near their limit is slowed until they have been given back, and progress says so', async () => {
+  for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+  expect(software.ran(1e6)).toBe(0);
+  software.take({ ...order('checkpoint1'), copyLimitBytes: 1000 * 4096, pace: [{ afterMs: 0, share: 0.2 }] });
+  for (let index = 0; index < 800; index++) vm.write(RAM - 1 - index, index);
+  expect(software.ran(1e6) / 1e6).toBeCloseTo(0.588 / 0.412, 1);
+  while (!events.some(event => event.kind === 'done')) await new Promise(resolve => setImmediate(resolve));
+  const figures = events.flatMap(event => (event.kind === 'progress' ? [event.figures] : []));
+  expect(figures).toContainEqual(expect.objectContaining({ cowFaults: 800, limitBytes: 1000 * 4096, restShare: 0.588, workShare: 0.2 }));
+  await settle();
+  expect(software.ran(1e6)).toBe(0);
+});
+
 test('checkpoints are eliminated after the takes that were ordered before, and the next one is none the worse', async () => {
   for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
   software.take(order('checkpoint1'));

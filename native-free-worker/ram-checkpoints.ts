@@ -56,9 +56,9 @@ export class RamCheckpoints {
     this.kept = this.kept.filter(each => each.id !== id);
   }
 
-  /** Between slices: gives a copy up when the pool is short. */
-  work(): void {
-    if (this.kept.length > 0 && this.core.freePages() < memoryStats(this.memory).poolPages / SHORT_PART) this.dropOldest();
+  /** Between slices: gives a copy up when the pool is short, or the guest would be slowed for what copies take. */
+  work(isSlowed: boolean): void {
+    if (this.kept.length > 0 && (isSlowed || this.core.freePages() < memoryStats(this.memory).poolPages / SHORT_PART)) this.dropOldest();
   }
 
   /**

@@ -2,6 +2,7 @@
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import type { RestorableVm, StoppableVm } from '#engine/checkpoint/ports.ts';
 import type { Restored } from '#engine/checkpoint/restore.ts';
+import { CowThrottle } from '#engine/checkpoint/throttle.ts';
 import { whileStopped } from '#engine/checkpoint/stopped.ts';
 import type { CoreExports } from '#engine/cpu/core-exports.ts';
 import type { Machine } from '#engine/machine/machine.ts';
@@ -13,6 +14,7 @@ import { failureOf, type CheckpointJob, type CheckpointOrder, type CheckpointRep
 import type { DriveChannel } from './drive-channel.ts';
 import { hostClock } from './host-clock.ts';
 import { LoadingVcpu, RESERVE_PART } from './page-loading.ts';
+import { writeFigures } from './throttle-figures.ts';
 import { RamCheckpoints, type Kept } from './ram-checkpoints.ts';
 import type { VcpuCheckpoint } from './vcpu-loop.ts';
 
@@ -53,6 +55,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   private readonly memory: SharedArrayBuffer;
   private loading: LoadingVcpu | undefined;
   private readonly inRam: RamCheckpoints;
+  private readonly throttle: CowThrottle;
   /** Slots whose maps stay in RAM once their files are written. */
   private readonly toKeep = new Map<number, Kept>();
 
@@ -63,6 +66,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     this.port = port;
     this.disks = disks;
     this.memory = memory;
+    this.throttle = new CowThrottle(() => memoryStats(memory));
     this.inRam = new RamCheckpoints(core, memory, slot => this.thaw(slot));
     this.vm = {
       freeze() {
@@ -77,6 +81,8 @@ export class MachineCheckpoint implements VcpuCheckpoint {
 
   /** `order` is a CheckpointOrder. The stop comes at once, or with work() where disk operations are in the way. */
   take(order: unknown): void {
+    const { copyLimitBytes } = order as CheckpointOrder;
+    if (copyLimitBytes !== undefined) this.throttle.limitBytes = copyLimitBytes;
     this.orders.push({ order: order as CheckpointOrder, startedMs: hostClock.nowMs() });
     this.stopWherePossible();
   }
@@ -117,6 +123,12 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     if (later) this.loading = new LoadingVcpu(this.core, this.memory, later, job => this.send(job));
   }
 
+  ran(elapsedNs: number): number {
+    const restNs = this.throttle.ran(elapsedNs);
+    if (this.underWay > 0) writeFigures(this.memory, this.throttle.figures());
+    return restNs;
+  }
+
   /** The checkpoints that can be reverted to in RAM, oldest first. */
   get idsInRam(): string[] {
     return this.inRam.ids;
@@ -147,7 +159,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     }
     const moreToLoad = this.loading?.work() ?? false;
     if (this.loading?.isOver === true) this.loading = undefined;
-    this.inRam.work();
+    this.inRam.work(this.throttle.figures().restShare > 0);
     const slot = this.thawed[0];
     if (slot !== undefined && this.core.reclaim(slot, RECLAIM_CHUNK) === 0) this.thawed.shift();
     return this.thawed.length > 0 || moreToLoad;

@@ -21,6 +21,8 @@ const SECOND = 1000 * MS;
 const FRAME_INTERVAL_NS = SECOND / 60;
 /** How long a guest without a free page waits before it tries again. */
 const THROTTLE_MS = 1;
+/** A rest at a time, so that a guest that is slowed still answers. */
+const LONGEST_REST_MS = 20;
 /** Sleeps are bounded by what setTimeout-like clocks can hold. */
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 
@@ -30,6 +32,8 @@ export interface VcpuCheckpoint {
   take(order: unknown): void;
   /** A bounded piece of what is to be done between slices (thaw, reclaim); true when more can be done at once. */
   work(): boolean;
+  /** The guest has run for `elapsedNs`: how long it is to rest, in ns, so that copies stay within their limit (§111). */
+  ran(elapsedNs: number): number;
 }
 
 /** The world's disks on the vcpu thread (drive-channel.ts). */
@@ -81,6 +85,8 @@ export class VcpuLoop {
   private statsSinceNs = 0;
   private statsSinceCount = 0;
   private busyNs = 0;
+  /** How long the guest still has to rest. */
+  private restNs = 0;
 
   constructor(parts: LoopParts) {
     this.parts = parts;
@@ -153,17 +159,29 @@ export class VcpuLoop {
     const elapsedNs = hostNowNs() - startNs;
     this.budget.ran(machine.instructionCount() - count, elapsedNs);
     this.busyNs += elapsedNs;
+    this.restNs += this.parts.checkpoint?.ran(elapsedNs) ?? 0;
     this.screenStale = true;
     if (end.kind === 'halted' || this.budget.atBoundary(machine.instructionCount())) this.serialInput.deliver();
     this.parts.outbox.takeSerial();
     this.sendScreen();
     this.sendStats();
     if (end.kind === 'halted') this.halted(seen, moreWork);
-    else if (end.kind === 'budget') this.keepPace(false);
-    else if (end.kind === 'pool-exhausted') {
+    else if (end.kind === 'budget') {
+      this.rest(seen);
+      this.keepPace(false);
+    } else if (end.kind === 'pool-exhausted') {
       if (!moreWork) bell.sleep(seen, THROTTLE_MS);
       this.keepPace(false);
     } else this.guestEnded(end);
+  }
+
+  /** Sleeps off what the guest owes, once that is a millisecond; a ring of the doorbell is heard, and what is left stays owed. */
+  private rest(seen: number): void {
+    const { bell, hostNowNs } = this.parts;
+    if (this.restNs < MS) return;
+    const begunNs = hostNowNs();
+    bell.sleep(seen, Math.min(this.restNs / MS, LONGEST_REST_MS));
+    this.restNs = Math.max(0, Math.min(this.restNs, LONGEST_REST_MS * MS) - (hostNowNs() - begunNs));
   }
 
   private guestEnded(end: Exclude<SliceEnd, { kind: 'budget' | 'halted' | 'pool-exhausted' }>): void {

@@ -17,6 +17,8 @@ import type { RingPlace } from './ring.ts';
 const VCPU_DOORBELL = WORLD_BLOCK;
 const KERNEL_DOORBELL = WORLD_BLOCK + 64;
 const DISK_DOORBELL = WORLD_BLOCK + 128;
+/** Four words (throttle-figures.ts). */
+export const THROTTLE_FIGURES = WORLD_BLOCK + 192;
 
 /** Wakes the vcpu worker: an action, space in the event ring, pages freed, a checkpoint step done, a disk operation done. */
 export const vcpuDoorbell = (buffer: SharedArrayBuffer): Doorbell => new Doorbell(buffer, VCPU_DOORBELL);

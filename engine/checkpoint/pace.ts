@@ -37,13 +37,18 @@ export class Pace {
   /** Call between bounded units of work. */
   async unitDone(): Promise<void> {
     const nowMs = this.clock.nowMs();
-    const share = this.urgent() ? 1 : this.shareAt(nowMs - this.startedMs);
+    const { share } = this;
     this.owedMs += (nowMs - this.unitStartedMs) * (1 / share - 1);
     if (share === 1) this.owedMs = 0;
     const sleepMs = this.owedMs >= SHORTEST_SLEEP_MS ? this.owedMs : 0;
     this.owedMs -= sleepMs;
     await this.clock.sleep(sleepMs);
     this.unitStartedMs = this.clock.nowMs();
+  }
+
+  /** The share of the time that is spent working now. */
+  get share(): number {
+    return this.urgent() ? 1 : this.shareAt(this.clock.nowMs() - this.startedMs);
   }
 
   private shareAt(elapsedMs: number): number {

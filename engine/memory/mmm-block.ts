@@ -22,6 +22,8 @@ export const MMM_DIRTY_NOTES = 0x3020;
 export const MMM_LOADED_EPOCH = 0x3024;
 /** u32, GPPNs whose page is not loaded. */
 export const MMM_NOT_LOADED_COUNT = 0x3028;
+/** u32, pages that the live map has, the zero page not counted. */
+export const MMM_LIVE_PAGES = 0x302c;
 /** u32, freed-page ring: entries ever written (by the checkpoint worker) and ever taken (by the vcpu thread), modulo 2^32. */
 export const MMM_FREED_HEAD = 0x3040;
 export const MMM_FREED_TAIL = 0x3080;

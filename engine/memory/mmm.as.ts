@@ -21,7 +21,7 @@
  */
 import { FREE_STACK, FREED_RING, FREED_RING_SIZE, FROZEN_MAPS, FROZEN_MAP_SLOTS, FROZEN_MAP_STRIDE, LIVE_MAP, PAGE_EPOCHS, PAGE_PINS, PAGE_SHIFT, PAGE_SIZE, POOL_BASE } from './layout';
 import {
-  MAP_ENTRIES, MMM_COW_FAULTS, MMM_DIRTY_NOTES, MMM_EPOCH, MMM_FREED_HEAD, MMM_FREED_TAIL, MMM_FREE_TOP, MMM_LOADED_EPOCH, MMM_MAP_LIMIT, MMM_NEWEST_FROZEN, MMM_NOT_LOADED_COUNT, MMM_POOL_PAGES,
+  MAP_ENTRIES, MMM_COW_FAULTS, MMM_DIRTY_NOTES, MMM_EPOCH, MMM_FREED_HEAD, MMM_FREED_TAIL, MMM_FREE_TOP, MMM_LIVE_PAGES, MMM_LOADED_EPOCH, MMM_MAP_LIMIT, MMM_NEWEST_FROZEN, MMM_NOT_LOADED_COUNT, MMM_POOL_PAGES,
   MMM_SLOTS, MMM_SLOT_STRIDE, MMM_UNTOUCHED, MMM_ZERO_FAULTS, NOT_LOADED, NOT_RAM, PIN_COUNT, PIN_FREED, SLOT_CURSOR, SLOT_EMPTY, SLOT_EPOCH, SLOT_FROZEN, SLOT_LIMIT, SLOT_STATE, SLOT_THAWED,
 } from './mmm-block';
 import { dropPageTranslations, dropWriteTranslations } from '../cpu/tlb.as';
@@ -41,7 +41,12 @@ const UNLOADED: u32 = NOT_LOADED;
 @inline function frozenMap(slot: u32): usize { return FROZEN_MAPS + slot * FROZEN_MAP_STRIDE; }
 @inline function slotRecord(slot: u32): usize { return MMM_SLOTS + slot * MMM_SLOT_STRIDE; }
 /** The live map is read by the checkpoint worker: it must not see a remapping before the frozen map that came first. */
-@inline function remap(gppn: u32, ppn: u32): void { atomic.store<u32>(entry(0, gppn), ppn, LIVE_MAP); }
+function remap(gppn: u32, ppn: u32): void {
+  const before = load<u32>(entry(0, gppn), LIVE_MAP);
+  store<u32>(MMM_LIVE_PAGES, load<u32>(MMM_LIVE_PAGES) + isPage(ppn) - isPage(before));
+  atomic.store<u32>(entry(0, gppn), ppn, LIVE_MAP);
+}
+@inline function isPage(ppn: u32): u32 { return <u32>(ppn != 0 && ppn < UNLOADED); }
 
 /** An empty machine: no RAM mapped, every page free, epoch 1. */
 export function initMemory(poolPages: u32): void {

@@ -333,6 +333,8 @@ function check(model: Model): void {
   for (const { ppn, gppn } of model.pins)
     for (let other = 0; other < RAM; other++) if (other !== gppn) expect(livePpn(lone.memory, other)).not.toBe(ppn);
   deriveReferences(lone.memory);
+  const mapped = model.live.filter((_, gppn) => here(gppn) && livePpn(lone.memory, gppn) !== 0);
+  expect(memoryStats(lone.memory).livePages).toBe(mapped.length);
 }
 
 const anyOp: fc.Arbitrary<Op> = fc.record({

@@ -108,6 +108,8 @@ export interface MemoryStats {
   readonly cowFaults: number;
   readonly zeroFaults: number;
   readonly dirtyNotes: number;
+  /** Pages that the VM itself has. What else is in use are copied originals, which checkpoints hold. */
+  readonly livePages: number;
   readonly frozenMaps: number;
   /** Pages that still lie in the checkpoint file that the machine was filled from. */
   readonly notLoaded: number;
@@ -126,6 +128,7 @@ export function memoryStats(memory: SharedArrayBuffer | ArrayBuffer): MemoryStat
     cowFaults: word(block.MMM_COW_FAULTS),
     zeroFaults: word(block.MMM_ZERO_FAULTS),
     dirtyNotes: word(block.MMM_DIRTY_NOTES),
+    livePages: word(block.MMM_LIVE_PAGES),
     frozenMaps,
     notLoaded: word(block.MMM_NOT_LOADED_COUNT),
   };
