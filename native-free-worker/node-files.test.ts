@@ -105,3 +105,21 @@ test('a symbolic link has the path of what it leads to', () => {
   expect(() => nodeFiles.realPath(join(folder, 'none'))).toThrow('it does not exist');
   expect(() => nodeFiles.openWrite(join(folder, 'none'))).toThrow('it does not exist');
 });
+
+test('a file is looked at, and cloned where the storage can; never over another', () => {
+  const path = join(folder, 'file');
+  {
+    using file = nodeFiles.createExclusive(path);
+    file.write(new Uint8Array(5000).fill(3), 0);
+  }
+  const { sizeBytes, modifiedMs } = nodeFiles.stat(path);
+  expect(sizeBytes).toBe(5000);
+  expect(Math.abs(modifiedMs - Date.now())).toBeLessThan(60_000);
+  const cloned = nodeFiles.clone(path, `${path}2`);
+  expect(nodeFiles.exists(`${path}2`)).toBe(cloned);
+  if (cloned) expect(nodeFiles.stat(`${path}2`).sizeBytes).toBe(5000);
+  else nodeFiles.createExclusive(`${path}2`)[Symbol.dispose]();
+  expect(() => nodeFiles.clone(path, `${path}2`)).toThrow(expect.objectContaining({ code: 'FILE_EXISTS' }));
+  expect(() => nodeFiles.clone(join(folder, 'none'), `${path}3`)).toThrow(StorageError);
+  expect(() => nodeFiles.stat(join(folder, 'none'))).toThrow('it does not exist');
+});
