@@ -65,6 +65,6 @@ export interface Device<S = unknown> {
   reset(): void;
   saveState(): S;
   loadState(raw: unknown): void;
-  /** Steps 912 and 914, after every device is loaded: ends the requests that were pending when the state was saved, and raises their interrupts. */
+  /** Steps 912 and 914, after every device is loaded and memory is back: ends the requests that were pending when the state was saved, and raises their interrupts. */
   restored?(): void;
 }

@@ -115,6 +115,7 @@ test('a request that was under way has ended when the restored guest runs', () =
   for (let gpa = 0; gpa < memory.length; gpa += PAGE_SIZE) {
     if (gpa < 0xa0000 || gpa >= 0x100000) other.pc.memory.write(gpa, memory.subarray(gpa, gpa + PAGE_SIZE));
   }
+  other.pc.endPending();
   expect(other.bench.run(100_000)).toEqual({ kind: 'halted' });
   expect([other.word(COUNTER), other.word(USED), other.drive.held.length]).toEqual([1, 0x10000, 0]);
 });

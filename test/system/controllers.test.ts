@@ -87,6 +87,7 @@ function restored(pc: DiskPc): DiskPc {
     else to.core.clearPage(gppn);
   }
   to.core.resetDerived();
+  to.endPending();
   return next;
 }
 

@@ -13,19 +13,27 @@ const HEADERS = 0x30000;
 /** Where descriptors like to point: headers, the table itself, the end of memory, beyond it, and the end of the address space. */
 const PLACES = [HEADERS, HEADERS + 16, 0x10000, 0x12000, 0x13000, 0xfff00, 0x200000, 0xfffffff0];
 
-const descriptor = fc.record({
+/** Half of the descriptors are parts of a request as it should be. */
+const decent = fc.record({
+  gpa: fc.constantFrom(HEADERS, HEADERS + 16, 0x38000),
+  length: fc.constantFrom(16, 32, 512, 513),
+  flags: fc.constantFrom(0, 1, 2, 3),
+  next: fc.nat(SIZE - 1),
+});
+const wild = fc.record({
   gpa: fc.oneof(fc.constantFrom(...PLACES), fc.nat(0xffffffff)),
   length: fc.oneof(fc.constantFrom(0, 1, 16, 32, 512, 513, 4096), fc.nat(0xffffffff)),
   flags: fc.nat(7),
   next: fc.nat(SIZE),
 });
+const descriptor = fc.oneof(decent, wild);
 const register = fc.record({ offset: fc.nat(0x7f), size: fc.constantFrom(1 as const, 2 as const, 4 as const), value: fc.nat(0xffffffff) });
 const script = fc.record({
   features: fc.subarray([BlockFeature.Flush, EVENT_IDX, INDIRECT_DESC]),
   table: fc.array(descriptor, { minLength: SIZE, maxLength: SIZE }),
   headers: fc.uint8Array({ minLength: 64, maxLength: 64 }),
   type: fc.constantFrom(0, 1, 4, 8, 11, 13, 99),
-  heads: fc.array(fc.nat(SIZE), { minLength: 1, maxLength: 12 }),
+  heads: fc.oneof(fc.tuple(fc.nat(SIZE - 1)), fc.array(fc.nat(SIZE), { maxLength: 12 })),
   registers: fc.array(register, { maxLength: 4 }),
 });
 
