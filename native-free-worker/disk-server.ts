@@ -63,6 +63,7 @@ export class DiskServer {
 
   /** Takes what was submitted and executes one operation. False when there is none. */
   step(): boolean {
+    if (this.released) return false;
     this.receive();
     this.deliver();
     for (let i = 0; i < this.disks.length; i++) {
@@ -78,6 +79,7 @@ export class DiskServer {
 
   /** The world has ended: executes what is left and closes all files. What the host's storage still refuses is lost, and said. */
   finish(): void {
+    if (this.released) return;
     const runDry = () => {
       while (this.step());
     };
@@ -89,7 +91,7 @@ export class DiskServer {
       if (lost > 0) this.parts.notice(`${disk.spec.name}: ${lost} operations of the guest that the host's disk refused are lost.`);
     }
     runDry();
-    for (const { backing } of this.released ? [] : this.disks) {
+    for (const { backing } of this.disks) {
       try {
         backing.close();
       } catch (error) {
@@ -99,7 +101,7 @@ export class DiskServer {
     }
   }
 
-  /** The files are another world's from now on. */
+  /** The files are another world's from now on: what this one's guest still wants of them is nothing that anybody will see. */
   release(): void {
     this.released = true;
     for (const { backing } of this.disks) backing[Symbol.dispose]();
