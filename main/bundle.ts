@@ -41,8 +41,6 @@ export class Bundle {
   readonly catalog: Catalog;
   /** What was mended at opening, in words for the user. */
   readonly notices: string[] = [];
-  /** Ids of checkpoint files that cannot be read. */
-  readonly unreadable: string[] = [];
   private file: VmFile;
   private state: StateOfVm = NEW_STATE;
   private closed = false;
@@ -83,9 +81,8 @@ export class Bundle {
           const bundle = new Bundle(path, catalog.opened, file);
           if (catalog.notice) bundle.notices.push(catalog.notice);
           writeOwner(path, { pid: process.pid });
-          const { state, notices, unreadable } = await reconcile(path, nameOf(path), catalog.opened, readInfo);
+          const { state, notices } = await reconcile(path, nameOf(path), catalog.opened, readInfo);
           bundle.state = state;
-          bundle.unreadable.push(...unreadable);
           bundle.notices.push(...notices);
           return bundle;
         } catch (error) {
@@ -231,9 +228,8 @@ export class Bundle {
   /** Reads everything anew from the files. Answers what was mended, in words for the user. */
   async rebuild(readInfo: ReadCheckpointInfo): Promise<string[]> {
     this.catalog.clear();
-    const { state, notices, unreadable } = await reconcile(this.path, this.name, this.catalog, readInfo);
+    const { state, notices } = await reconcile(this.path, this.name, this.catalog, readInfo);
     this.state = state;
-    this.unreadable.splice(0, this.unreadable.length, ...unreadable);
     return notices;
   }
 

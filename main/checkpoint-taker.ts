@@ -4,6 +4,7 @@ import type { Bundle } from './bundle.ts';
 import { takeWhenOff } from './checkpoint-files.ts';
 import type { Checkpoint } from './ipc/contract.ts';
 import { orItHasEnded, type VmDisks } from './vm-disks.ts';
+import type { WorldDisks } from './world-disks.ts';
 import type { World } from './world.ts';
 
 export type TakeOrder = Omit<CheckpointOrder, 'hasDisks'>;
@@ -26,12 +27,18 @@ export class CheckpointTaker {
     const { disks } = world;
     try {
       const mode = disks?.inCheckpoints ? this.bundle.config.checkpointMode : undefined;
-      const taken = this.bundle.add(await world.take(order, mode, progress));
-      // What the checkpoint points to is needed before the disks let go of it.
-      if (disks) await this.disks.tell(disks).catch(orItHasEnded(world));
-      return taken;
+      return this.bundle.add(await world.take(order, mode, progress));
     } finally {
-      await disks?.request('let-go', {}).catch(orItHasEnded(world));
+      if (disks) await this.letGo(disks).catch(orItHasEnded(world));
+    }
+  }
+
+  /** What the checkpoint points to is needed by it before the disks let go; or there is none. */
+  private async letGo(disks: WorldDisks): Promise<void> {
+    try {
+      await this.disks.tell(disks);
+    } finally {
+      await disks.request('let-go', {});
     }
   }
 
@@ -42,11 +49,9 @@ export class CheckpointTaker {
       try {
         await session.request('switch', {});
         await session.request('seal', {});
-        const added = this.bundle.add(await takeWhenOff(order, memoryMiB, pointers));
-        await this.disks.tell(session);
-        return added;
+        return this.bundle.add(await takeWhenOff(order, memoryMiB, pointers));
       } finally {
-        await session.request('let-go', {});
+        await this.letGo(session);
       }
     });
     return taken ?? this.bundle.add(await takeWhenOff(order, memoryMiB));

@@ -22,9 +22,8 @@ export async function reconcile(
   name: string,
   catalog: Catalog,
   readInfo: ReadCheckpointInfo,
-): Promise<{ state: StateOfVm; notices: string[]; unreadable: string[] }> {
+): Promise<{ state: StateOfVm; notices: string[] }> {
   const notices: string[] = [];
-  const unreadable: string[] = [];
   const said = readSaid(path, name, notices);
   const known = new Map(catalog.list().map(checkpoint => [checkpoint.id, checkpoint]));
   const files = checkpointFiles(join(path, CHECKPOINTS));
@@ -35,7 +34,6 @@ export async function reconcile(
     try {
       added.push({ ...(await readInfo(join(path, CHECKPOINTS, id + SUFFIX))), id });
     } catch (error) {
-      unreadable.push(id);
       notices.push(`${name}: the checkpoint file ${id}${SUFFIX} is left out, for it cannot be read: ${problem(error)}`);
     }
   }
@@ -64,7 +62,7 @@ export async function reconcile(
   const state = stateFor(old, catalog, parents, path);
   if (JSON.stringify(state) !== JSON.stringify(said)) writeVmState(path, state);
   for (const key of ['current', 'resume'] as const) if (catalog.getMeta(key) !== state[key]) catalog.setMeta(key, state[key]);
-  return { state, notices, unreadable };
+  return { state, notices };
 }
 
 /** Ids of the whole files in the folder. What was never published is removed; what is the user's own stays. */

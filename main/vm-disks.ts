@@ -2,7 +2,7 @@
  * The virtual disks of one VM that this process owns: their descriptors in the bundle, the locks on files outside it, what checkpoints and linked clones need of
  * them, and, for a VM that is off, a disk worker for as long as something is done to them.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import { attachDisk } from '#engine/disk/graph/create.ts';
@@ -77,10 +77,11 @@ export class VmDisks {
     });
   }
 
-  /** What must be kept; undefined while a checkpoint file cannot be read, for nobody knows what it needs. */
+  /** What must be kept; undefined while a checkpoint file is there that the catalogue does not know, for nobody can say what it needs. */
   needs(): DiskNeeds[] | undefined {
-    if (this.bundle.unreadable.length > 0) return undefined;
     const checkpoints = this.bundle.catalog.list();
+    const known = new Set(checkpoints.map(({ id }) => `${id}.ckpt`));
+    if (readdirSync(this.bundle.checkpointsPath).some(name => name.endsWith('.ckpt') && !known.has(name))) return undefined;
     const linked = linkedStates(this.bundle.path);
     return this.written.map(([disk]) => ({
       disk,
@@ -89,10 +90,15 @@ export class VmDisks {
     }));
   }
 
-  /** Tells a session what is needed, and the mode that the files are to have. */
+  /** Tells a session what is needed, and the mode that the files are to have. Where it cannot be said, nothing is tidied up. */
   async tell(session: WorldDisks): Promise<void> {
-    const disks = this.needs();
-    if (disks !== undefined && this.any) await session.request('needs', { disks, mode: this.bundle.config.checkpointMode });
+    if (!this.any) return;
+    let disks: DiskNeeds[] | undefined;
+    try {
+      disks = this.needs();
+    } finally {
+      await session.request('needs', { disks, mode: this.bundle.config.checkpointMode });
+    }
   }
 
   /** Does something to the disks of a VM that is off. Undefined when checkpoints hold none of its disks. */

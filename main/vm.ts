@@ -29,6 +29,7 @@ import type {
 import { Eliminator, usedBytes } from './elimination.ts';
 import { PoweredOnClock } from './policies/powered-on-clock.ts';
 import { thinnable } from './policies/retention.ts';
+import { problem } from './problem.ts';
 import { repairBundle } from './repair.ts';
 import { orItHasEnded, VmDisks } from './vm-disks.ts';
 import type { Marks } from './vm-state.ts';
@@ -389,7 +390,8 @@ export class Vm {
 
   /** The collector begins, or goes on, with what is not needed. */
   private tellDisks(world: World): void {
-    if (world.disks) void this.disks.tell(world.disks).catch(orItHasEnded(world));
+    const tell = world.disks && this.disks.tell(world.disks).catch(orItHasEnded(world));
+    tell?.catch((error: unknown) => this.listener.notice(`The disk files of ${this.bundle.name} are not tidied up: ${problem(error)}`));
   }
 
   private stand(checkpoint: Checkpoint, resume: boolean): void {

@@ -62,8 +62,8 @@ export interface DiskRequests {
   seal: Record<never, never>;
   /** The checkpoint is complete, or there will be none: what it needs of the disks follows from the needs again. */
   'let-go': Record<never, never>;
-  /** What is needed from now on. The collector removes, merges and puts aside the rest between the guest's operations. */
-  needs: { readonly disks: readonly DiskNeeds[]; readonly mode: DiskMode };
+  /** What is needed from now on; undefined: nobody can say, so everything is. The collector removes, merges and puts aside the rest between the guest's operations. */
+  needs: { readonly disks: readonly DiskNeeds[] | undefined; readonly mode: DiskMode };
   /** Answered when the collector has nothing left that it can do. */
   collected: Record<never, never>;
   /** `hold`: nothing changes the files' places, for another world branches from them; false takes that back. */

@@ -53,7 +53,8 @@ export function diskHandlers(server: DiskServer): DiskHandlers {
       }),
     'let-go': () => each(graph => graph.letGo()),
     needs: ({ disks, mode }) => {
-      for (const needs of disks) named(needs.disk).need(needs, mode);
+      each(graph => graph.need(undefined, mode));
+      for (const needs of disks ?? []) named(needs.disk).need(needs, mode);
     },
     collected: () => new Waiting(() => graphs.every(graph => graph.isCollected)),
     hold: ({ hold }) => each(graph => graph.hold(hold)),

@@ -56,11 +56,6 @@ export class DiskServer {
     return this.disks.some(disk => disk.isSettling);
   }
 
-  /** Operations that could be executed at once. */
-  get busy(): boolean {
-    return this.disks.some(({ queue }) => queue.ready().length > 0);
-  }
-
   /** Takes what was submitted and executes one operation. False when there is none. */
   step(): boolean {
     if (this.released) return false;

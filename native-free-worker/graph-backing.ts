@@ -73,9 +73,10 @@ export class GraphBacking implements DiskBacking {
     this.idle = false;
   }
 
-  need({ pointed, pinned }: DiskNeeds, mode: DiskMode): void {
+  /** Undefined: everything, so that nothing is collected. */
+  need(needs: DiskNeeds | undefined, mode: DiskMode): void {
     if (mode !== this.files.descriptor.mode && !this.files.isChanging) this.files.change({ mode });
-    this.needs = { pointed: new Set(pointed), pinned: new Set(pinned) };
+    this.needs = needs && { pointed: new Set(needs.pointed), pinned: new Set(needs.pinned) };
     this.collector.retry();
     this.idle = false;
   }
