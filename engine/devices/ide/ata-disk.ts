@@ -11,9 +11,9 @@ import { DEFAULT_GEOMETRY, DEFAULT_MODE, identifyDisk, isTransferMode, MAX_MULTI
 import { ABRT, Command, Feature, IDNF, SECTOR_BYTES, UNC } from './registers.ts';
 import type { Geometry } from './task-file.ts';
 import { MAX_SECTORS, type Transfer, TRANSFERS } from './transfers.ts';
+import { type ByteRange, trimmedRanges } from './trim-list.ts';
 
 const TRIM = 1 << 0;
-const TRIM_ENTRY_BYTES = 8;
 const POWER_ACTIVE = 0xff; // of CHECK POWER MODE
 const CHUNK_SECTORS = MAX_BUFFERED_BYTES / SECTOR_BYTES;
 
@@ -323,28 +323,16 @@ export class AtaDisk extends AtaDevice implements Device<State> {
     else this.waitForDma();
   }
 
-  /** Entries of 48-bit address and 16-bit count; a count of 0 is no entry. */
   private trim() {
     const { busMaster } = this.bus;
     const list = gather(this.memory, busMaster.regions(SECTOR_BYTES), SECTOR_BYTES);
     busMaster.transferred();
-    if (!busMaster.holdsAll) {
-      this.phase = 'none';
-      this.complete(false);
-      return;
-    }
-    const view = new DataView(list.buffer);
-    const ranges: { offset: number; length: number }[] = [];
-    for (let entry = 0; entry < list.length; entry += TRIM_ENTRY_BYTES) {
-      const lba = view.getUint32(entry, true) + view.getUint16(entry + 4, true) * 2 ** 32;
-      const count = view.getUint16(entry + 6, true);
-      if (count > 0) ranges.push({ offset: lba * SECTOR_BYTES, length: count * SECTOR_BYTES });
-    }
-    this.discard(ranges);
+    this.phase = 'none';
+    if (busMaster.holdsAll) this.discard(trimmedRanges(list));
+    else this.complete(false);
   }
 
-  private discard(ranges: readonly { offset: number; length: number }[]) {
-    this.phase = 'none';
+  private discard(ranges: readonly ByteRange[]) {
     if (ranges.some(({ offset, length }) => offset + length > this.sectors * SECTOR_BYTES)) {
       this.fail(IDNF);
       return;
