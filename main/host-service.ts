@@ -2,7 +2,7 @@
  * What every surface talks to: the library's VMs, whoever owns them. A VM that this process owns is commanded here; one that another Cairn owns
  * through that one's socket; one that nobody owns is opened for as long as the command takes, or as it runs.
  */
-import { constants, existsSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ConfigError, IpcError } from '#engine/errors/errors.ts';
@@ -332,19 +332,18 @@ export class HostService {
     return null;
   }
 
-  /** Checkpoint files never change, so they are copied whoever owns the VM; where the file system can, copies share their blocks. */
-  private async clone({ name, checkpoint, as, full }: Params<'vm.clone'>): Promise<VmDetail> {
+  /** Who owns the first VM makes the second, for its disks' files must stay as they are meanwhile. */
+  private async clone(params: Params<'vm.clone'>): Promise<VmDetail> {
+    await this.command('vm.clone', params, vm => vm.lend(params.checkpoint, () => this.makeClone(params)));
+    return this.detail(params.as);
+  }
+
+  /** Checkpoint files never change, so they are copied; where the file system can, copies share their blocks. */
+  private async makeClone({ name, checkpoint, as, full }: Params<'vm.clone'>): Promise<VmDetail> {
     const from = this.library.bundlePath(name);
     const to = this.library.bundlePath(as);
     const config = Bundle.readConfig(from);
-    const folder = join(from, 'checkpoints');
-    if (!existsSync(join(folder, `${checkpoint}.ckpt`))) {
-      throw new ConfigError(
-        'NO_SUCH_CHECKPOINT',
-        `${name} has no checkpoint ${checkpoint}: \`cairn checkpoint list ${name}\` shows those it has.`,
-      );
-    }
-    const needed = await neededFiles(folder, checkpoint);
+    const needed = await neededFiles(join(from, 'checkpoints'), checkpoint);
     Bundle.create(to, config);
     try {
       // What it only has pages of is no checkpoint of the new VM.

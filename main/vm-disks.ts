@@ -29,6 +29,8 @@ export class VmDisks {
   private readonly bundle: Bundle;
   private readonly entry: URL;
   private readonly locks: FileLocks;
+  /** States that somebody copies now. */
+  private readonly lent = new Set<readonly DiskPointer[]>();
 
   /** `entry`: the disk worker's program. */
   constructor(bundle: Bundle, entry: URL, locks = new FileLocks()) {
@@ -64,6 +66,15 @@ export class VmDisks {
     }
   }
 
+  /** The files of these states stay as they are, once a session has been told, until this is disposed of. */
+  lend(pointers: readonly DiskPointer[]): DisposableStack {
+    const lent = [...pointers];
+    const stack = new DisposableStack();
+    this.lent.add(lent);
+    stack.defer(() => void this.lent.delete(lent));
+    return stack;
+  }
+
   /** `startAt`: the disks of the checkpoint that the VM goes back to. */
   specs(startAt: readonly DiskPointer[] = []): DiskSpec[] {
     return this.bundle.config.disks.map((disk, index): DiskSpec => {
@@ -83,11 +94,15 @@ export class VmDisks {
     const known = new Set(checkpoints.map(({ id }) => `${id}.ckpt`));
     if (readdirSync(this.bundle.checkpointsPath).some(name => name.endsWith('.ckpt') && !known.has(name))) return undefined;
     const linked = linkedStates(this.bundle.path);
-    return this.written.map(([disk]) => ({
-      disk,
-      pointed: checkpoints.flatMap(({ disks }) => disks.filter(pointer => pointer.disk === disk).map(({ layer }) => layer)),
-      pinned: linked.filter(state => state.disk === disk).map(({ state }) => state),
-    }));
+    const lent = [...this.lent].flat();
+    return this.written.map(([disk]) => {
+      const statesIn = (pointers: readonly DiskPointer[]) => pointers.filter(pointer => pointer.disk === disk).map(({ layer }) => layer);
+      return {
+        disk,
+        pointed: checkpoints.flatMap(checkpoint => statesIn(checkpoint.disks)),
+        pinned: [...linked.filter(state => state.disk === disk).map(({ state }) => state), ...statesIn(lent)],
+      };
+    });
   }
 
   /** Tells a session what is needed, and the mode that the files are to have. Where it cannot be said, nothing is tidied up. */

@@ -322,6 +322,21 @@ export class Vm {
     });
   }
 
+  /** The disk files of a checkpoint stay as they are while `copy` reads them. */
+  async lend<T>(id: string, copy: () => Promise<T>): Promise<T> {
+    const lent = await this.inTurn(async () => {
+      const stack = this.disks.lend(this.bundle.checkpoint(id).disks);
+      if (this.world?.disks) await this.disks.tell(this.world.disks).catch(orItHasEnded(this.world));
+      return stack;
+    });
+    try {
+      return await copy();
+    } finally {
+      lent.dispose();
+      if (this.world) this.tellDisks(this.world);
+    }
+  }
+
   /** One that a policy took and that the user gives a title or a note is the user's from then on: it is kept. */
   mark(id: string, said: Marks): Checkpoint {
     const isAutomatic = this.bundle.checkpoint(id).trigger !== 'user';

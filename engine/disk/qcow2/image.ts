@@ -534,7 +534,12 @@ export class Qcow2Image implements Layer {
     try {
       this.file.dataSync();
     } catch (error) {
-      if (error instanceof StorageError && error.code !== 'DISK_FULL') this.broken = error;
+      if (error instanceof StorageError && error.code !== 'DISK_FULL')
+        this.broken = new StorageError(
+          error.code,
+          `${error.message} What was written to it since the last flush may be lost: go back to a checkpoint, or stop the VM and start it again.`,
+          { cause: error },
+        );
       throw error;
     }
     this.unsynced = false;
