@@ -4,7 +4,7 @@ import { baseOf, type Base } from '#engine/checkpoint/base.ts';
 import { eliminateCheckpoints } from '#engine/checkpoint/eliminate.ts';
 import { DEFAULT_PACE, Pace, type PaceStep } from '#engine/checkpoint/pace.ts';
 import { PageSource } from '#engine/checkpoint/page-source.ts';
-import type { HostClock } from '#engine/checkpoint/ports.ts';
+import type { Codec, HostClock } from '#engine/checkpoint/ports.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { takeCheckpoint } from '#engine/checkpoint/take.ts';
 import { FrozenMap, memoryStats, touchSlot } from '#engine/memory/mmm.ts';
@@ -19,7 +19,7 @@ import {
   type Failure,
 } from './checkpoint-protocol.ts';
 import { DiskWaits } from './disk-waits.ts';
-import { nodeCodec } from './node-codec.ts';
+import { codecOf, nodeCodec } from './node-codec.ts';
 import { MOST_KEPT } from './ram-checkpoints.ts';
 import { LoadingReader } from './page-loading.ts';
 import { readFigures } from './throttle-figures.ts';
@@ -44,6 +44,7 @@ export class CheckpointJobQueue {
   private readonly parts: JobSurroundings;
   private base: Base | undefined;
   private loading: LoadingReader | undefined;
+  private readonly codecs = new Map<string, Codec>();
   /** Of the checkpoints that the vcpu may keep in RAM. */
   private readonly basesInRam = new Map<string, Base>();
   private turn: Promise<void> = Promise.resolve();
@@ -100,12 +101,12 @@ export class CheckpointJobQueue {
   }
 
   /** The first job of a world that goes on from a checkpoint. */
-  private restored({ path, folder, epoch, lazy }: CheckpointJob & { kind: 'restored' }): void {
+  private restored({ path, folder, epoch, lazy, passphrase }: CheckpointJob & { kind: 'restored' }): void {
     const { memory, files, clock } = this.parts;
     const store = new CheckpointStore(files, folder);
     let source: PageSource | undefined;
     try {
-      source = PageSource.open(store, path, nodeCodec);
+      source = PageSource.open(store, path, this.codec({ passphrase }));
       this.base = baseOf(source.reader, epoch, store.folder);
     } catch {
       this.base = undefined; // the file went after it was restored from: the next checkpoint is a whole one
@@ -117,6 +118,14 @@ export class CheckpointJobQueue {
   private isUrgent(): boolean {
     const { poolPages, usedPages } = memoryStats(this.parts.memory);
     return poolPages - usedPages < poolPages * URGENT_SHARE;
+  }
+
+  /** One for each passphrase, because its keys take long to make. */
+  private codec(options: { readonly passphrase: string | undefined; readonly compression?: number | undefined }): Codec {
+    const name = JSON.stringify([options.passphrase, options.compression]);
+    const known = this.codecs.get(name) ?? codecOf(options);
+    this.codecs.set(name, known);
+    return known;
   }
 
   private remember(base: Base): void {
@@ -136,7 +145,7 @@ export class CheckpointJobQueue {
 
   private async take({ order, stopped, startedMs }: CheckpointJob & { kind: 'take' }): Promise<void> {
     const { memory, ramBytes, files, clock, toKernel } = this.parts;
-    const { folder, hasDisks, keepInRam, pace: steps, ...request } = order;
+    const { folder, hasDisks, keepInRam, pace: steps, passphrase, compression, ...request } = order;
     const pace = new Pace(clock, steps ?? this.parts.pace ?? DEFAULT_PACE, () => this.isUrgent());
     const { id } = order;
     const disks = this.disks.of(id);
@@ -144,7 +153,7 @@ export class CheckpointJobQueue {
     try {
       const taken = await takeCheckpoint({ ...request, ramBytes, running: true }, stopped, new FrozenMap(memory, stopped.slot), {
         store: new CheckpointStore(files, folder),
-        codec: nodeCodec,
+        codec: this.codec({ passphrase, compression }),
         clock,
         pace,
         base: this.base,

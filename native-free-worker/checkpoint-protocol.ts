@@ -28,6 +28,10 @@ export interface CheckpointOrder {
   readonly copyLimitBytes?: number;
   /** How hard the checkpoint worker works, in steps (§110); undefined: DEFAULT_PACE. */
   readonly pace?: readonly PaceStep[];
+  /** The file is encrypted with it. */
+  readonly passphrase?: string;
+  /** zstd level 1 to 19, 0 for none; undefined: 1. */
+  readonly compression?: number;
   /** It can be reverted to in RAM, too, as long as there are pages enough. */
   readonly keepInRam?: boolean;
   /** The folder of ID.ckpt files. */
@@ -66,7 +70,14 @@ export type CheckpointJob =
   /** The stopped part failed: the kernel is to be told. */
   | { readonly kind: 'refused'; readonly id: string; readonly failure: Failure }
   /** The machine was filled from this checkpoint: later ones may point to it. `lazy`: it still has to be loaded. */
-  | { readonly kind: 'restored'; readonly path: string; readonly folder: string; readonly epoch: number; readonly lazy: boolean }
+  | {
+      readonly kind: 'restored';
+      readonly path: string;
+      readonly folder: string;
+      readonly epoch: number;
+      readonly lazy: boolean;
+      readonly passphrase: string | undefined;
+    }
   /** Reserved machine pages (PPN), to be filled with what is not loaded yet. */
   | { readonly kind: 'fill'; readonly ppns: Uint32Array }
   /** Everything is loaded. */

@@ -112,7 +112,7 @@ test('after a restore, the next checkpoint points to the file restored from', as
   await settle();
   const store = new CheckpointStore(nodeFiles, folder);
   const path = store.pathOf('checkpoint1');
-  software.restored(path, folder, restoreCheckpoint(store, path, vm, nodeCodec));
+  software.restored({ path, folder }, restoreCheckpoint(store, path, vm, nodeCodec));
   vm.write(5, 1);
   software.take(order('checkpoint2'));
   expect(await outcome('checkpoint2')).toMatchObject({
@@ -209,7 +209,7 @@ describe('a lazy restore', () => {
 
   test('is loaded by the checkpoint worker while the VM touches, writes, and is checkpointed', async () => {
     const { path, restored } = await restoreLazily();
-    software.restored(path, folder, restored);
+    software.restored({ path, folder }, restored);
     expect(memoryStats(vm.lone.memory).notLoaded).toBe(RAM);
     software.work();
     vm.write(7, 70);
@@ -230,7 +230,7 @@ describe('a lazy restore', () => {
   test('goes on by itself when the file has gone before the checkpoint worker could open it', async () => {
     const { path, restored, instant } = await restoreLazily();
     rmSync(path); // it stays open here
-    software.restored(path, folder, restored);
+    software.restored({ path, folder }, restored);
     software.take(order('checkpoint2'));
     expect(await Promise.race([nextFailure(), settleLoading()])).toMatchObject({ code: 'STILL_LOADING' });
     await settleLoading();
@@ -245,7 +245,7 @@ describe('a lazy restore', () => {
     const bytes = readFileSync(path);
     bytes[bytes.length >> 1]! ^= 0xff;
     writeFileSync(path, bytes);
-    software.restored(path, folder, restored);
+    software.restored({ path, folder }, restored);
     await expect(settleLoading()).rejects.toThrow(/checkpoint1\.ckpt is damaged \(the page group \d+ does not match its checksum\)/);
   });
 });

@@ -97,6 +97,8 @@ export interface RestoreOrder {
   readonly folder: string;
   /** All memory is loaded, and so checked, before the guest runs; otherwise pages come when they are touched. */
   readonly whole?: boolean;
+  /** That of an encrypted checkpoint. */
+  readonly passphrase?: string;
 }
 
 /** workerData of the vcpu worker. */

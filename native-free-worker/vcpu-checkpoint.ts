@@ -15,6 +15,7 @@ import type { DriveChannel } from './drive-channel.ts';
 import { hostClock } from './host-clock.ts';
 import { LoadingVcpu, RESERVE_PART } from './page-loading.ts';
 import { writeFigures } from './throttle-figures.ts';
+import type { RestoreOrder } from './protocol.ts';
 import { RamCheckpoints, type Kept } from './ram-checkpoints.ts';
 import type { VcpuCheckpoint } from './vcpu-loop.ts';
 
@@ -118,8 +119,8 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   }
 
   /** Tells the checkpoint worker which file this machine was filled from, or, with `later`, is still to be filled from. */
-  restored(path: string, folder: string, { epoch, later }: Pick<Restored, 'epoch' | 'later'>): void {
-    this.send({ kind: 'restored', path, folder, epoch, lazy: later !== undefined });
+  restored({ path, folder, passphrase }: RestoreOrder, { epoch, later }: Pick<Restored, 'epoch' | 'later'>): void {
+    this.send({ kind: 'restored', path, folder, epoch, lazy: later !== undefined, passphrase });
     if (later) this.loading = new LoadingVcpu(this.core, this.memory, later, job => this.send(job));
   }
 

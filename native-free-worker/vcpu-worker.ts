@@ -4,7 +4,7 @@ import { restoreCheckpoint } from '#engine/checkpoint/restore.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { Pc } from '#engine/machine/pc.ts';
 import { openChannel } from './drive-channel.ts';
-import { nodeCodec } from './node-codec.ts';
+import { codecOf } from './node-codec.ts';
 import { nodeFiles } from './node-files.ts';
 import type { VcpuWorkerData } from './protocol.ts';
 import { runWorld } from './run-world.ts';
@@ -19,8 +19,8 @@ runWorld(memory.buffer, run, outbox => {
   if (restore) {
     const store = new CheckpointStore(nodeFiles, restore.folder);
     const vm = restorableVm(machine, machine.core, memory.buffer);
-    const restored = restoreCheckpoint(store, restore.path, vm, nodeCodec, { lazy: !restore.whole });
-    checkpoint.restored(restore.path, restore.folder, restored);
+    const restored = restoreCheckpoint(store, restore.path, vm, codecOf(restore), { lazy: !restore.whole });
+    checkpoint.restored(restore, restored);
   }
   return { machine, checkpoint, disks, canReboot: options.boot.kind !== 'none' };
 });

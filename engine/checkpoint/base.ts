@@ -15,6 +15,8 @@ export interface Base {
   /** Pages whose epoch is not newer are as they were in it. */
   readonly epoch: number;
   readonly folder: string;
+  /** Checkpoints that are encrypted do not point to plain ones, nor the other way round. */
+  readonly isEncrypted: boolean;
 }
 
 /** The base that a restored checkpoint is. `epoch`: the one that ended when the machine had been filled. */
@@ -25,6 +27,7 @@ export function baseOf(reader: CheckpointReader, epoch: number, folder: string):
     index: reader.index,
     epoch,
     folder,
+    isEncrypted: reader.isEncrypted,
   };
 }
 
@@ -39,7 +42,7 @@ export class Pointers {
 
   /** A base of another folder is not pointed to, nor is what has gone of its files. */
   constructor(base: Base | undefined, store: CheckpointStore, codec: Codec) {
-    this.base = base?.folder === store.folder ? base : undefined;
+    this.base = base?.folder === store.folder && base.isEncrypted === (codec.vault !== undefined) ? base : undefined;
     this.has = this.base ? [this.base.self, ...this.base.files].map(file => presence(file, store, codec)) : [];
   }
 

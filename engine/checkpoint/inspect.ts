@@ -20,13 +20,15 @@ export interface Inspection extends CheckpointInfo {
   readonly pageBytes: { readonly raw: number; readonly stored: number };
   /** Files that pages are pointed to in. */
   readonly pointsTo: readonly { readonly id: string; readonly sizeBytes: number }[];
+  readonly encrypted: boolean;
+  /** None when the file is encrypted and no passphrase was given. */
   readonly devices: readonly { readonly name: string; readonly version: number; readonly state: unknown }[];
 }
 
 /** `verify` reads and checks every page group too. Throws CheckpointError when the file is damaged. */
 export function inspectCheckpoint(files: HostFiles, path: string, codec: Codec, verify = false): Inspection {
   using reader = CheckpointReader.open(files, path, codec);
-  if (verify) reader.verify();
+  if (verify && !reader.isLocked) reader.verify();
   const { meta } = reader;
   const groupPages = reader.groups.reduce((sum, group) => sum + group.pages, 0);
   return {
@@ -40,7 +42,8 @@ export function inspectCheckpoint(files: HostFiles, path: string, codec: Codec, 
     duplicates: meta.pages.stored - groupPages,
     pageBytes: { raw: groupPages * PAGE_SIZE, stored: reader.groups.reduce((sum, group) => sum + group.storedLength, 0) },
     pointsTo: reader.files.map(({ id, sizeBytes }) => ({ id, sizeBytes })),
-    devices: reader.devices().map(device => ({ ...device, state: plain(device.state) })),
+    encrypted: reader.isEncrypted,
+    devices: (reader.isLocked ? [] : reader.devices()).map(device => ({ ...device, state: plain(device.state) })),
   };
 }
 
@@ -63,7 +66,7 @@ export function inspectPages(files: HostFiles, path: string, codec: Codec, verif
   using reader = PagesReader.openPages(files, path, codec);
   const { id, vmName, title } = reader.meta;
   const left = [...reader.groups.keys()].filter(group => reader.hasGroup(group));
-  if (verify) for (const group of left) reader.readGroup(group);
+  if (verify && !reader.isLocked) for (const group of left) reader.readGroup(group);
   const bytesLeft = left.reduce((sum, group) => sum + reader.groups[group]!.storedLength, 0);
   return { format: VERSION, path, id, vmName, title, eliminated: true, groups: reader.groups.length, groupsLeft: left.length, bytesLeft };
 }

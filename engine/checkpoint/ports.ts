@@ -9,6 +9,26 @@ export interface Codec {
   decompress(bytes: Uint8Array, rawLength: number): Uint8Array;
   /** CRC-32 as in zlib. */
   checksum(bytes: Uint8Array): number;
+  /** With a passphrase: what is written is encrypted, and what was encrypted with it can be read. */
+  readonly vault?: Vault;
+}
+
+/** Encryption with one passphrase (§109; docs/formats/checkpoint.md fixes the algorithms, the host provides them). */
+export interface Vault {
+  /** A cipher for a new file, and the key parameters (KEY_PARAMETERS bytes) that its header must have. */
+  create(): { readonly parameters: Uint8Array; readonly cipher: FileCipher };
+  /** The cipher of a file with these key parameters; undefined when the passphrase is another one. Slow the first time. */
+  open(parameters: Uint8Array): FileCipher | undefined;
+}
+
+/** One file's key. */
+export interface FileCipher {
+  /** AES-256-GCM with the position in the file as the nonce: CIPHER_OVERHEAD bytes longer. */
+  seal(bytes: Uint8Array, position: number): Uint8Array;
+  /** Throws when a byte of it, or its position, is not what was sealed. */
+  unseal(bytes: Uint8Array, position: number): Uint8Array;
+  /** HMAC-SHA-256. */
+  authenticate(parts: readonly Uint8Array[]): Uint8Array;
 }
 
 /** A host clock that only goes forward, in ms. Never seen by a guest. */

@@ -117,7 +117,7 @@ export async function takeCheckpoint(
     const self = { id: request.id, sizeBytes: writer.sizeBytes, commitChecksum };
     return {
       info: infoOf(meta, disks, writer.sizeBytes),
-      base: { self, files: pointers.files, index, epoch: stopped.epoch, folder: store.folder },
+      base: { self, files: pointers.files, index, epoch: stopped.epoch, folder: store.folder, isEncrypted: codec.vault !== undefined },
     };
   } catch (error) {
     throw failed(error, at, request);

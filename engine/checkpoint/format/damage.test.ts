@@ -126,7 +126,7 @@ describe('a damaged checkpoint file is refused:', () => {
 
   test('of another format', () => {
     const newer = good.slice();
-    newer[8] = 2;
+    newer[8] = 3;
     new DataView(newer.buffer).setUint32(HEADER_SIZE - 4, nodeCodec.checksum(newer.subarray(0, HEADER_SIZE - 4)), true);
     expect(refusal(newer).code).toBe('CHECKPOINT_VERSION');
   });

@@ -24,8 +24,8 @@ export function encodeGroups(groups: readonly Group[]): Uint8Array {
   return bytes;
 }
 
-/** Undefined when it is not one. That the groups lie where groups may lie is for the reader to see. */
-export function decodeGroups(bytes: Uint8Array): Group[] | undefined {
+/** Undefined when it is not one. `overhead`: what encryption adds to each group. That the groups lie where groups may lie is for the reader to see. */
+export function decodeGroups(bytes: Uint8Array, overhead = 0): Group[] | undefined {
   if (bytes.length % GROUP_RECORD !== 0 || bytes.length / GROUP_RECORD > MAX_GROUPS) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const groups: Group[] = [];
@@ -39,8 +39,8 @@ export function decodeGroups(bytes: Uint8Array): Group[] | undefined {
       codec: view.getUint16(at + 18, true),
     };
     const rawLength = group.pages * PAGE_SIZE;
-    const lengthFits =
-      group.codec === CODEC_RAW ? group.storedLength === rawLength : group.codec === CODEC_ZSTD && group.storedLength < rawLength;
+    const packedLength = group.storedLength - overhead;
+    const lengthFits = group.codec === CODEC_RAW ? packedLength === rawLength : group.codec === CODEC_ZSTD && packedLength < rawLength;
     if (
       offset > Number.MAX_SAFE_INTEGER ||
       group.pages < 1 ||

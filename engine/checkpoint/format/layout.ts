@@ -6,6 +6,16 @@
 export const HEADER_SIZE = 64;
 export const MAGIC = 'CAIRNCKP';
 export const VERSION = 1;
+/** An encrypted file: readers that know only version 1 must refuse it. */
+export const VERSION_ENCRYPTED = 2;
+/** Where the header of an encrypted file has its key parameters. */
+export const KEY_PARAMETERS_AT = 16;
+export const KEY_PARAMETERS = 44;
+/** What encryption makes a page group, or the device section, longer by. */
+export const CIPHER_OVERHEAD = 16;
+/** Where the commit record of an encrypted file has the authentication of its tables. */
+export const AUTHENTICATION_AT = 216;
+export const AUTHENTICATION = 32;
 
 export const COMMIT_SIZE = 256;
 export const COMMIT_MAGIC = 'CAIRNEND';
@@ -13,6 +23,9 @@ export const COMMIT_MAGIC = 'CAIRNEND';
 /** Kinds of sections; each occurs once, and the commit record lists them in this order. */
 export const SECTIONS = ['devices', 'metadata', 'files', 'groups', 'index', 'disks'] as const;
 export type SectionName = (typeof SECTIONS)[number];
+
+/** What the authentication of an encrypted file covers, in this order. */
+export const AUTHENTICATED: readonly SectionName[] = ['metadata', 'files', 'groups', 'index', 'disks'];
 
 /** The most that a section may hold once decompressed: what a reader allocates for a file that nobody vouches for. */
 export const SECTION_LIMIT: Readonly<Record<SectionName, number>> = {

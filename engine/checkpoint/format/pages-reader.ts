@@ -6,9 +6,23 @@ import { CairnError, CheckpointError } from '../../errors/errors.ts';
 import { PAGE_SIZE } from '../../memory/layout.ts';
 import type { HostFile, HostFiles } from '../../ports/host-files.ts';
 import { decodeState, type Fields, type FieldsType, type StateDefinition } from '../../state/state.ts';
-import type { Codec } from '../ports.ts';
+import type { Codec, FileCipher } from '../ports.ts';
 import { decodeGroups, type Group } from './groups.ts';
-import { CODEC_RAW, COMMIT_SIZE, GROUP_PAGES, HEADER_SIZE, SECTIONS, VERSION, type SectionName } from './layout.ts';
+import {
+  AUTHENTICATION,
+  AUTHENTICATION_AT,
+  CIPHER_OVERHEAD,
+  CODEC_RAW,
+  COMMIT_SIZE,
+  GROUP_PAGES,
+  HEADER_SIZE,
+  KEY_PARAMETERS,
+  KEY_PARAMETERS_AT,
+  SECTIONS,
+  VERSION,
+  VERSION_ENCRYPTED,
+  type SectionName,
+} from './layout.ts';
 import type { PageIndex } from './page-index.ts';
 import { CheckpointMeta, damaged, isCheckpointId } from './schemas.ts';
 import { commitChecksum, decodeCommit, decodeHeader, type SectionRecords } from './sections.ts';
@@ -22,6 +36,11 @@ export class PagesReader implements Disposable {
   readonly commitChecksum: number;
   readonly meta: CheckpointMeta;
   readonly groups: readonly Group[];
+  /** Its devices and pages can be read only with the passphrase. */
+  readonly isEncrypted: boolean;
+  protected readonly authentication: Uint8Array;
+  /** Undefined for a plain file, and when no passphrase was given. */
+  protected readonly cipher: FileCipher | undefined;
   protected readonly sections: SectionRecords;
   private readonly file: HostFile;
   private readonly codec: Codec;
@@ -32,20 +51,25 @@ export class PagesReader implements Disposable {
     this.path = file.path;
     this.sizeBytes = file.size();
     if (this.sizeBytes < HEADER_SIZE + COMMIT_SIZE) throw damaged(this.path, 'it is too short to be one');
-    const version = decodeHeader(this.read(0, HEADER_SIZE), codec);
+    const header = this.read(0, HEADER_SIZE);
+    const version = decodeHeader(header, codec);
     if (typeof version === 'string') throw damaged(this.path, version);
-    if (version !== VERSION) {
+    if (version !== VERSION && version !== VERSION_ENCRYPTED) {
       throw new CheckpointError(
         'CHECKPOINT_VERSION',
-        `The checkpoint file ${this.path} was written by another Cairn (format ${version}; this one reads ${VERSION}). Update Cairn to use it.`,
+        `The checkpoint file ${this.path} was written by another Cairn (format ${version}; this one reads up to ${VERSION_ENCRYPTED}). Update Cairn to use it.`,
       );
     }
+    this.isEncrypted = version === VERSION_ENCRYPTED;
+    if (this.isEncrypted) this.cipher = this.unlock(header.slice(KEY_PARAMETERS_AT, KEY_PARAMETERS_AT + KEY_PARAMETERS));
     const commit = this.read(this.sizeBytes - COMMIT_SIZE, COMMIT_SIZE);
-    const sections = decodeCommit(commit, this.sizeBytes, codec);
+    const sections = decodeCommit(commit, this.sizeBytes, codec, this.isEncrypted);
     if (typeof sections === 'string') throw damaged(this.path, sections);
     this.sections = sections;
     this.commitChecksum = commitChecksum(commit);
-    this.groups = decodeGroups(this.section('groups')) ?? this.refuse('its group table is not valid');
+    this.authentication = commit.slice(AUTHENTICATION_AT, AUTHENTICATION_AT + AUTHENTICATION);
+    this.groups =
+      decodeGroups(this.section('groups'), this.isEncrypted ? CIPHER_OVERHEAD : 0) ?? this.refuse('its group table is not valid');
     this.checkTiling();
     this.meta = this.parse(CheckpointMeta, 'metadata');
     if (!isCheckpointId(this.meta.id)) this.refuse('its id is not valid');
@@ -56,12 +80,18 @@ export class PagesReader implements Disposable {
     return opening(files, path, file => new PagesReader(file, codec));
   }
 
+  /** It is encrypted, and no passphrase was given: its tables can be read, its devices and pages cannot. */
+  get isLocked(): boolean {
+    return this.isEncrypted && this.cipher === undefined;
+  }
+
   /** The pages of one group. */
   readGroup(index: number): Uint8Array {
     const group = this.group(index);
     const stored = this.readStored(index);
     if (this.codec.checksum(stored) !== group.checksum) this.refuse(`the page group ${index} does not match its checksum`);
-    return this.unpack(stored, group.codec, group.pages * PAGE_SIZE, `the page group ${index}`);
+    const what = `the page group ${index}`;
+    return this.unpack(this.unseal(stored, group.offset, what), group.codec, group.pages * PAGE_SIZE, what);
   }
 
   /** A group as it lies in the file, unchecked. */
@@ -110,11 +140,37 @@ export class PagesReader implements Disposable {
     const record = this.sections[name];
     const stored = this.read(record.offset, record.storedLength);
     if (this.codec.checksum(stored) !== record.checksum) this.refuse(`the section “${name}” does not match its checksum`);
-    return this.unpack(stored, record.codec, record.rawLength, `the section “${name}”`);
+    const what = `the section “${name}”`;
+    const packed = name === 'devices' ? this.unseal(stored, record.offset, what) : stored;
+    return this.unpack(packed, record.codec, record.rawLength, what);
+  }
+
+  /** A section as it lies in the file. */
+  protected storedSection(name: SectionName): Uint8Array {
+    return this.read(this.sections[name].offset, this.sections[name].storedLength);
   }
 
   protected refuse(what: string): never {
     throw damaged(this.path, what);
+  }
+
+  private unlock(parameters: Uint8Array): FileCipher | undefined {
+    if (this.codec.vault === undefined) return undefined;
+    const cipher = this.codec.vault.open(parameters);
+    if (cipher === undefined)
+      throw new CheckpointError('WRONG_PASSPHRASE', `The passphrase is not that of the checkpoint file ${this.path}: give the right one.`);
+    return cipher;
+  }
+
+  private unseal(stored: Uint8Array, position: number, what: string): Uint8Array {
+    if (!this.isEncrypted) return stored;
+    if (this.cipher === undefined)
+      throw new CheckpointError('PASSPHRASE_NEEDED', `The checkpoint file ${this.path} is encrypted: give its passphrase.`);
+    try {
+      return this.cipher.unseal(stored, position);
+    } catch (cause) {
+      throw damaged(this.path, `${what} is not what was encrypted`, cause);
+    }
   }
 
   private group(index: number): Group {

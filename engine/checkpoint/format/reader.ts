@@ -3,7 +3,7 @@ import { CheckpointError } from '../../errors/errors.ts';
 import type { SavedDevice } from '../../machine/machine.ts';
 import type { HostFile, HostFiles } from '../../ports/host-files.ts';
 import type { Codec } from '../ports.ts';
-import { INDEX_STORED } from './layout.ts';
+import { AUTHENTICATED, INDEX_STORED } from './layout.ts';
 import { PageIndex } from './page-index.ts';
 import { opening, PagesReader } from './pages-reader.ts';
 import {
@@ -31,6 +31,7 @@ export class CheckpointReader extends PagesReader {
     if (!areDiskPointers(this.disks)) this.refuse('its disk pointers are not valid');
     this.index = PageIndex.decode(this.section('index'), this.files.length) ?? this.refuse('its page index is not valid');
     this.checkIndex();
+    this.checkAuthentication();
   }
 
   static open(files: HostFiles, path: string, codec: Codec): CheckpointReader {
@@ -49,6 +50,12 @@ export class CheckpointReader extends PagesReader {
   verify(): void {
     this.devices();
     for (let index = 0; index < this.groups.length; index++) this.readGroup(index);
+  }
+
+  /** Its tables are in the clear: nobody without the passphrase may have changed them. */
+  private checkAuthentication(): void {
+    const expected = this.cipher?.authenticate(AUTHENTICATED.map(name => this.storedSection(name)));
+    if (expected?.some((byte, at) => byte !== this.authentication[at])) this.refuse('its tables are not those that were written with it');
   }
 
   private checkIndex(): void {

@@ -1,17 +1,21 @@
 /** Header, section records and commit record of a checkpoint file: the fixed-size parts. */
 import type { Codec } from '../ports.ts';
 import {
+  AUTHENTICATION_AT,
+  CIPHER_OVERHEAD,
   CODEC_RAW,
   CODEC_ZSTD,
   COMMIT_MAGIC,
   COMMIT_SIZE,
   HEADER_SIZE,
+  KEY_PARAMETERS_AT,
   MAGIC,
   SECTION_LIMIT,
   SECTION_RECORD,
   SECTION_RECORDS_AT,
   SECTIONS,
   VERSION,
+  VERSION_ENCRYPTED,
   type SectionName,
 } from './layout.ts';
 import { PAGE_SIZE } from '../../memory/layout.ts';
@@ -33,11 +37,13 @@ function hasText(bytes: Uint8Array, text: string): boolean {
 }
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-export function encodeHeader(codec: Codec): Uint8Array {
+/** `parameters`: of the key, for an encrypted file. */
+export function encodeHeader(codec: Codec, parameters?: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(HEADER_SIZE);
   putText(bytes, MAGIC);
   const view = viewOf(bytes);
-  view.setUint32(8, VERSION, true);
+  view.setUint32(8, parameters ? VERSION_ENCRYPTED : VERSION, true);
+  if (parameters) bytes.set(parameters, KEY_PARAMETERS_AT);
   view.setUint32(12, PAGE_SIZE, true);
   view.setUint32(HEADER_SIZE - 4, codec.checksum(bytes.subarray(0, HEADER_SIZE - 4)), true);
   return bytes;
@@ -53,7 +59,7 @@ export function decodeHeader(bytes: Uint8Array, codec: Codec): number | string {
   return view.getUint32(8, true);
 }
 
-export function encodeCommit(sections: SectionRecords, sizeBytes: number, codec: Codec): Uint8Array {
+export function encodeCommit(sections: SectionRecords, sizeBytes: number, codec: Codec, authentication?: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(COMMIT_SIZE);
   putText(bytes, COMMIT_MAGIC);
   const view = viewOf(bytes);
@@ -69,6 +75,7 @@ export function encodeCommit(sections: SectionRecords, sizeBytes: number, codec:
     view.setUint32(at + 20, section.rawLength, true);
     view.setUint32(at + 24, section.checksum, true);
   });
+  if (authentication) bytes.set(authentication, AUTHENTICATION_AT);
   view.setUint32(COMMIT_SIZE - 4, codec.checksum(bytes.subarray(0, COMMIT_SIZE - 4)), true);
   return bytes;
 }
@@ -76,7 +83,7 @@ export function encodeCommit(sections: SectionRecords, sizeBytes: number, codec:
 export const commitChecksum = (commit: Uint8Array): number => viewOf(commit).getUint32(COMMIT_SIZE - 4, true);
 
 /** The section records, each within its limit; a text says what is wrong. */
-export function decodeCommit(bytes: Uint8Array, sizeBytes: number, codec: Codec): SectionRecords | string {
+export function decodeCommit(bytes: Uint8Array, sizeBytes: number, codec: Codec, isEncrypted: boolean): SectionRecords | string {
   if (!hasText(bytes, COMMIT_MAGIC)) return 'it has no end: it was cut off';
   const view = viewOf(bytes);
   if (commitChecksum(bytes) !== codec.checksum(bytes.subarray(0, COMMIT_SIZE - 4))) return 'its commit record does not match its checksum';
@@ -93,10 +100,9 @@ export function decodeCommit(bytes: Uint8Array, sizeBytes: number, codec: Codec)
       rawLength: view.getUint32(at + 20, true),
       checksum: view.getUint32(at + 24, true),
     };
+    const packedLength = section.storedLength - (isEncrypted && name === 'devices' ? CIPHER_OVERHEAD : 0);
     const lengthFits =
-      section.codec === CODEC_RAW
-        ? section.storedLength === section.rawLength
-        : section.codec === CODEC_ZSTD && section.storedLength < section.rawLength;
+      section.codec === CODEC_RAW ? packedLength === section.rawLength : section.codec === CODEC_ZSTD && packedLength < section.rawLength;
     if (view.getUint32(at, true) !== index + 1 || offset > BigInt(sizeBytes) || !lengthFits || section.rawLength > SECTION_LIMIT[name]) {
       return `its record of the section “${name}” is not valid`;
     }

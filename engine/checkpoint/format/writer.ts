@@ -4,9 +4,9 @@ import { PAGE_SIZE } from '../../memory/layout.ts';
 import type { HostFile } from '../../ports/host-files.ts';
 import { encodeState } from '../../state/state.ts';
 import type { SavedDevice } from '../../machine/machine.ts';
-import type { Codec } from '../ports.ts';
+import type { Codec, FileCipher } from '../ports.ts';
 import { encodeGroups, type Group } from './groups.ts';
-import { CODEC_RAW, CODEC_ZSTD, COMMIT_SIZE, GROUP_PAGES, SECTION_LIMIT, SECTIONS, type SectionName } from './layout.ts';
+import { AUTHENTICATED, CODEC_RAW, CODEC_ZSTD, COMMIT_SIZE, GROUP_PAGES, SECTION_LIMIT, SECTIONS, type SectionName } from './layout.ts';
 import type { PageIndex } from './page-index.ts';
 import type { CheckpointMeta, DiskPointer, PointedFile } from './schemas.ts';
 import { commitChecksum, encodeCommit, encodeHeader, type SectionRecord, type SectionRecords } from './sections.ts';
@@ -17,13 +17,19 @@ export class CheckpointWriter {
   private readonly sections: Partial<Record<SectionName, SectionRecord>> = {};
   private readonly groups: Group[] = [];
   private readonly group = new Uint8Array(GROUP_PAGES * PAGE_SIZE);
+  /** With a passphrase. */
+  private readonly cipher: FileCipher | undefined;
+  /** Stored sections that the authentication covers. */
+  private readonly tables = new Map<SectionName, Uint8Array>();
   private groupFill = 0;
   private size = 0;
 
   constructor(file: HostFile, codec: Codec) {
     this.file = file;
     this.codec = codec;
-    this.append(encodeHeader(codec));
+    const created = codec.vault?.create();
+    this.cipher = created?.cipher;
+    this.append(encodeHeader(codec, created?.parameters));
   }
 
   get sizeBytes(): number {
@@ -47,7 +53,8 @@ export class CheckpointWriter {
   /** Writes the pages added since the last group. */
   flushGroup(): void {
     if (this.groupFill === 0) return;
-    const { bytes, codec } = this.pack(this.group.subarray(0, this.groupFill * PAGE_SIZE));
+    const { bytes: packed, codec } = this.pack(this.group.subarray(0, this.groupFill * PAGE_SIZE));
+    const bytes = this.cipher?.seal(packed, this.size) ?? packed;
     this.groups.push({ offset: this.size, storedLength: bytes.length, checksum: this.codec.checksum(bytes), pages: this.groupFill, codec });
     this.append(bytes);
     this.groupFill = 0;
@@ -66,7 +73,8 @@ export class CheckpointWriter {
     this.section('groups', encodeGroups(this.groups));
     this.section('index', index.encode());
     if (SECTIONS.some(name => this.sections[name] === undefined)) throw new InvariantError('a checkpoint file lacks a section');
-    const commit = encodeCommit(this.sections as SectionRecords, this.size + COMMIT_SIZE, this.codec);
+    const authentication = this.cipher?.authenticate(AUTHENTICATED.map(name => this.tables.get(name)!));
+    const commit = encodeCommit(this.sections as SectionRecords, this.size + COMMIT_SIZE, this.codec, authentication);
     this.append(commit);
     return commitChecksum(commit);
   }
@@ -74,7 +82,9 @@ export class CheckpointWriter {
   private section(name: SectionName, raw: Uint8Array): void {
     if (raw.length > SECTION_LIMIT[name])
       throw new InvariantError(`the section “${name}” of a checkpoint is too large (${raw.length} bytes)`);
-    const { bytes, codec } = this.pack(raw);
+    const { bytes: packed, codec } = this.pack(raw);
+    const bytes = (name === 'devices' ? this.cipher?.seal(packed, this.size) : undefined) ?? packed;
+    if (name !== 'devices') this.tables.set(name, bytes);
     this.sections[name] = {
       codec,
       offset: this.size,
