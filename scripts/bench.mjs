@@ -20,6 +20,6 @@ await main(async () => {
     ['qemu-img', 'qemu-utils'],
     ['/usr/share/seabios/bios.bin', 'seabios'],
   ]);
-  ensureGuest('demo');
+  for (const guest of ['demo', 'disk']) ensureGuest(guest);
   return runProjectNode([file, ...args]);
 });

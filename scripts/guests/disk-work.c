@@ -5,6 +5,8 @@
  *   disk-work check DIR            "journal good: N records", or "journal broken: " and why
  *   disk-work churn FILE           reads and writes random blocks of FILE past the page cache, several at once; what each block has to hold is
  *                                  known in memory only, so that memory and disk of a restored machine must belong together
+ *   disk-work rate FILE read|write DEPTH SECONDS
+ *                                  "N a second": random aligned blocks of 4 KiB past the page cache, DEPTH processes at once
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -230,9 +232,40 @@ static int churn(const char *name)
 	}
 }
 
+/* Each process counts into a word of its own, until the parent kills them. */
+static int rate(const char *name, int writes, uint32_t depth, uint32_t seconds)
+{
+	int file = open(name, (writes ? O_RDWR : O_RDONLY) | O_DIRECT);
+	volatile uint32_t *done = mmap(NULL, BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	off_t blocks = lseek(file, 0, SEEK_END) / BLOCK;
+	uint32_t sum = 0;
+	broken_what = "rate";
+	must(file >= 0, "open");
+	must(done != MAP_FAILED && blocks > 0 && depth > 0 && depth <= BLOCK / 4 && seconds > 0, "rate");
+	for (uint32_t worker = 0; worker < depth; worker++) {
+		uint32_t state = 99 + worker;
+		void *data;
+		if (fork() != 0) continue;
+		data = mmap(NULL, BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		must(data != MAP_FAILED, "mmap");
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		memset(data, worker + 1, BLOCK);
+		for (;; done[worker]++) {
+			off_t offset = next_random(&state) % blocks * BLOCK;
+			must((writes ? pwrite(file, data, BLOCK, offset) : pread(file, data, BLOCK, offset)) == BLOCK, "rate");
+		}
+	}
+	sleep(seconds);
+	for (uint32_t worker = 0; worker < depth; worker++) sum += done[worker];
+	printf("%u a second\n", sum / seconds);
+	return 0;
+}
+
 int main(int count, char **words)
 {
 	if (count == 3 && strcmp(words[1], "churn") == 0) return churn(words[2]);
+	if (count == 6 && strcmp(words[1], "rate") == 0)
+		return rate(words[2], strcmp(words[3], "write") == 0, strtoul(words[4], NULL, 10), strtoul(words[5], NULL, 10));
 	if (count < 3 || chdir(words[2]) != 0) return 2;
 	if (strcmp(words[1], "journal") == 0) return journal(count > 3 ? strtoul(words[3], NULL, 10) : 0);
 	return strcmp(words[1], "check") == 0 ? check() : 2;

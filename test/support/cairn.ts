@@ -76,8 +76,12 @@ export class CairnHome {
     return JSON.parse(verb.text) as T;
   }
 
-  async dispose(): Promise<void> {
+  async endAll(): Promise<void> {
     for (const started of this.processes) await started.kill();
+  }
+
+  async dispose(): Promise<void> {
+    await this.endAll();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

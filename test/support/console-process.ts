@@ -5,11 +5,11 @@ const LIMIT_MS = 300_000; // a hang, on any machine
 
 export class ConsoleProcess {
   readonly child: ChildProcessWithoutNullStreams;
-  /** Everything printed so far; `seen` is how much of it waitFor() has passed. */
+  /** Everything printed so far; `seenEnd` is how much of it waitFor() has passed. */
   text = '';
+  seenEnd = 0;
   errors = '';
   readonly ended: Promise<number | string>;
-  private seen = 0;
   private readonly listeners = new Set<() => void>();
 
   constructor(program: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
@@ -32,6 +32,11 @@ export class ConsoleProcess {
     this.child.stdin.write(text);
   }
 
+  /** What has been printed so far is waited for no more. */
+  passAll(): void {
+    this.seenEnd = this.text.length;
+  }
+
   /** Resolves with the first match after what earlier calls have passed; fails when the process ends or hangs. */
   waitFor(pattern: RegExp): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
@@ -43,9 +48,9 @@ export class ConsoleProcess {
       const fail = (why: string) =>
         finish(() => reject(new Error(`${why} ${pattern}; last output: …${this.text.slice(-800)}\n${this.errors.slice(-500)}`)));
       const look = () => {
-        const match = pattern.exec(this.text.slice(this.seen));
+        const match = pattern.exec(this.text.slice(this.seenEnd));
         if (match) {
-          this.seen += match.index + match[0].length;
+          this.seenEnd += match.index + match[0].length;
           finish(() => resolve(match));
         } else if (this.child.exitCode !== null || this.child.signalCode !== null) fail('the process ended before');
       };
