@@ -12,6 +12,8 @@ await main(() => {
     ['qemu-img', 'qemu-utils'],
     ['iasl', 'acpica-tools'],
     ['nasm', 'nasm'],
+    ['e2fsck', 'e2fsprogs'],
+    ['xorriso', 'xorriso'],
     ['chromium', 'chromium'],
   ]);
   ensurePackages();
