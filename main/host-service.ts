@@ -171,6 +171,11 @@ export class HostService {
     'vm.pause': ({ name }) => this.setPaused('vm.pause', name, true),
     'vm.resume': ({ name }) => this.setPaused('vm.resume', name, false),
     'vm.repair': ({ name }) => this.command('vm.repair', { name }, vm => vm.repair()),
+    'vm.balloon': params =>
+      this.command('vm.balloon', params, vm => {
+        vm.balloon(params.memoryMiB);
+        return vm.summary();
+      }),
     'vm.clone': params => this.clone(params),
     'checkpoint.list': ({ name }) => this.command('checkpoint.list', { name }, vm => vm.checkpoints()),
     'checkpoint.take': params => this.command('checkpoint.take', params, vm => vm.take(params.title, 'user', params.mode)),

@@ -6,9 +6,10 @@
  */
 import { randomBytes } from 'node:crypto';
 import { CairnError, ConfigError, InvariantError } from '#engine/errors/errors.ts';
+import { PAGE_SIZE } from '#engine/memory/layout.ts';
 import type { DiskProgress } from '#worker/disk-protocol.ts';
 import * as protocol from '#worker/protocol.ts';
-import type { RunOptions, WorldEnd } from '#worker/protocol.ts';
+import type { RunOptions, Stats, WorldEnd } from '#worker/protocol.ts';
 import { readBootFiles } from './boot-files.ts';
 import type { Bundle } from './bundle.ts';
 import { memoryMiBOf } from './checkpoint-files.ts';
@@ -36,6 +37,7 @@ import type { Marks } from './vm-state.ts';
 import type { World } from './world.ts';
 import type { WorldManager } from './world-manager.ts';
 
+const MIB = 1024 * 1024;
 /** Stats older than this say nothing about now: the guest idles. */
 const STATS_LIFE_MS = 2500;
 
@@ -69,7 +71,7 @@ export class Vm {
   private locks: DisposableStack | undefined;
   private state: VmState = 'off';
   private reason: string | undefined;
-  private stats: { mips: number; load: number; at: number } | undefined;
+  private stats: (Stats & { at: number }) | undefined;
   private readonly clock: PoweredOnClock;
   private readonly eliminator: Eliminator;
   private turn: Promise<unknown> = Promise.resolve();
@@ -113,6 +115,7 @@ export class Vm {
       ...(this.reason === undefined ? {} : { reason: this.reason }),
       ...(current === undefined ? {} : { current }),
       ...(this.world ? { mips: fresh.mips, load: fresh.load } : {}),
+      ...(this.world && config.balloon ? { balloonedMiB: ((this.stats?.balloonedPages ?? 0) * PAGE_SIZE) / MIB } : {}),
     };
   }
 
@@ -195,6 +198,16 @@ export class Vm {
 
   reset(): void {
     this.running().post(protocol.ACTION_RESET);
+  }
+
+  /** Asks the guest to make do with so much memory (METHOD § 139): what it gives back is not saved by checkpoints. */
+  balloon(memoryMiB: number): void {
+    const { config, name } = this.bundle;
+    const world = this.running();
+    if (!config.balloon)
+      throw new ConfigError('NO_BALLOON', `${name} has no memory balloon: start it with \`cairn run --name ${name} --balloon\`.`);
+    const givenBack = Math.max(0, config.memoryMiB - memoryMiB) * MIB;
+    world.post(protocol.ACTION_BALLOON, protocol.encodePages(givenBack / PAGE_SIZE));
   }
 
   async setPaused(paused: boolean): Promise<void> {
@@ -463,9 +476,9 @@ export class Vm {
           const kept = isMine() ? this.listener.resetting() : Promise.resolve();
           void kept.finally(() => world?.post(protocol.ACTION_GO_ON_WITH_RESET));
         },
-        stats: (mips, load) => {
+        stats: stats => {
           if (!isMine()) return;
-          this.stats = { mips, load, at: performance.now() };
+          this.stats = { ...stats, at: performance.now() };
           this.listener.changed();
         },
         notice: text => this.listener.notice(text),

@@ -71,6 +71,7 @@ export class WorldManager {
       poolPages,
       rtcStartSeconds: Math.floor(Date.now() / 1000),
       debugExit: spec.config.debugExit,
+      balloon: spec.config.balloon ?? false,
       boot: spec.boot,
     };
     const disks = spec.disks.length === 0 ? undefined : await WorldDisks.open(this.files.diskEntry, sharedBuffer(memory), spec.disks, true);

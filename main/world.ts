@@ -9,7 +9,7 @@ import type { DiskProgress } from '#worker/disk-protocol.ts';
 import type { Doorbell } from '#worker/doorbell.ts';
 import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import * as protocol from '#worker/protocol.ts';
-import type { WorldEnd } from '#worker/protocol.ts';
+import type { Stats, WorldEnd } from '#worker/protocol.ts';
 import { RingReader, RingWriter, type Message } from '#worker/ring.ts';
 import { actionRing, eventRing, kernelDoorbell, vcpuDoorbell } from '#worker/world-block.ts';
 
@@ -25,7 +25,7 @@ export interface WorldListener {
   state(paused: boolean, reason: string | undefined): void;
   /** The guest is about to reset the machine and waits for ACTION_GO_ON_WITH_RESET. */
   resetHeld(): void;
-  stats(mips: number, load: number): void;
+  stats(stats: Stats): void;
   /** One sentence for the user. */
   notice(text: string): void;
   /** What is done to the disks' files beside the guest. */
@@ -186,10 +186,8 @@ export class World {
       }
       case protocol.EVENT_RESET_HELD:
         return this.listener.resetHeld();
-      case protocol.EVENT_STATS: {
-        const { mips, load } = protocol.decodeStats(event.payload);
-        return this.listener.stats(mips, load);
-      }
+      case protocol.EVENT_STATS:
+        return this.listener.stats(protocol.decodeStats(event.payload));
       case protocol.EVENT_SERIAL_TAKEN: {
         const { channel, count } = protocol.decodeTaken(event.payload);
         const index = channel === 1 ? 1 : 0;

@@ -22,6 +22,8 @@ export const ACTION_SCREEN_CREDIT = 9;
 export const ACTION_SCREEN_WHOLE = 10;
 /** After EVENT_RESET_HELD: what was to be kept of the machine is. */
 export const ACTION_GO_ON_WITH_RESET = 11;
+/** { u32 } pages that the guest is asked to give back (METHOD § 139). */
+export const ACTION_BALLOON = 12;
 
 /** { u8 channel, bytes } */
 export const EVENT_SERIAL_OUT = 1;
@@ -29,7 +31,7 @@ export const EVENT_SERIAL_OUT = 1;
 export const EVENT_SCREEN = 2;
 /** { u8 RunState, UTF-8 why the world paused itself: the host's storage failed } */
 export const EVENT_STATE = 3;
-/** { f64 million instructions per second, f64 load 0-1 } over about the last second of guest activity. */
+/** { Stats } as f64. */
 export const EVENT_STATS = 4;
 /** { JSON WorldEnd }: the last event of a world. */
 export const EVENT_END = 5;
@@ -88,6 +90,8 @@ export interface MachineOptions {
   readonly poolPages: number;
   readonly rtcStartSeconds: number;
   readonly debugExit: boolean;
+  /** A memory balloon is plugged in. */
+  readonly balloon: boolean;
   readonly boot: BootSource;
 }
 
@@ -126,17 +130,23 @@ export function decodeState(bytes: Uint8Array): { paused: boolean; reason: strin
   return { paused: bytes[0] === RUN_STATE_PAUSED, reason: bytes.length > 1 ? decoder.decode(bytes.subarray(1)) : undefined };
 }
 
-export function encodeStats(mips: number, load: number): Uint8Array {
-  const bytes = new Uint8Array(16);
-  const view = new DataView(bytes.buffer);
-  view.setFloat64(0, mips, true);
-  view.setFloat64(8, load, true);
-  return bytes;
+export interface Stats {
+  /** Million instructions a second, and the share of a host's core, 0 to 1, over about the last second of guest activity. */
+  readonly mips: number;
+  readonly load: number;
+  /** Given back by the guest. */
+  readonly balloonedPages: number;
 }
-export function decodeStats(bytes: Uint8Array): { mips: number; load: number } {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return { mips: view.getFloat64(0, true), load: view.getFloat64(8, true) };
+export function encodeStats({ mips, load, balloonedPages }: Stats): Uint8Array {
+  return new Uint8Array(Float64Array.of(mips, load, balloonedPages).buffer);
 }
+export function decodeStats(bytes: Uint8Array): Stats {
+  const [mips, load, balloonedPages] = new Float64Array(bytes.slice().buffer);
+  return { mips: mips!, load: load!, balloonedPages: balloonedPages! };
+}
+
+export const encodePages = (pages: number): Uint8Array => new Uint8Array(Uint32Array.of(pages).buffer);
+export const decodePages = (bytes: Uint8Array): number => new Uint32Array(bytes.slice().buffer)[0]!;
 
 export function encodeTaken(channel: number, count: number): Uint8Array {
   const bytes = new Uint8Array(5);

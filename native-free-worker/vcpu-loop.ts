@@ -295,6 +295,9 @@ export class VcpuLoop {
       case protocol.ACTION_GO_ON_WITH_RESET:
         if (this.resetHeld) this.goOnWithReset();
         break;
+      case protocol.ACTION_BALLOON:
+        this.machine.setBalloonTarget(protocol.decodePages(payload));
+        break;
       case protocol.ACTION_SCREEN_CREDIT:
         this.screenCredit = true;
         break;
@@ -325,7 +328,10 @@ export class VcpuLoop {
     if (elapsedNs < SECOND) return;
     const count = this.machine.instructionCount();
     const mips = ((count - this.statsSinceCount) * 1000) / elapsedNs;
-    this.parts.outbox.post(protocol.EVENT_STATS, protocol.encodeStats(mips, Math.min(1, this.busyNs / elapsedNs)));
+    this.parts.outbox.post(
+      protocol.EVENT_STATS,
+      protocol.encodeStats({ mips, load: Math.min(1, this.busyNs / elapsedNs), balloonedPages: this.machine.balloonedPages() }),
+    );
     this.statsSinceNs = nowNs;
     this.statsSinceCount = count;
     this.busyNs = 0;

@@ -13,7 +13,7 @@ import { MachineCheckpoint, restorableVm } from './vcpu-checkpoint.ts';
 const { core, memory, machine: options, run, disks: opened, restore, checkpoints } = workerData as VcpuWorkerData;
 runWorld(memory.buffer, run, outbox => {
   const disks = opened.length === 0 ? undefined : openChannel(memory.buffer, opened, run.pacing);
-  const machine = new Pc(core, memory, { ...options, drives: disks?.attached ?? [], balloon: false }, outbox);
+  const machine = new Pc(core, memory, { ...options, drives: disks?.attached ?? [] }, outbox);
   disks?.connect(machine);
   const checkpoint = new MachineCheckpoint(machine, machine.core, memory.buffer, checkpoints, disks);
   if (restore) {

@@ -45,6 +45,7 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
                       which disk files checkpoints leave: chain (default) copies nothing, and the VM's own chain grows; copy keeps that chain short,
                       at the price of one copy of the base; full-copy copies the base for each. A VM may change it at any time
   --overwrite         each checkpoint replaces the one before it
+  --balloon           a memory balloon: \`cairn vm balloon NAME 256M\` asks the guest to give memory back, which checkpoints do not save then
   --from CHECKPOINT   go on from a checkpoint: an id, NAME/ID, or the path of a .ckpt file
   --serial stdio|none the first serial port: on stdin and stdout, byte for byte (default), or nowhere
   --display none      no window (the only choice here: \`cairn serve\` shows the screen)
@@ -89,6 +90,7 @@ export const VM_HELP = `cairn vm: the VMs of the library
   cairn vm show NAME
   cairn vm stop NAME [--button]       pulls the plug; --button presses the power button instead, and the guest decides
   cairn vm pause NAME, cairn vm resume NAME, cairn vm reset NAME
+  cairn vm balloon NAME SIZE          asks a guest with a balloon to make do with SIZE of its memory
   cairn vm delete NAME                with all its checkpoints; it must be off
   cairn vm clone NAME ID --as NEW [--full]
                                       another VM that starts from that checkpoint. Its disks lie on the first VM's, which keeps what they need; with

@@ -23,6 +23,7 @@ const OPTIONS: Options = {
   disk: { type: 'string', multiple: true },
   'checkpoint-mode': { type: 'string' },
   overwrite: { type: 'boolean' },
+  balloon: { type: 'boolean' },
   from: { type: 'string' },
   serial: { type: 'string' },
   display: { type: 'string' },
@@ -138,6 +139,7 @@ function configFrom(args: Arguments, before: VmConfig | undefined): VmConfig {
     disks: disks.length > 0 ? disks : (before?.disks ?? []),
     checkpointMode: args.text('checkpoint-mode') ?? before?.checkpointMode,
     overwrite: args.flag('overwrite') || (before?.overwrite ?? false),
+    balloon: args.flag('balloon') || (before?.balloon ?? false),
   });
   if (checked.success) return checked.data;
   const issue = checked.error.issues[0]!;

@@ -1,6 +1,6 @@
 /** cairn vm list|show|stop|pause|resume|reset|delete|clone */
 import type { RequestName, VmDetail, VmSummary } from '../ipc/contract.ts';
-import { readArguments } from './args.ts';
+import { parseMemory, readArguments } from './args.ts';
 import { EXIT_OK, UsageError } from './exit-codes.ts';
 import { printJson, printLine, printTable } from './output.ts';
 import { withClient } from './with-service.ts';
@@ -20,13 +20,15 @@ export async function vmVerb(argv: readonly string[]): Promise<number> {
       return change('vm.resume', 'resume', rest);
     case 'reset':
       return change('vm.reset', 'reset', rest);
+    case 'balloon':
+      return balloon(rest);
     case 'delete':
       return remove(rest);
     case 'clone':
       return clone(rest);
     default:
       throw new UsageError(
-        `cairn vm takes list, show, stop, pause, resume, reset, delete or clone${verb === undefined ? '' : `, not “${verb}”`}.`,
+        `cairn vm takes list, show, stop, pause, resume, reset, balloon, delete or clone${verb === undefined ? '' : `, not “${verb}”`}.`,
       );
   }
 }
@@ -69,6 +71,16 @@ async function change(
   return EXIT_OK;
 }
 
+async function balloon(argv: readonly string[]): Promise<number> {
+  const args = readArguments('vm balloon', argv, ['NAME', 'SIZE']);
+  const [name, size] = args.words as [string, string];
+  const memoryMiB = parseMemory(size);
+  const vm = await withClient(client => client.request('vm.balloon', { name, memoryMiB }));
+  if (args.flag('json')) printJson(vm);
+  else printLine(`${name} is asked to make do with ${memoryMiB} MiB: \`cairn vm show ${name}\` says what it has given back.`);
+  return EXIT_OK;
+}
+
 async function remove(argv: readonly string[]): Promise<number> {
   const args = readArguments('vm delete', argv, ['NAME']);
   const name = args.words[0]!;
@@ -98,6 +110,7 @@ function printDetail(vm: VmDetail): void {
   const lines: (readonly [string, string | undefined])[] = [
     ['state', vm.reason === undefined ? vm.state : `${vm.state}: ${vm.reason}`],
     ['memory', `${vm.memoryMiB} MiB`],
+    ['given back', vm.balloonedMiB === undefined ? undefined : `${vm.balloonedMiB.toFixed(1)} MiB of it`],
     ['kernel', vm.config.kernel],
     ['initrd', vm.config.initrd],
     ['append', vm.config.append || undefined],

@@ -44,6 +44,8 @@ export const vmConfig = z.object({
   /** A guest reset powers the VM off instead. */
   noReboot: z.boolean(),
   disks: z.array(vmDisk).max(16, 'a VM can have at most 16 disks').default([]),
+  /** A memory balloon: the guest can be asked to give memory back, which checkpoints then do not save. */
+  balloon: z.boolean().optional(),
   /** Which disk files checkpoints leave (METHOD.md): `chain` the second implementation, `copy` the third, `full-copy` the first. */
   checkpointMode: checkpointMode.default('chain'),
   /** A new checkpoint replaces the one before it (fig. 4C). */
@@ -68,6 +70,8 @@ export const vmSummary = z.object({
   mips: z.number().optional(),
   /** 0-1 share of a host core over the last second. */
   load: z.number().optional(),
+  /** What a guest with a balloon has given back. */
+  balloonedMiB: z.number().optional(),
 });
 export type VmSummary = z.infer<typeof vmSummary>;
 export const vmDetail = vmSummary.extend({ config: vmConfig, bundlePath: z.string(), checkpoints: z.number() });
@@ -237,6 +241,8 @@ export const requests = {
   'vm.reset': request(named, vmSummary),
   'vm.pause': request(named, vmSummary),
   'vm.resume': request(named, vmSummary),
+  /** The guest is asked to make do with `memoryMiB` of its memory; it gives the rest back bit by bit (`balloonedMiB`), or takes it again. */
+  'vm.balloon': request(z.object({ name: vmName, memoryMiB: z.int().min(0) }), vmSummary),
   /** The catalogue anew from the files, and what nothing needs goes; the VM must be off. */
   'vm.repair': request(named, repairReport),
   /** Another VM from a checkpoint of this one; it is left off (start it, and it goes on from there). */
