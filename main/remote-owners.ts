@@ -5,7 +5,13 @@ import type { EventName, Events } from './ipc/contract.ts';
 import { RemoteHost } from './remote-host.ts';
 
 /** Events about one VM, as its owner tells them. */
-const FORWARDED = ['vm.changed', 'checkpoints.changed', 'checkpoint.progress', 'notice'] as const satisfies readonly EventName[];
+const FORWARDED = [
+  'vm.changed',
+  'checkpoints.changed',
+  'checkpoint.progress',
+  'disk.progress',
+  'notice',
+] as const satisfies readonly EventName[];
 
 export interface RemoteListener {
   event<E extends EventName>(name: E, payload: Events[E], socket: string): void;

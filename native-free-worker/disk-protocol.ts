@@ -89,8 +89,8 @@ export interface DiskAnswers extends Record<Exclude<DiskRequestKind, 'prepare'>,
 /** What the collector does, for the user. */
 export interface DiskProgress {
   readonly disk: string;
-  /** A step of engine/disk/graph/plan.ts. */
-  readonly step: string;
+  /** A step of engine/disk/graph/plan.ts; null: nothing more is done. */
+  readonly step: string | null;
   readonly doneBytes: number;
   readonly totalBytes: number;
 }

@@ -27,6 +27,8 @@ export class DiskWorkerLoop {
   private waiting: { readonly id: number; readonly waiting: Waiting }[] = [];
   private sincePiece = 0;
   private pieces = 0;
+  /** Disks of whose work the user has heard the beginning and not the end. */
+  private readonly told = new Set<string>();
   private finished = false;
 
   constructor(parts: DiskWorkerParts) {
@@ -96,11 +98,23 @@ export class DiskWorkerLoop {
 
   /** One piece of one collector's work. */
   private piece(): boolean {
+    const worked = this.parts.server.collect();
+    if (!worked || this.pieces++ % PIECES_PER_REPORT === 0) this.report(worked);
+    return worked;
+  }
+
+  /** What is being done, and of which disks nothing more is. */
+  private report(worked: boolean): void {
     const { server, send } = this.parts;
-    const worked = server.collect();
-    if (!worked) return false;
-    if (this.pieces++ % PIECES_PER_REPORT === 0)
-      for (const { progress } of server.graphs) if (progress !== undefined) send({ kind: 'progress', progress });
-    return true;
+    for (const graph of server.graphs) {
+      const { name, isCollected } = graph;
+      const progress = worked ? graph.progress : undefined;
+      if (progress !== undefined) {
+        this.told.add(name);
+        send({ kind: 'progress', progress });
+      } else if ((!worked || isCollected) && this.told.delete(name)) {
+        send({ kind: 'progress', progress: { disk: name, step: null, doneBytes: 0, totalBytes: 0 } });
+      }
+    }
   }
 }

@@ -287,8 +287,8 @@ export const events = {
   'vm.removed': named,
   'checkpoints.changed': named,
   'checkpoint.progress': checkpointProgress.extend({ name: vmName }),
-  /** What is done to a disk's files beside the guest: a step of the collector (docs/formats/disk-graph.md). */
-  'disk.progress': z.object({ name: vmName, disk: z.string(), step: z.string(), doneBytes: z.number(), totalBytes: z.number() }),
+  /** What is done to a disk's files beside the guest: a step of the collector (docs/formats/disk-graph.md); null: nothing more is done. */
+  'disk.progress': z.object({ name: vmName, disk: z.string(), step: z.string().nullable(), doneBytes: z.number(), totalBytes: z.number() }),
   /** Something the user should read: one sentence. */
   notice: z.object({ level: z.enum(['info', 'warning', 'error']), text: z.string(), name: vmName.optional() }),
 } as const;
