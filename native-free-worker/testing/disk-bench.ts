@@ -3,16 +3,19 @@ import type { DriveRequest, DriveResult } from '#engine/devices/drive.ts';
 import type { Timer } from '#engine/devices/device.ts';
 import type { Layer } from '#engine/disk/block.ts';
 import { createCowDisk } from '#engine/disk/chain.ts';
+import { createBlankDisk } from '#engine/disk/graph/create.ts';
+import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { createQcow2 } from '#engine/disk/qcow2/create.ts';
 import { Qcow2Image } from '#engine/disk/qcow2/image.ts';
 import { DISK_DONE_RING, DISK_SUBMIT_RING, PAGE_PINS, PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
 import { livePpn } from '#engine/memory/mmm.ts';
-import { memoryHost } from '#test/support/disk-model.ts';
+import { graphHost } from '#test/support/disk-graph-model.ts';
 import { loneMmm, type LoneMmm } from '#test/support/lone-mmm.ts';
 import { MemoryFiles } from '#test/support/memory-files.ts';
 import type { CachePolicy, DiskSpec } from '../disk-protocol.ts';
 import { DiskServer } from '../disk-server.ts';
 import { DriveChannel } from '../drive-channel.ts';
+import { GraphBacking } from '../graph-backing.ts';
 import type { Pacing } from '../protocol.ts';
 import { RingReader, RingWriter } from '../ring.ts';
 import { ServedDisk, type DiskBacking } from '../served-disk.ts';
@@ -25,13 +28,17 @@ export interface BenchOptions {
   readonly pacing?: Pacing;
   readonly ringBytes?: number;
   readonly cache?: CachePolicy;
+  /** The disk is one of a VM's own in FOLDER, with all that the disk worker has for it; otherwise a plain chain. */
+  readonly inFolder?: boolean;
 }
+
+export const FOLDER = '/vm/disks';
 
 const shared = loneMmm(4000);
 
 export class DiskBench {
   readonly files = new MemoryFiles();
-  readonly host = memoryHost(this.files);
+  readonly host = graphHost(this.files);
   readonly lone: LoneMmm;
   readonly server: DiskServer;
   readonly channel: DriveChannel;
@@ -54,23 +61,23 @@ export class DiskBench {
       pacing = 'host',
       ringBytes = 65536,
       cache = 'writeback',
+      inFolder = false,
     } = options;
     this.lone = lone;
     this.ramPages = ramPages;
     lone.mmm.initMemory(poolPages);
     lone.mmm.mapRam(0, ramPages);
     for (const ring of [DISK_SUBMIT_RING, DISK_DONE_RING]) new Uint8Array(lone.memory, ring, ringBytes).fill(0);
-    createQcow2(this.files, this.host.codec, '/vm/top.qcow2', { sizeBytes: diskBytes, clusterBytes });
     const spec: DiskSpec = {
       ...{ name: 'disk0', interface: 'virtio', media: 'disk', cache, serial: 'SERIAL' },
-      source: { kind: 'graph', folder: '/vm', startAt: undefined },
+      source: { kind: 'graph', folder: FOLDER, startAt: undefined },
     };
-    this.layers.push(new Qcow2Image(this.files, this.host.codec, '/vm/top.qcow2', { writable: true }));
+    const backing = inFolder ? this.ownDisk(diskBytes, clusterBytes) : this.plainChain(diskBytes, clusterBytes);
     const ring = (offset: number) => ({ buffer: lone.memory, offset, size: ringBytes });
     const bell = { ring: () => {} };
     this.server = new DiskServer({
       memory: lone.memory,
-      disks: [new ServedDisk(spec, this.backing())],
+      disks: [new ServedDisk(spec, backing)],
       submitted: new RingReader(ring(DISK_SUBMIT_RING)),
       done: new RingWriter(ring(DISK_DONE_RING)),
       vcpuBell: bell,
@@ -135,9 +142,16 @@ export class DiskBench {
     this.channel.switchTops();
   }
 
+  private ownDisk(sizeBytes: number, clusterBytes: number): DiskBacking {
+    createBlankDisk(new DiskFolder(this.host, FOLDER, 'disk0'), sizeBytes, { clusterBytes });
+    return new GraphBacking(this.host, FOLDER, 'disk0', { startAt: undefined, running: true });
+  }
+
   /** A plain chain, whose layers all stay writable. */
-  private backing(): DiskBacking {
+  private plainChain(sizeBytes: number, clusterBytes: number): DiskBacking {
     const { layers } = this;
+    createQcow2(this.files, this.host.codec, '/vm/top.qcow2', { sizeBytes, clusterBytes });
+    layers.push(new Qcow2Image(this.files, this.host.codec, '/vm/top.qcow2', { writable: true }));
     let top = 0;
     return {
       inCheckpoints: true,

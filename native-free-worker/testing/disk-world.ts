@@ -1,0 +1,145 @@
+/**
+ * A world with a disk and without a CPU, on one thread: the real MMM, drive channel, checkpoint software, disk worker and checkpoint worker over files in memory.
+ * The test is the guest and the kernel, and says when each of them works.
+ */
+import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
+import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
+import { readCheckpointInfo } from '#engine/checkpoint/info.ts';
+import { PageSource } from '#engine/checkpoint/page-source.ts';
+import { CheckpointStore } from '#engine/checkpoint/store.ts';
+import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
+import type { Machine } from '#engine/machine/machine.ts';
+import { PAGE_SIZE } from '#engine/memory/layout.ts';
+import { readState } from '#test/support/disk-graph-model.ts';
+import type { MemoryFiles } from '#test/support/memory-files.ts';
+import { CheckpointJobQueue } from '../checkpoint-job-queue.ts';
+import type { CheckpointEvent, CheckpointJob } from '../checkpoint-protocol.ts';
+import type { DiskAnswers, DiskMessage, DiskRequest, DiskRequestKind, DiskRequests } from '../disk-protocol.ts';
+import { DiskWorkerLoop } from '../disk-worker-loop.ts';
+import { Doorbell } from '../doorbell.ts';
+import { nodeCodec } from '../node-codec.ts';
+import { MachineCheckpoint } from '../vcpu-checkpoint.ts';
+import { DiskBench, FOLDER, type BenchOptions } from './disk-bench.ts';
+
+const CHECKPOINTS = '/vm/checkpoints';
+const turn = () => new Promise<void>(resolve => setImmediate(resolve));
+
+export class DiskWorld {
+  readonly bench: DiskBench;
+  readonly loop: DiskWorkerLoop;
+  readonly software: MachineCheckpoint;
+  /** What the checkpoint worker and the disk worker have told the kernel. */
+  readonly events: CheckpointEvent[] = [];
+  readonly said: DiskMessage[] = [];
+  private readonly writer: CheckpointJobQueue;
+  private readonly writerPort: MessagePort;
+  private readonly requests: DiskRequest[] = [];
+  /** Checkpoints whose disks are not durable yet, by the request that says so. */
+  private readonly sealing = new Map<number, { readonly id: string; readonly pointers: readonly DiskPointer[] }>();
+  private nextId = 1;
+
+  private constructor(bench: DiskBench) {
+    this.bench = bench;
+    const { lone, server, files, channel } = bench;
+    const { port1, port2 } = new MessageChannel();
+    this.loop = new DiskWorkerLoop({
+      server,
+      bell: new Doorbell(new SharedArrayBuffer(4), 0),
+      receive: () => this.requests.shift(),
+      send: message => this.said.push(message),
+    });
+    const machine = { saveDevices: () => [] } as unknown as Machine;
+    this.software = new MachineCheckpoint(machine, { ...lone.mmm, resetDerived: () => {} }, lone.memory, port1, channel);
+    this.writerPort = port2;
+    this.writer = new CheckpointJobQueue({
+      memory: lone.memory,
+      ramBytes: bench.ramPages * PAGE_SIZE,
+      files,
+      clock: { nowMs: () => 0, sleep: turn },
+      vcpu: port2,
+      ringVcpu: () => {},
+      toKernel: event => this.events.push(event),
+    });
+  }
+
+  static async create(options: BenchOptions = {}): Promise<DiskWorld> {
+    return new DiskWorld(await DiskBench.create({ ...options, inFolder: true }));
+  }
+
+  /** The disk worker takes it at once, and answers it now or later. */
+  request<K extends DiskRequestKind>(kind: K, what: DiskRequests[K]): number {
+    const id = this.nextId++;
+    this.requests.push({ ...what, id, kind } as DiskRequest);
+    this.loop.step();
+    return id;
+  }
+
+  answerTo(id: number): DiskMessage | undefined {
+    return this.said.find(message => 'id' in message && message.id === id);
+  }
+
+  /** The answer to a request that is answered at once. */
+  ask<K extends DiskRequestKind>(kind: K, what: DiskRequests[K]): DiskAnswers[K] {
+    const answer = this.answerTo(this.request(kind, what));
+    if (answer?.kind !== 'answer') throw new Error(answer?.kind === 'failed' ? answer.failure.message : `${kind} was not answered`);
+    return answer.result as DiskAnswers[K];
+  }
+
+  /** 800 to 814, as the kernel orders a checkpoint. */
+  take(id: string, more: { readonly keepInRam?: boolean } = {}): readonly DiskPointer[] {
+    const pointers = this.ask('prepare', { mode: undefined });
+    this.sealing.set(this.request('seal', {}), { id, pointers });
+    const about = { parent: null, vmName: 'Debian', title: id, takenAt: '2026-11-22T12:00:00Z' };
+    this.software.take({ id, ...about, folder: CHECKPOINTS, hasDisks: true, ...more });
+    return pointers;
+  }
+
+  /** All but the disk worker do what they can. */
+  async turn(): Promise<void> {
+    for (let turns = 0; turns < 20; turns++) {
+      this.bench.slice();
+      this.software.work();
+      for (let job; (job = receiveMessageOnPort(this.writerPort)) !== undefined;)
+        this.writer.add((job as { message: CheckpointJob }).message);
+      for (const [request, { id, pointers }] of this.sealing) {
+        const answer = this.answerTo(request);
+        if (answer === undefined) continue;
+        this.sealing.delete(request);
+        if (answer.kind === 'answer') this.writer.settleDisks({ kind: 'disks', id, pointers });
+        else if (answer.kind === 'failed') this.writer.settleDisks({ kind: 'no-disks', id, failure: answer.failure });
+      }
+      await turn();
+    }
+  }
+
+  /** Until nobody has anything left to do. */
+  async settle(): Promise<void> {
+    for (let quiet = 0; quiet < 2; quiet++) {
+      while (this.loop.step()) quiet = 0;
+      await this.turn();
+    }
+  }
+
+  /** The last that is known of a checkpoint. */
+  stateOf(id: string): CheckpointEvent | undefined {
+    return this.events.findLast(event => event.kind !== 'eliminated' && event.id === id);
+  }
+
+  isDone(id: string): boolean {
+    return this.stateOf(id)?.kind === 'done';
+  }
+
+  /** A page and the disk as a checkpoint file and what it points to have them. */
+  savedPage(id: string, gppn: number): Uint8Array {
+    const store = new CheckpointStore(this.bench.files, CHECKPOINTS);
+    using source = PageSource.open(store, store.pathOf(id), nodeCodec);
+    const file = source.fileOf(gppn);
+    return file < 0 ? new Uint8Array(PAGE_SIZE) : new Uint8Array(source.pageIn(source.read(file, source.groupOf(gppn)), gppn));
+  }
+
+  savedDisk(id: string, files: MemoryFiles = this.bench.files): Uint8Array {
+    const store = new CheckpointStore(files, CHECKPOINTS);
+    const [pointer] = readCheckpointInfo(files, store.pathOf(id), nodeCodec).disks;
+    return readState(new DiskFolder({ ...this.bench.host, files }, FOLDER, 'disk0'), pointer!.layer);
+  }
+}
