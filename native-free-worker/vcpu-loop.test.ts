@@ -5,7 +5,7 @@ import * as protocol from './protocol.ts';
 import type { RunOptions } from './protocol.ts';
 import { RingReader, RingWriter } from './ring.ts';
 import { FakeMachine, type Step } from './testing/fake-machine.ts';
-import { VcpuLoop, type VcpuDisks } from './vcpu-loop.ts';
+import { VcpuLoop, type VcpuCheckpoint, type VcpuDisks } from './vcpu-loop.ts';
 
 const RING = 4096;
 const exact: RunOptions = { pacing: 'virtual', noReboot: false, holdResets: false, startPaused: false, inputs: [], untilCount: undefined };
@@ -14,7 +14,13 @@ const exact: RunOptions = { pacing: 'virtual', noReboot: false, holdResets: fals
 function world(
   steps: Step[],
   options: Partial<RunOptions> = {},
-  { eventRing = 1 << 16, canReboot = true, hostNowNs = (): number => 0, disks = undefined as VcpuDisks | undefined } = {},
+  {
+    eventRing = 1 << 16,
+    canReboot = true,
+    hostNowNs = (): number => 0,
+    disks = undefined as VcpuDisks | undefined,
+    checkpoint = undefined as VcpuCheckpoint | undefined,
+  } = {},
 ) {
   const buffer = new SharedArrayBuffer(RING + eventRing + 128);
   const bell = new Doorbell(buffer, 0);
@@ -32,7 +38,7 @@ function world(
     bell,
     kernelBell,
     hostNowNs,
-    checkpoint: undefined,
+    checkpoint,
     disks,
     canReboot,
     options: { ...exact, ...options },
@@ -64,6 +70,23 @@ describe('the vcpu loop', () => {
     free.loop.run();
     expect(free.machine.resets).toBe(1);
     expect(free.drain().map(({ kind }) => kind)).not.toContain(protocol.EVENT_RESET_HELD);
+  });
+
+  test('rests after each slice as long as the checkpoint software says, and the guest cannot tell', () => {
+    const steps: Step[] = [{ nops: 1_000_000 }, { out: 'done' }, { end: { kind: 'power-off' } }];
+    const run = (restNs: number) => {
+      const ran: number[] = [];
+      const checkpoint = { take: () => {}, work: () => false, ran: (elapsedNs: number) => (ran.push(elapsedNs), restNs) };
+      const one = world([...steps], {}, { checkpoint, hostNowNs: () => performance.now() * 1e6 });
+      const begin = performance.now();
+      expect(one.loop.run()).toEqual({ kind: 'power-off' });
+      const tookMs = performance.now() - begin;
+      return { tookMs, slices: ran.length, count: one.machine.instructionCount(), nowNs: one.machine.nowNs(), serial: one.serial() };
+    };
+    const free = run(0);
+    const slowed = run(15e6);
+    expect(slowed.tookMs).toBeGreaterThan(4 * 14);
+    expect({ ...slowed, tookMs: 0 }).toEqual({ ...free, tookMs: 0 });
   });
 
   test('a reset that is held is done once, whoever says so first', () => {
