@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConsoleProcess } from './console-process.ts';
-import { demo } from './guests.ts';
+import { demo, QUICK_BOOT } from './guests.ts';
 
 const command = fileURLToPath(new URL('../../scripts/cairn.mjs', import.meta.url));
 
@@ -37,7 +37,7 @@ export class CairnHome {
       '--initrd',
       demo.initrd(),
       '--append',
-      'console=ttyS0',
+      QUICK_BOOT,
       ...args,
     );
     await vm.waitFor(/\/root # /);
