@@ -9,13 +9,17 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 export interface GuestOptions {
   readonly memoryMiB: number;
   readonly append?: string;
-  /** Cairn: the library folder and VM name. QEMU: extra arguments. */
+  /** The demo guest when not given. */
+  readonly files?: { kernel(): string; initrd(): string };
+  /** Cairn: the library folder, the VM's name, a disk on virtio. QEMU: extra arguments. */
   readonly home?: string;
   readonly name?: string;
+  readonly disk?: string;
   readonly extra?: readonly string[];
 }
 
 const appendOf = (options: GuestOptions) => `console=ttyS0 ${options.append ?? ''}`.trim();
+const filesOf = (options: GuestOptions) => options.files ?? demo;
 
 export const emulators: Record<string, (options: GuestOptions) => ConsoleProcess> = {
   cairn: options =>
@@ -25,7 +29,8 @@ export const emulators: Record<string, (options: GuestOptions) => ConsoleProcess
         path.join(root, 'scripts/cairn.mjs'),
         'run',
         ...['--name', options.name ?? 'bench', '--memory', `${options.memoryMiB}M`],
-        ...['--kernel', demo.kernel(), '--initrd', demo.initrd(), '--append', appendOf(options)],
+        ...['--kernel', filesOf(options).kernel(), '--initrd', filesOf(options).initrd(), '--append', appendOf(options)],
+        ...(options.disk === undefined ? [] : ['--disk', `${options.disk},if=virtio`]),
         ...['--serial', 'stdio', '--display', 'none'],
       ],
       options.home === undefined ? {} : { CAIRN_HOME: options.home },
@@ -33,14 +38,14 @@ export const emulators: Record<string, (options: GuestOptions) => ConsoleProcess
   qemu: options =>
     new ConsoleProcess('qemu-system-i386', [
       ...['-accel', 'tcg', '-m', String(options.memoryMiB), '-display', 'none', '-serial', 'stdio', '-no-reboot'],
-      ...['-kernel', demo.kernel(), '-initrd', demo.initrd(), '-append', appendOf(options)],
+      ...['-kernel', filesOf(options).kernel(), '-initrd', filesOf(options).initrd(), '-append', appendOf(options)],
       ...(options.extra ?? ['-monitor', 'none']),
     ]),
   v86: options =>
     new ConsoleProcess(process.execPath, [
       path.join(root, 'test/bench/peers/v86.mjs'),
-      demo.kernel(),
-      demo.initrd(),
+      filesOf(options).kernel(),
+      filesOf(options).initrd(),
       String(options.memoryMiB),
       appendOf(options),
     ]),

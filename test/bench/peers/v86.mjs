@@ -1,5 +1,5 @@
 // v86 (npm) as a command: a Linux guest with its first serial port on stdin/stdout. SIGUSR2 saves its whole state in memory and prints how long
-// the guest stood still, as "@@SAVED milliseconds bytes".
+// the guest stood still, as "@@SAVED milliseconds bytes"; SIGHUP goes back to what was saved last and prints "@@RESTORED milliseconds".
 //   node v86.mjs KERNEL INITRD MEMORY_MIB "COMMAND LINE"
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -26,8 +26,14 @@ emulator.add_listener('serial0-output-byte', byte => {
   pending.push(byte);
 });
 process.stdin.on('data', bytes => emulator.serial_send_bytes(0, bytes));
+let state;
 process.on('SIGUSR2', async () => {
   const begin = performance.now();
-  const state = await emulator.save_state();
+  state = await emulator.save_state();
   process.stdout.write(`\n@@SAVED ${(performance.now() - begin).toFixed(1)} ${state.byteLength}\n`);
+});
+process.on('SIGHUP', async () => {
+  const begin = performance.now();
+  await emulator.restore_state(state);
+  process.stdout.write(`\n@@RESTORED ${(performance.now() - begin).toFixed(1)}\n`);
 });

@@ -1,0 +1,2 @@
+/** The bytes of the static i386 Linux program "dirty". */
+export function dirtyProgram(): Uint8Array;
