@@ -2,7 +2,7 @@
 import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import type { Bundle } from './bundle.ts';
 import { takeWhenOff } from './checkpoint-files.ts';
-import type { Checkpoint } from './ipc/contract.ts';
+import type { Checkpoint, CheckpointProgress } from './ipc/contract.ts';
 import { orItHasEnded, type VmDisks } from './vm-disks.ts';
 import type { WorldDisks } from './world-disks.ts';
 import type { World } from './world.ts';
@@ -19,11 +19,11 @@ export class CheckpointTaker {
   }
 
   /** `world`: undefined for a VM that is off. */
-  async take(world: World | undefined, order: TakeOrder, progress: (step: number, share: number) => void): Promise<Checkpoint> {
+  async take(world: World | undefined, order: TakeOrder, progress: (progress: CheckpointProgress) => void): Promise<Checkpoint> {
     return world ? this.ofWorld(world, order, progress) : this.ofNone(order);
   }
 
-  private async ofWorld(world: World, order: TakeOrder, progress: (step: number, share: number) => void): Promise<Checkpoint> {
+  private async ofWorld(world: World, order: TakeOrder, progress: (progress: CheckpointProgress) => void): Promise<Checkpoint> {
     const { disks } = world;
     try {
       const mode = disks?.inCheckpoints ? this.bundle.config.checkpointMode : undefined;

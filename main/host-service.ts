@@ -287,7 +287,7 @@ export class HostService {
         this.emit('vm.changed', vm.summary());
       },
       checkpointsChanged: () => this.emit('checkpoints.changed', { name }),
-      progress: (step, share) => this.emit('checkpoint.progress', { name, step, share }),
+      progress: progress => this.emit('checkpoint.progress', { name, ...progress }),
       resetting: () => policies.happened('reset'),
       diskProgress: progress => this.emit('disk.progress', { name, ...progress }),
       notice: text => this.emit('notice', { level: 'warning', name, text }),

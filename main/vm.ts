@@ -13,12 +13,14 @@ import type { RunOptions, Stats, WorldEnd } from '#worker/protocol.ts';
 import { readBootFiles } from './boot-files.ts';
 import type { Bundle } from './bundle.ts';
 import { memoryMiBOf } from './checkpoint-files.ts';
+import { takeSettings } from './checkpoint-settings.ts';
 import { CheckpointTaker, type TakeOrder } from './checkpoint-taker.ts';
 import type { ConsoleHub } from './console-hub.ts';
 import type {
   Checkpoint,
   CheckpointDetail,
   CheckpointMode,
+  CheckpointProgress,
   CheckpointTrigger,
   Elimination,
   RepairReport,
@@ -44,7 +46,7 @@ const STATS_LIFE_MS = 2500;
 export interface VmListener {
   changed(): void;
   checkpointsChanged(): void;
-  progress(step: number, share: number): void;
+  progress(progress: CheckpointProgress): void;
   /** The guest is about to reset the machine, and stands still until this settles. */
   resetting(): Promise<void>;
   /** One sentence for the user. */
@@ -233,11 +235,12 @@ export class Vm {
         trigger,
         poweredOnMs: this.clock.ms,
         ...(this.disks.any && { mode: this.bundle.config.checkpointMode }),
+        ...takeSettings(config),
       };
       const intent = catalog.begin('take', { id: order.id, title: order.title });
       let taken: Checkpoint;
       try {
-        taken = await this.taker.take(this.world, order, (step, share) => this.listener.progress(step, share));
+        taken = await this.taker.take(this.world, order, progress => this.listener.progress(progress));
       } finally {
         catalog.end(intent);
       }

@@ -10,11 +10,11 @@ import {
   type CheckpointOrder,
   type CheckpointWorkerData,
 } from '#worker/checkpoint-protocol.ts';
-import { checkpointFacts, type CheckpointFacts } from './ipc/contract.ts';
+import { checkpointFacts, type CheckpointFacts, type CheckpointProgress } from './ipc/contract.ts';
 
 interface UnderWay {
   readonly title: string;
-  progress(step: number, share: number): void;
+  progress(progress: CheckpointProgress): void;
   resolve(info: CheckpointFacts): void;
   reject(error: Error): void;
 }
@@ -47,7 +47,7 @@ export class WorldCheckpoints {
   }
 
   /** Call it before the order is posted to the vcpu. */
-  expect(order: CheckpointOrder, progress: (step: number, share: number) => void): Promise<CheckpointFacts> {
+  expect(order: CheckpointOrder, progress: (progress: CheckpointProgress) => void): Promise<CheckpointFacts> {
     return new Promise((resolve, reject) => this.underWay.set(order.id, { title: order.title, progress, resolve, reject }));
   }
 
@@ -95,7 +95,7 @@ export class WorldCheckpoints {
     const order = this.underWay.get(event.id);
     if (!order) return;
     if (event.kind === 'progress') {
-      order.progress(event.step, event.share);
+      order.progress({ step: event.step, share: event.share, figures: event.figures });
       return;
     }
     this.underWay.delete(event.id);

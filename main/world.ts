@@ -13,7 +13,7 @@ import type { Stats, WorldEnd } from '#worker/protocol.ts';
 import { RingReader, RingWriter, type Message } from '#worker/ring.ts';
 import { actionRing, eventRing, kernelDoorbell, vcpuDoorbell } from '#worker/world-block.ts';
 
-import type { CheckpointFacts } from './ipc/contract.ts';
+import type { CheckpointFacts, CheckpointProgress } from './ipc/contract.ts';
 import type { WorldCheckpoints } from './world-checkpoints.ts';
 import type { WorldDisks } from './world-disks.ts';
 
@@ -106,7 +106,7 @@ export class World {
   async take(
     order: Omit<CheckpointOrder, 'hasDisks'>,
     mode: DiskMode | undefined,
-    progress: (step: number, share: number) => void,
+    progress: (progress: CheckpointProgress) => void,
   ): Promise<CheckpointFacts> {
     const { disks, checkpoints } = this;
     if (!disks?.inCheckpoints) return this.order({ ...order, hasDisks: false }, progress);
@@ -118,7 +118,7 @@ export class World {
     return this.order({ ...order, hasDisks: true }, progress);
   }
 
-  private order(order: CheckpointOrder, progress: (step: number, share: number) => void): Promise<CheckpointFacts> {
+  private order(order: CheckpointOrder, progress: (progress: CheckpointProgress) => void): Promise<CheckpointFacts> {
     const taken = this.checkpoints.expect(order, progress);
     this.post(protocol.ACTION_CHECKPOINT, protocol.encodeJson(order));
     return taken;

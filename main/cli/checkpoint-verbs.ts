@@ -1,5 +1,5 @@
 /** cairn checkpoint take|list|show|revert|rename|note|keep|delete|history */
-import { checkpointMode, type Checkpoint } from '../ipc/contract.ts';
+import { checkpointMode, type Checkpoint, type CheckpointFigures } from '../ipc/contract.ts';
 import { readArguments } from './args.ts';
 import { EXIT_OK, UsageError } from './exit-codes.ts';
 import { formatBytes, printJson, printLine, printTable } from './output.ts';
@@ -30,13 +30,32 @@ async function take(argv: readonly string[]): Promise<number> {
   const mode = args.text('mode') === undefined ? undefined : checkpointMode.safeParse(args.text('mode'));
   if (mode?.success === false) throw new UsageError(`--mode takes ${checkpointMode.options.join(', ')}, not “${args.text('mode')}”.`);
   const request = { name: args.words[0]!, title: args.text('title') ?? '', ...(mode && { mode: mode.data }) };
-  const taken = await withClient(client => client.request('checkpoint.take', request));
-  if (args.flag('json')) printJson(taken);
-  else
+  let cost: CheckpointFigures | undefined;
+  const taken = await withClient(client => {
+    client.on('checkpoint.progress', ({ name, figures }) => {
+      if (name === request.name && figures !== undefined) cost = dearest(figures, cost);
+    });
+    return client.request('checkpoint.take', request);
+  });
+  if (args.flag('json')) printJson({ ...taken, ...(cost && { figures: cost }) });
+  else {
     printLine(
       `${taken.id}  “${taken.title}”: paused ${taken.pauseMs.toFixed(2)} ms, ${formatBytes(taken.bytesWritten)} in ${Math.round(taken.totalMs)} ms`,
     );
+    if (cost && cost.copiedBytes > 0) printLine(costInWords(cost));
+  }
   return EXIT_OK;
+}
+
+/** The most of each figure; what has no most is as it was told last. */
+function dearest(now: CheckpointFigures, before: CheckpointFigures = now): CheckpointFigures {
+  const most = (figure: keyof CheckpointFigures) => Math.max(now[figure], before[figure]);
+  return { ...now, copiedBytes: most('copiedBytes'), faultsPerSecond: most('faultsPerSecond'), restShare: most('restShare') };
+}
+
+function costInWords({ copiedBytes, limitBytes, faultsPerSecond, restShare }: CheckpointFigures): string {
+  const slowed = restShare > 0 ? `, the guest slowed by up to ${Math.round(restShare * 100)} %` : '';
+  return `  meanwhile: copies of up to ${formatBytes(copiedBytes)} of ${formatBytes(limitBytes)}, up to ${Math.round(faultsPerSecond)} COW faults/s${slowed}`;
 }
 
 async function list(argv: readonly string[]): Promise<number> {

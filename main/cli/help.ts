@@ -46,6 +46,14 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
                       at the price of one copy of the base; full-copy copies the base for each. A VM may change it at any time
   --overwrite         each checkpoint replaces the one before it
   --balloon           a memory balloon: \`cairn vm balloon NAME 256M\` asks the guest to give memory back, which checkpoints do not save then
+  --compression zstd|none
+                      of checkpoint files: zstd (default), or none, which is faster on a fast disk and takes more room
+  --checkpoint-pace gentle|normal|fast
+                      how much of the time checkpoints are written beside the guest: gentle a fifth, half after a minute; normal (default) half, all of
+                      it after 30 seconds; fast all of it. Steps of your own: checkpointPace in vm.json
+  --copy-limit SIZE   what copies of the pages that the guest writes meanwhile may take; the guest is slowed before they take more
+                      (default: about half the VM's memory)
+  --keep-in-ram       the memory of the last checkpoints (up to 4, as room allows) stays in RAM, too: a VM without disks goes back to one at once
   --from CHECKPOINT   go on from a checkpoint: an id, NAME/ID, or the path of a .ckpt file
   --serial stdio|none the first serial port: on stdin and stdout, byte for byte (default), or nowhere
   --display none      no window (the only choice here: \`cairn serve\` shows the screen)
@@ -66,7 +74,7 @@ Checkpoints are taken from another terminal, or from \`cairn serve\`.
 export const CHECKPOINT_HELP = `cairn checkpoint: the checkpoint tree of a VM
 
   cairn checkpoint take NAME [--title TITLE] [--mode chain|copy|full-copy]
-                                               while it runs; the pause is measured. --mode: as cairn run --checkpoint-mode, from now on
+                                               while it runs; the pause is measured, and what it cost the guest meanwhile. --mode: as cairn run --checkpoint-mode, from now on
   cairn checkpoint list NAME
   cairn checkpoint revert NAME ID              a running VM goes on from there at once, one that is off at its next start
   cairn checkpoint show NAME ID                what it holds and shares, what hangs on it, what deleting it frees

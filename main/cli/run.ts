@@ -24,6 +24,10 @@ const OPTIONS: Options = {
   'checkpoint-mode': { type: 'string' },
   overwrite: { type: 'boolean' },
   balloon: { type: 'boolean' },
+  compression: { type: 'string' },
+  'checkpoint-pace': { type: 'string' },
+  'copy-limit': { type: 'string' },
+  'keep-in-ram': { type: 'boolean' },
   from: { type: 'string' },
   serial: { type: 'string' },
   display: { type: 'string' },
@@ -128,6 +132,7 @@ function configFrom(args: Arguments, before: VmConfig | undefined): VmConfig {
     throw new ConfigError('TOO_MUCH_MEMORY', `a VM can have at most ${LARGEST_MEMORY_MIB} MiB of memory, not ${memoryMiB}.`);
   }
   const fresh = args.text('kernel') !== undefined;
+  const copyLimit = args.text('copy-limit');
   const disks = args.texts('disk').map(text => parseDisk(text, sentence => printNotice({ level: 'warning', text: sentence })));
   const checked = vmConfig.safeParse({
     memoryMiB,
@@ -140,6 +145,10 @@ function configFrom(args: Arguments, before: VmConfig | undefined): VmConfig {
     checkpointMode: args.text('checkpoint-mode') ?? before?.checkpointMode,
     overwrite: args.flag('overwrite') || (before?.overwrite ?? false),
     balloon: args.flag('balloon') || (before?.balloon ?? false),
+    compression: choice(args, 'compression', ['zstd', 'none']) ?? before?.compression,
+    checkpointPace: choice(args, 'checkpoint-pace', ['gentle', 'normal', 'fast']) ?? before?.checkpointPace,
+    copyLimitMiB: copyLimit === undefined ? before?.copyLimitMiB : parseMemory(copyLimit, 'copy-limit'),
+    keepInRam: args.flag('keep-in-ram') || before?.keepInRam,
   });
   if (checked.success) return checked.data;
   const issue = checked.error.issues[0]!;
@@ -164,6 +173,11 @@ function findCheckpoint(service: HostService, from: string): { vm: string; id: s
     'NO_SUCH_CHECKPOINT',
     `there is no checkpoint ${from} in ${library.path}: \`cairn checkpoint list NAME\` shows a VM's.`,
   );
+}
+
+/** Undefined when it is not given. */
+function choice<T extends string>(args: Arguments, option: string, values: readonly T[]): T | undefined {
+  return args.text(option) === undefined ? undefined : oneOf(args, option, values);
 }
 
 function oneOf<T extends string>(args: Arguments, option: string, values: readonly T[]): T {

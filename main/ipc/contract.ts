@@ -34,6 +34,22 @@ export const vmDisk = z.object({
 });
 export type VmDisk = z.infer<typeof vmDisk>;
 
+/** From `afterMs` after a checkpoint's start its writing takes `share` of the time, 0 to 1. */
+export const paceStep = z.object({ afterMs: z.number().min(0).max(86_400_000), share: z.number().min(0.01).max(1) });
+/** How hard the checkpoint software works beside the guest (METHOD.md § 110): a word, or steps. */
+export const checkpointPace = z.union([
+  z.enum(['gentle', 'normal', 'fast']),
+  z
+    .array(paceStep)
+    .min(1)
+    .max(16)
+    .refine(
+      steps => steps.every(({ afterMs }, n) => (n === 0 ? afterMs === 0 : afterMs > steps[n - 1]!.afterMs)),
+      'the steps begin at 0 ms, and each comes later than the one before it',
+    ),
+]);
+export type CheckpointPace = z.infer<typeof checkpointPace>;
+
 export const vmConfig = z.object({
   memoryMiB: z.int('a whole number of MiB').min(4, 'a VM needs at least 4 MiB').max(3072, 'a VM can have at most 3072 MiB'),
   /** Path of a bzImage or a Multiboot 1 file; undefined for a VM that starts from a checkpoint only. */
@@ -50,6 +66,16 @@ export const vmConfig = z.object({
   checkpointMode: checkpointMode.default('chain'),
   /** A new checkpoint replaces the one before it (fig. 4C). */
   overwrite: z.boolean().default(false),
+  /** Of checkpoint files. Undefined: zstd. */
+  compression: z.enum(['zstd', 'none']).optional(),
+  /** Undefined: normal. */
+  checkpointPace: checkpointPace.optional(),
+  /** The guest is slowed before copies of pages, made while checkpoints are written, take more (METHOD.md § 111); undefined: a quarter of the VM's page pool. */
+  copyLimitMiB: z.int('a whole number of MiB').min(1, 'copies need at least 1 MiB').max(4096).optional(),
+  /** The memory of the last checkpoints stays in RAM, too, so that a revert to one takes about a millisecond. */
+  keepInRam: z.boolean().optional(),
+  /** Device state and memory in checkpoint files are encrypted under a passphrase, which is asked for at each start and is kept nowhere. */
+  encrypted: z.boolean().optional(),
 });
 export type VmConfig = z.infer<typeof vmConfig>;
 
@@ -223,8 +249,26 @@ export const checkpointDetail = z.object({
 });
 export type CheckpointDetail = z.infer<typeof checkpointDetail>;
 
+/** What a checkpoint costs the guest while it is written (METHOD.md § 110, 111). */
+export const checkpointFigures = z.object({
+  /** COW faults since the VM began to run here, and per second of guest execution. */
+  cowFaults: z.number(),
+  faultsPerSecond: z.number(),
+  /** What copied pages take, and may take. */
+  copiedBytes: z.number(),
+  limitBytes: z.number(),
+  /** The share of the time, 0 to 1, that the guest rests for it; and that the checkpoint software works. */
+  restShare: z.number(),
+  workShare: z.number(),
+});
+export type CheckpointFigures = z.infer<typeof checkpointFigures>;
+
 /** Progress of a checkpoint being taken, as a METHOD.md step number and the share of pages looked at. */
-export const checkpointProgress = z.object({ step: z.number(), share: z.number() });
+export const checkpointProgress = z.object({ step: z.number(), share: z.number(), figures: checkpointFigures.optional() });
+export type CheckpointProgress = z.infer<typeof checkpointProgress>;
+
+/** Of encrypted checkpoints. It crosses the wire between processes of one user, and is never stored or logged. */
+export const passphrase = z.string().min(1, 'a passphrase is not empty').max(1024, 'a passphrase has at most 1024 characters');
 
 const named = z.object({ name: vmName });
 const request = <P extends z.ZodType, R extends z.ZodType>(params: P, result: R) => ({ params, result });
@@ -235,7 +279,8 @@ export const requests = {
   'vm.create': request(z.object({ name: vmName, config: vmConfig }), vmDetail),
   'vm.configure': request(z.object({ name: vmName, config: vmConfig }), vmDetail),
   'vm.delete': request(named, z.null()),
-  'vm.start': request(named, vmSummary),
+  /** `passphrase`: of a VM whose checkpoints are encrypted, or that goes on from one that is. */
+  'vm.start': request(z.object({ name: vmName, passphrase: passphrase.optional() }), vmSummary),
   /** `how`: press the ACPI power button, or pull the plug. */
   'vm.stop': request(z.object({ name: vmName, how: z.enum(['button', 'plug']) }), vmSummary),
   'vm.reset': request(named, vmSummary),
@@ -253,7 +298,8 @@ export const requests = {
   'checkpoint.list': request(named, z.array(checkpoint)),
   /** `mode`: of the disks' files, from this checkpoint on. */
   'checkpoint.take': request(z.object({ name: vmName, title, mode: checkpointMode.optional() }), checkpoint),
-  'checkpoint.revert': request(z.object({ name: vmName, id: checkpointId }), vmSummary),
+  /** `passphrase`: of an encrypted one, where the process that runs the VM does not have it already. */
+  'checkpoint.revert': request(z.object({ name: vmName, id: checkpointId, passphrase: passphrase.optional() }), vmSummary),
   'checkpoint.rename': request(z.object({ name: vmName, id: checkpointId, title }), checkpoint),
   /** A note, or whether it is kept. */
   'checkpoint.mark': request(z.object({ name: vmName, id: checkpointId, ...checkpointMarks.partial().shape }), checkpoint),

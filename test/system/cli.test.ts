@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HostService } from '#main/host-service.ts';
 import { echoGuest } from '../support/echo-guest.ts';
-import type { Checkpoint, VmDetail, VmSummary } from '#main/ipc/contract.ts';
+import type { Checkpoint, CheckpointFigures, VmDetail, VmSummary } from '#main/ipc/contract.ts';
 
 const command = fileURLToPath(new URL('../../scripts/cairn.mjs', import.meta.url));
 
@@ -144,6 +144,19 @@ describe('checkpoints of a VM that another process runs', () => {
     rmSync(join(home, 'library', 'a.cairn', 'catalog.db'));
     expect(json<VmSummary>('vm', 'show', 'a')).toMatchObject({ checkpoints: 0 });
     expect(json<Checkpoint[]>('checkpoint', 'list', 'a')).toHaveLength(2);
+  });
+
+  test('are taken as the settings of the VM say, and tell what they cost', async () => {
+    const settings = ['--compression', 'none', '--checkpoint-pace', 'fast', '--copy-limit', '8M'];
+    const vm = start('a', ...settings);
+    await vm.says('ready\n');
+    const taken = json<Checkpoint & { figures: CheckpointFigures }>('checkpoint', 'take', 'a');
+    expect(taken.figures).toMatchObject({ limitBytes: 8 * 2 ** 20, workShare: 1 });
+    const file = join(home, 'library', 'a.cairn', 'checkpoints', `${taken.id}.ckpt`);
+    const { pageBytes } = json<{ pageBytes: { raw: number; stored: number } }>('inspect', file);
+    expect(pageBytes.stored).toBe(pageBytes.raw);
+    expect(json<VmDetail>('vm', 'show', 'a').config).toMatchObject({ compression: 'none', checkpointPace: 'fast', copyLimitMiB: 8 });
+    expect(cairn('run', '--name', 'a', '--checkpoint-pace', 'hasty').status).toBe(1);
   });
 
   test('are taken, listed, renamed, reverted to and started from', async () => {
