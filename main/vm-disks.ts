@@ -10,6 +10,7 @@ import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
 import type { DiskNeeds, DiskSpec } from '#worker/disk-protocol.ts';
 import { nodeFiles } from '#worker/node-files.ts';
+import { Thread } from '#worker/thread.ts';
 import { offlineMemory } from '#worker/world-block.ts';
 import type { Bundle } from './bundle.ts';
 import { FileLocks } from './file-locks.ts';
@@ -122,7 +123,7 @@ export class VmDisks {
     const held = this.open();
     try {
       const graphs = this.specs().filter(({ source }) => source.kind === 'graph');
-      const session = await WorldDisks.open(this.entry, offlineMemory(), graphs, false);
+      const session = await WorldDisks.open(new Thread(this.entry, 'disk'), offlineMemory(), graphs, false);
       return await work(session).finally(() => session.finish());
     } finally {
       held.dispose();

@@ -1,5 +1,5 @@
 /** The kernel's side of a world's checkpoint worker: orders under way and what became of them. */
-import { Worker, type MessagePort } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
 import { CheckpointError } from '#engine/errors/errors.ts';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import {
@@ -10,6 +10,7 @@ import {
   type CheckpointOrder,
   type CheckpointWorkerData,
 } from '#worker/checkpoint-protocol.ts';
+import type { Thread } from '#worker/thread.ts';
 import { checkpointFacts, type CheckpointFacts, type CheckpointProgress } from './ipc/contract.ts';
 
 interface UnderWay {
@@ -27,9 +28,9 @@ export class WorldCheckpoints {
   private readonly exited: Promise<void>;
   private problem = 'the VM ended before that';
 
-  constructor(entry: URL, memory: SharedArrayBuffer, ramBytes: number, vcpu: MessagePort) {
-    const workerData: CheckpointWorkerData = { memory, ramBytes, vcpu };
-    this.worker = new Worker(entry, { workerData, transferList: [vcpu], name: 'checkpoint' });
+  constructor(thread: Thread, memory: SharedArrayBuffer, ramBytes: number, vcpu: MessagePort) {
+    const data: CheckpointWorkerData = { memory, ramBytes, vcpu };
+    this.worker = thread.begin(data, [vcpu]);
     this.worker.on('message', (event: CheckpointEvent) => this.receive(event));
     this.worker.on('error', error => (this.problem = error instanceof Error ? error.message : String(error)));
     this.exited = new Promise(resolve => {

@@ -1,5 +1,5 @@
 /** The kernel's side of a world's disk worker: opens the disks before the machine is built, asks for work on them, and closes them when the world has ended. */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { CairnError, StorageError } from '#engine/errors/errors.ts';
 import type { Failure } from '#worker/checkpoint-protocol.ts';
 import type {
@@ -13,6 +13,7 @@ import type {
   OpenedDisk,
 } from '#worker/disk-protocol.ts';
 import type { Doorbell } from '#worker/doorbell.ts';
+import type { Thread } from '#worker/thread.ts';
 import { diskDoorbell } from '#worker/world-block.ts';
 
 interface Asked {
@@ -42,9 +43,9 @@ export class WorldDisks {
   private problem: string | undefined;
 
   /** `running`: a guest will write to them. Throws CairnError when one cannot be opened. */
-  static async open(entry: URL, memory: SharedArrayBuffer, specs: readonly DiskSpec[], running: boolean): Promise<WorldDisks> {
-    const workerData: DiskWorkerData = { memory, running, disks: specs };
-    const worker = new Worker(entry, { workerData, name: 'disk' });
+  static async open(thread: Thread, memory: SharedArrayBuffer, specs: readonly DiskSpec[], running: boolean): Promise<WorldDisks> {
+    const data: DiskWorkerData = { memory, running, disks: specs };
+    const worker = thread.begin(data);
     const first = await new Promise<DiskMessage>((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);

@@ -10,6 +10,7 @@ import { PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
 import type { DiskSpec } from '#worker/disk-protocol.ts';
 import type { MachineOptions, RestoreOrder, RunOptions, VcpuWorkerData } from '#worker/protocol.ts';
 import type { VmConfig } from './ipc/contract.ts';
+import { SpareThreads } from './spare-threads.ts';
 import { WorldCheckpoints } from './world-checkpoints.ts';
 import { WorldDisks } from './world-disks.ts';
 import { sharedBuffer, World, type WorldListener } from './world.ts';
@@ -48,6 +49,7 @@ export interface WorldSpec {
 export class WorldManager {
   readonly files: WorldFiles;
   private readonly worlds = new Set<World>();
+  private readonly threads = new SpareThreads();
   private core: Promise<WebAssembly.Module> | undefined;
 
   constructor(files: WorldFiles = sourceFiles) {
@@ -63,6 +65,9 @@ export class WorldManager {
         `${spec.memoryMiB} MiB of memory is more than this computer has (${Math.floor(totalmem() / MIB)} MiB): give the VM less.`,
       );
     }
+    // They load their programs meanwhile, where none was ready.
+    const vcpuThread = this.threads.take(this.files.vcpuEntry, 'vcpu');
+    const checkpointThread = this.threads.take(this.files.checkpointEntry, 'checkpoint');
     const core = await this.loadCore();
     const poolPages = Math.min((WASM_LIMIT - POOL_BASE) / PAGE_SIZE, (2 * ramBytes) / PAGE_SIZE + SLACK_PAGES);
     const memory = makeMemory(POOL_BASE + poolPages * PAGE_SIZE, spec.memoryMiB);
@@ -74,15 +79,18 @@ export class WorldManager {
       balloon: spec.config.balloon ?? false,
       boot: spec.boot,
     };
-    const disks = spec.disks.length === 0 ? undefined : await WorldDisks.open(this.files.diskEntry, sharedBuffer(memory), spec.disks, true);
+    const disks =
+      spec.disks.length === 0
+        ? undefined
+        : await WorldDisks.open(this.threads.take(this.files.diskEntry, 'disk'), sharedBuffer(memory), spec.disks, true);
     const { port1, port2 } = new MessageChannel();
-    const workerData: VcpuWorkerData = {
+    const data: VcpuWorkerData = {
       ...{ core, memory, machine, run: spec.run, restore: spec.restore },
       disks: disks?.opened ?? [],
       checkpoints: port1,
     };
-    const checkpoints = new WorldCheckpoints(this.files.checkpointEntry, sharedBuffer(memory), ramBytes, port2);
-    const world = new World(this.files.vcpuEntry, memory, workerData, [port1], listener, checkpoints, disks);
+    const checkpoints = new WorldCheckpoints(checkpointThread, sharedBuffer(memory), ramBytes, port2);
+    const world = new World(vcpuThread, memory, data, [port1], listener, checkpoints, disks);
     this.worlds.add(world);
     void world.ended.then(() => {
       this.worlds.delete(world);
@@ -93,6 +101,7 @@ export class WorldManager {
 
   async close(): Promise<void> {
     await Promise.all([...this.worlds].map(world => world.terminate()));
+    await this.threads.close();
   }
 
   private loadCore(): Promise<WebAssembly.Module> {

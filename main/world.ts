@@ -3,10 +3,11 @@
  * a reader that is slow holds the guest back instead of losing bytes.
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises';
-import { Worker, type MessagePort } from 'node:worker_threads';
+import type { MessagePort, Worker } from 'node:worker_threads';
 import type { DiskMode } from '#engine/disk/graph/descriptor.ts';
 import type { DiskProgress } from '#worker/disk-protocol.ts';
 import type { Doorbell } from '#worker/doorbell.ts';
+import type { Thread } from '#worker/thread.ts';
 import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import * as protocol from '#worker/protocol.ts';
 import type { Stats, WorldEnd } from '#worker/protocol.ts';
@@ -59,11 +60,11 @@ export class World {
   private giveUp: () => void = () => {};
   private readonly givenUp = new Promise<void>(resolve => (this.giveUp = resolve));
 
-  /** `workerData` is what the entry expects; the memory is in it. */
+  /** `data` is what the thread starts with; the memory is in it. */
   constructor(
-    entry: URL,
+    thread: Thread,
     memory: WebAssembly.Memory,
-    workerData: object,
+    data: object,
     transfer: readonly (ArrayBuffer | MessagePort)[],
     listener: WorldListener,
     checkpoints: WorldCheckpoints,
@@ -83,7 +84,7 @@ export class World {
     this.events = new RingReader(eventRing(buffer));
     this.bell = kernelDoorbell(buffer);
     this.vcpuBell = vcpuDoorbell(buffer);
-    this.worker = new Worker(entry, { workerData, transferList: [...transfer] as never, name: 'vcpu' });
+    this.worker = thread.begin(data, transfer);
     this.worker.on('error', error => this.threadEnded(error instanceof Error ? `${error.name}: ${error.message}` : String(error)));
     this.worker.on('exit', code => this.threadEnded(`the vcpu worker ended by itself (code ${code})`));
     this.ended = this.readEvents();

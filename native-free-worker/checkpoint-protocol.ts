@@ -43,7 +43,7 @@ export interface CheckpointOrder {
   readonly poweredOnMs?: number;
 }
 
-/** workerData of the checkpoint worker. */
+/** What the checkpoint worker starts with. */
 export interface CheckpointWorkerData {
   readonly memory: SharedArrayBuffer;
   readonly ramBytes: number;

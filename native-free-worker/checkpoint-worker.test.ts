@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MessageChannel, Worker } from 'node:worker_threads';
+import { MessageChannel, type Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { restoreCheckpoint } from '#engine/checkpoint/restore.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
@@ -13,6 +13,7 @@ import type { CheckpointEvent, CheckpointWorkerData } from './checkpoint-protoco
 import { nodeCodec } from './node-codec.ts';
 import { nodeFiles } from './node-files.ts';
 import { MachineCheckpoint, restorableVm } from './vcpu-checkpoint.ts';
+import { Thread } from './thread.ts';
 import { vcpuDoorbell } from './world-block.ts';
 
 const RAM = 2000;
@@ -30,8 +31,8 @@ beforeEach(async () => {
   vm = await FakeVm.create(RAM);
   other = await FakeVm.create(RAM);
   const { port1, port2 } = new MessageChannel();
-  const workerData: CheckpointWorkerData = { memory: vm.lone.memory, ramBytes: vm.ramBytes, vcpu: port2 };
-  worker = new Worker(new URL('checkpoint-worker.ts', import.meta.url), { workerData, transferList: [port2] });
+  const data: CheckpointWorkerData = { memory: vm.lone.memory, ramBytes: vm.ramBytes, vcpu: port2 };
+  worker = new Thread(new URL('checkpoint-worker.ts', import.meta.url), 'checkpoint').begin(data, [port2]);
   worker.on('message', (event: CheckpointEvent) => {
     events.push(event);
     heard();

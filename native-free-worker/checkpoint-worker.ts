@@ -1,12 +1,13 @@
 /** Entry of a world's checkpoint worker: streams original pages to checkpoint files while the VM runs. */
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { CheckpointJobQueue } from './checkpoint-job-queue.ts';
 import type { CheckpointCommand, CheckpointJob, CheckpointWorkerData } from './checkpoint-protocol.ts';
 import { hostClock } from './host-clock.ts';
 import { nodeFiles } from './node-files.ts';
 import { vcpuDoorbell } from './world-block.ts';
+import { startData } from './thread.ts';
 
-const { memory, ramBytes, vcpu } = workerData as CheckpointWorkerData;
+const { memory, ramBytes, vcpu } = startData<CheckpointWorkerData>();
 const kernel = parentPort!;
 const bell = vcpuDoorbell(memory);
 const queue = new CheckpointJobQueue({

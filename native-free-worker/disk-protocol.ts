@@ -35,7 +35,7 @@ export interface OpenedDisk extends Pick<DiskSpec, 'name' | 'interface' | 'media
   readonly inCheckpoints: boolean;
 }
 
-/** workerData of the disk worker. */
+/** What the disk worker starts with. */
 export interface DiskWorkerData {
   readonly memory: SharedArrayBuffer;
   /** A guest writes to the disks. */

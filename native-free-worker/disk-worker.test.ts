@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { DriveResult } from '#engine/devices/drive.ts';
 import { createBlankDisk } from '#engine/disk/graph/create.ts';
@@ -14,6 +14,7 @@ import { loneMmm, type LoneMmm } from '#test/support/lone-mmm.ts';
 import type { DiskAnswers, DiskMessage, DiskRequestKind, DiskRequests, DiskSpec, DiskWorkerData } from './disk-protocol.ts';
 import { openChannel, type DriveChannel } from './drive-channel.ts';
 import { graphHost } from './node-graph-host.ts';
+import { Thread } from './thread.ts';
 import { diskDoorbell, vcpuDoorbell } from './world-block.ts';
 
 const SIZE = 1 << 20;
@@ -47,8 +48,8 @@ const image = (path: string): DiskSpec => ({ ...about, name: 'disk1', source: { 
 
 function start(...images: DiskSpec[]): Promise<DiskMessage> {
   const specs: DiskSpec[] = [{ ...own, source: { kind: 'graph', folder: join(folder, 'disks'), startAt: undefined } }, ...images];
-  const workerData: DiskWorkerData = { memory: lone.memory, running: true, disks: specs };
-  worker = new Worker(new URL('disk-worker.ts', import.meta.url), { workerData });
+  const data: DiskWorkerData = { memory: lone.memory, running: true, disks: specs };
+  worker = new Thread(new URL('disk-worker.ts', import.meta.url), 'disk').begin(data);
   messages = [];
   heard = () => {};
   worker.on('message', (message: DiskMessage) => {

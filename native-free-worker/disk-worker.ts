@@ -1,5 +1,5 @@
 /** Entry of a world's disk worker: owns the open files of all disks and executes the guest's operations on them. Also for a VM that is off, without a guest. */
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { failureOf } from './checkpoint-protocol.ts';
 import type { DiskMessage, DiskRequest, DiskSpec, DiskWorkerData } from './disk-protocol.ts';
 import { DiskServer } from './disk-server.ts';
@@ -10,8 +10,9 @@ import { graphHost } from './node-graph-host.ts';
 import { RingReader, RingWriter } from './ring.ts';
 import { ServedDisk, type DiskBacking } from './served-disk.ts';
 import { diskDoneRing, diskDoorbell, diskSubmitRing, vcpuDoorbell } from './world-block.ts';
+import { startData } from './thread.ts';
 
-const { memory, running, disks: specs } = workerData as DiskWorkerData;
+const { memory, running, disks: specs } = startData<DiskWorkerData>();
 const kernel = parentPort!;
 const send = (message: DiskMessage) => kernel.postMessage(message);
 

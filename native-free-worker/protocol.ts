@@ -105,7 +105,7 @@ export interface RestoreOrder {
   readonly passphrase?: string;
 }
 
-/** workerData of the vcpu worker. */
+/** What the vcpu worker starts with. */
 export interface VcpuWorkerData {
   readonly core: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;

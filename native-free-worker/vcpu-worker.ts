@@ -1,5 +1,4 @@
 /** Entry of a world's vcpu worker: the PC, filled from its kernel or a checkpoint, and its loop until the world ends. */
-import { workerData } from 'node:worker_threads';
 import { restoreCheckpoint } from '#engine/checkpoint/restore.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { Pc } from '#engine/machine/pc.ts';
@@ -9,8 +8,9 @@ import { nodeFiles } from './node-files.ts';
 import type { VcpuWorkerData } from './protocol.ts';
 import { runWorld } from './run-world.ts';
 import { MachineCheckpoint, restorableVm } from './vcpu-checkpoint.ts';
+import { startData } from './thread.ts';
 
-const { core, memory, machine: options, run, disks: opened, restore, checkpoints } = workerData as VcpuWorkerData;
+const { core, memory, machine: options, run, disks: opened, restore, checkpoints } = startData<VcpuWorkerData>();
 runWorld(memory.buffer, run, outbox => {
   const disks = opened.length === 0 ? undefined : openChannel(memory.buffer, opened, run.pacing);
   const machine = new Pc(core, memory, { ...options, drives: disks?.attached ?? [] }, outbox);

@@ -1,0 +1,31 @@
+/**
+ * A world's thread can be started before anybody knows for which world: it loads its program, and sleeps until the kernel begins it. Starting a thread
+ * and loading its program is most of what a revert would otherwise wait for.
+ */
+import { parentPort, receiveMessageOnPort, Worker, workerData, type MessagePort } from 'node:worker_threads';
+
+export class Thread {
+  readonly worker: Worker;
+  private readonly begun = new Int32Array(new SharedArrayBuffer(4));
+
+  /** A thread that has not begun keeps no process alive. */
+  constructor(entry: URL, name: string) {
+    this.worker = new Worker(entry, { workerData: this.begun.buffer, name });
+    this.worker.unref();
+  }
+
+  /** Gives it what startData() answers there. */
+  begin(data: object, transfer: readonly (ArrayBuffer | MessagePort)[] = []): Worker {
+    this.worker.ref();
+    this.worker.postMessage(data, [...transfer] as never);
+    Atomics.store(this.begun, 0, 1);
+    Atomics.notify(this.begun, 0);
+    return this.worker;
+  }
+}
+
+/** In the thread, first of all: sleeps until the kernel begins it. */
+export function startData<T>(): T {
+  Atomics.wait(new Int32Array(workerData as SharedArrayBuffer), 0, 0);
+  return (receiveMessageOnPort(parentPort!) as { message: T }).message;
+}
