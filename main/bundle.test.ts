@@ -14,20 +14,13 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { smallConfig } from '#test/support/vm-config.ts';
 import { Bundle } from './bundle.ts';
 import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
 import type { CheckpointFacts, VmConfig } from './ipc/contract.ts';
 import { newCheckpointId } from './vm.ts';
 
-const config: VmConfig = {
-  memoryMiB: 16,
-  append: 'quiet',
-  debugExit: false,
-  noReboot: true,
-  disks: [],
-  checkpointMode: 'chain',
-  overwrite: false,
-};
+const config: VmConfig = { ...smallConfig, append: 'quiet', noReboot: true };
 let folder: string;
 let path: string;
 beforeEach(() => {

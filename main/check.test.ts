@@ -2,6 +2,7 @@ import { closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readdi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { smallConfig } from '#test/support/vm-config.ts';
 import { attachDisk } from '#engine/disk/graph/create.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { VirtualDiskFiles } from '#engine/disk/graph/virtual-disk-files.ts';
@@ -21,15 +22,7 @@ let bundle: Bundle;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'cairn-check-'));
   path = join(folder, 'box.cairn');
-  Bundle.create(path, {
-    memoryMiB: 16,
-    append: '',
-    debugExit: false,
-    noReboot: false,
-    disks: [],
-    checkpointMode: 'chain',
-    overwrite: false,
-  });
+  Bundle.create(path, smallConfig);
   bundle = await open();
 });
 afterEach(() => {

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { smallConfig } from '#test/support/vm-config.ts';
 import { Bundle } from './bundle.ts';
 import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
 import { chooseDoomed, Eliminator, finishIntents, usedBytes } from './elimination.ts';
@@ -15,15 +16,7 @@ let bundle: Bundle;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'cairn-eliminate-'));
   path = join(folder, 'box.cairn');
-  Bundle.create(path, {
-    memoryMiB: 16,
-    append: '',
-    debugExit: false,
-    noReboot: false,
-    disks: [],
-    checkpointMode: 'chain',
-    overwrite: false,
-  });
+  Bundle.create(path, smallConfig);
   bundle = await open();
 });
 afterEach(() => {

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { smallConfig } from '#test/support/vm-config.ts';
 import { Bundle } from './bundle.ts';
 import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
 import { newCheckpointId } from './vm.ts';
@@ -12,15 +13,7 @@ let path: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'cairn-state-'));
   path = join(folder, 'box.cairn');
-  Bundle.create(path, {
-    memoryMiB: 16,
-    append: '',
-    debugExit: false,
-    noReboot: false,
-    disks: [],
-    checkpointMode: 'chain',
-    overwrite: false,
-  });
+  Bundle.create(path, smallConfig);
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
