@@ -70,9 +70,9 @@ describe('cairn check', () => {
   test('finds nothing wrong with what is whole, and says so of a VM that is open, but for its catalogue', async () => {
     await take('one');
     makeDisk();
-    expect(await checkBundle(path)).toEqual({ vm: 'box', checkpoints: 1, layers: 0, problems: [], complete: false });
+    expect(await checkBundle(path)).toEqual({ vm: 'box', checkpoints: 1, layers: 0, locked: 0, problems: [], complete: false });
     bundle.close();
-    expect(await checkBundle(path)).toEqual({ vm: 'box', checkpoints: 1, layers: 1, problems: [], complete: true });
+    expect(await checkBundle(path)).toEqual({ vm: 'box', checkpoints: 1, layers: 1, locked: 0, problems: [], complete: true });
   });
 
   test('names a checkpoint with a damaged byte, wherever it is', async () => {

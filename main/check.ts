@@ -6,7 +6,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { verifyCheckpoints } from '#engine/checkpoint/verify.ts';
-import { nodeCodec } from '#worker/node-codec.ts';
+import { codecOf } from '#worker/node-codec.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import { nameOf } from './bundle.ts';
 import { Catalog } from './catalog.ts';
@@ -26,6 +26,8 @@ export interface CheckReport {
   readonly vm: string;
   readonly checkpoints: number;
   readonly layers: number;
+  /** Of the checkpoints, those that are encrypted and were not decrypted: their checksums were compared. */
+  readonly locked: number;
   readonly problems: readonly Problem[];
   /** False: the VM is open in some Cairn, so its catalogue and the tops of its disks were left out. */
   readonly complete: boolean;
@@ -34,15 +36,24 @@ export interface CheckReport {
 /** What never was a file of a bundle for longer than a write. */
 const UNFINISHED = /\.(tmp|part|new)$/;
 
-/** `progress` is called between two files. Throws only when the bundle's folder cannot be read at all. */
-export async function checkBundle(path: string, progress: (about: string) => void | Promise<void> = () => {}): Promise<CheckReport> {
+/**
+ * `progress` is called between two files; of encrypted checkpoints only checksums are compared without their passphrase. Throws when the bundle's folder cannot be read at all, and
+ * CheckpointError WRONG_PASSPHRASE.
+ */
+export async function checkBundle(
+  path: string,
+  progress: (about: string) => void | Promise<void> = () => {},
+  passphrase?: string,
+): Promise<CheckReport> {
   const problems: Problem[] = [];
   const store = new CheckpointStore(nodeFiles, join(path, 'checkpoints'));
   const ids = new Set<string>();
   const pointers: DiskPointerOf[] = [];
+  let locked = 0;
   if (existsSync(store.folder)) {
-    for (const { id, findings, disks } of verifyCheckpoints(store, nodeCodec)) {
+    for (const { id, findings, disks, isLocked } of verifyCheckpoints(store, codecOf({ passphrase }))) {
       if (store.has(id)) ids.add(id);
+      if (isLocked) locked++;
       problems.push(...findings.map(({ kind, problem: text }): Problem => ({ kind, about: `checkpoint ${id}`, text })));
       pointers.push(...disks.map(({ disk, layer }) => ({ checkpoint: id, disk, layer })));
       await progress(id);
@@ -53,7 +64,7 @@ export async function checkBundle(path: string, progress: (about: string) => voi
   const disks = await checkDisks(join(path, 'disks'), pointers, isFree, progress);
   problems.push(...disks.problems);
   if (isFree) problems.push(...leftovers(path));
-  return { vm: nameOf(path), checkpoints: ids.size, layers: disks.layers, problems, complete: isFree };
+  return { vm: nameOf(path), checkpoints: ids.size, layers: disks.layers, locked, problems, complete: isFree };
 }
 
 /** False when somebody has it open. */

@@ -4,13 +4,14 @@ import { readCheckpointInfo as readInfo, readRamBytes, neededFiles as needed } f
 import { inspectCheckpoint as inspect, inspectPages, type Inspection, type PagesInspection } from '#engine/checkpoint/inspect.ts';
 import { DEFAULT_PACE, Pace } from '#engine/checkpoint/pace.ts';
 import type { FrozenPages } from '#engine/checkpoint/ports.ts';
+import { PagesReader } from '#engine/checkpoint/format/pages-reader.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { takeCheckpoint } from '#engine/checkpoint/take.ts';
 import { PAGE_SIZE } from '#engine/memory/layout.ts';
 import { NOT_RAM } from '#engine/memory/mmm-block.ts';
 import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import { hostClock } from '#worker/host-clock.ts';
-import { nodeCodec } from '#worker/node-codec.ts';
+import { codecOf, nodeCodec } from '#worker/node-codec.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import { checkpointFacts, type CheckpointFacts } from './ipc/contract.ts';
 
@@ -25,8 +26,15 @@ export async function neededFiles(folder: string, id: string): Promise<string[]>
 }
 
 /** The whole file, or what is left of it (ID.pages), every checksum in it checked, for `cairn inspect`. */
-export async function inspectCheckpoint(path: string): Promise<Inspection | PagesInspection> {
-  return path.endsWith('.pages') ? inspectPages(nodeFiles, path, nodeCodec, true) : inspect(nodeFiles, path, nodeCodec, true);
+export async function inspectCheckpoint(path: string, passphrase?: string): Promise<Inspection | PagesInspection> {
+  const codec = codecOf({ passphrase });
+  return path.endsWith('.pages') ? inspectPages(nodeFiles, path, codec, true) : inspect(nodeFiles, path, codec, true);
+}
+
+/** Whether its device state and memory are encrypted; throws CheckpointError WRONG_PASSPHRASE when they are, with another passphrase than this. */
+export function isEncrypted(path: string, passphrase?: string): boolean {
+  using reader = PagesReader.openPages(nodeFiles, path, codecOf({ passphrase }));
+  return reader.isEncrypted;
 }
 
 /** The size of the machine that it is a checkpoint of. */

@@ -15,13 +15,14 @@ const PACES: Readonly<Record<Extract<CheckpointPace, string>, readonly PaceStep[
   fast: [{ afterMs: 0, share: 1 }],
 };
 
-export type TakeSettings = Pick<CheckpointOrder, 'compression' | 'pace' | 'copyLimitBytes' | 'keepInRam'>;
+export type TakeSettings = Pick<CheckpointOrder, 'compression' | 'pace' | 'copyLimitBytes' | 'keepInRam' | 'passphrase'>;
 
-export function takeSettings({ compression, checkpointPace: pace, copyLimitMiB, keepInRam }: VmConfig): TakeSettings {
+export function takeSettings({ compression, checkpointPace: pace, copyLimitMiB, keepInRam }: VmConfig, passphrase?: string): TakeSettings {
   return {
     ...(compression === 'none' && { compression: NO_COMPRESSION }),
     ...(pace !== undefined && { pace: typeof pace === 'string' ? PACES[pace] : pace }),
     ...(copyLimitMiB !== undefined && { copyLimitBytes: copyLimitMiB * MIB }),
     ...(keepInRam === true && { keepInRam }),
+    ...(passphrase !== undefined && { passphrase }),
   };
 }

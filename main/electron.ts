@@ -8,6 +8,7 @@ import { app, BrowserWindow, dialog, Menu } from 'electron';
 import { demoOffer, openDemo } from './demo.ts';
 import { serveApp, registerAppScheme } from './electron/app-protocol.ts';
 import { hardenApp, hardenSession } from './electron/hardening.ts';
+import { passphraseOfEnvironment } from './passphrase-file.ts';
 import { readHostPower, watchHostPower } from './electron/host-power.ts';
 import { openMainWindow } from './electron/main-window.ts';
 import { buildMenu } from './electron/menu.ts';
@@ -39,6 +40,7 @@ async function run(): Promise<void> {
     worlds: new WorldManager(fromSource ? sourceFiles : packedFiles()),
     demo: demoOffer(process.env),
     readPower: readHostPower,
+    passphrase: () => passphraseOfEnvironment(process.env),
   });
   serveApp(path.join(root, 'dist/renderer'));
   hardenSession();

@@ -26,7 +26,7 @@ import type { PowerState } from './policies/power.ts';
 import { readPowerSupply } from './policies/power-supply.ts';
 import type { RemoteHost } from './remote-host.ts';
 import { RemoteOwners } from './remote-owners.ts';
-import { Vm, type StartOptions } from './vm.ts';
+import { Vm, type StartOptions, type VmListener } from './vm.ts';
 import { WorldManager } from './world-manager.ts';
 
 export interface HostServiceOptions {
@@ -35,6 +35,8 @@ export interface HostServiceOptions {
   readonly worlds?: WorldManager;
   /** The host's power; what Linux says when not given. */
   readonly readPower?: () => PowerState | undefined;
+  /** Of encrypted checkpoints, where none is given with a command; asked for only then. */
+  readonly passphrase?: () => string | undefined;
   /** The demo VM's name, or why there is none. */
   readonly demo?: { readonly vm?: string; readonly missing?: string };
 }
@@ -152,10 +154,10 @@ export class HostService {
         return vm.detail();
       }),
     'vm.delete': ({ name }) => this.delete(name),
-    'vm.start': ({ name }) =>
-      this.command('vm.start', { name }, async vm => {
+    'vm.start': ({ name, passphrase }) =>
+      this.command('vm.start', { name, passphrase }, async vm => {
         vm.bundle.announce((await this.listen()).path);
-        await vm.start();
+        await vm.start({ passphrase });
         return vm.summary();
       }),
     'vm.stop': ({ name, how }) =>
@@ -179,9 +181,9 @@ export class HostService {
     'vm.clone': params => this.clone(params),
     'checkpoint.list': ({ name }) => this.command('checkpoint.list', { name }, vm => vm.checkpoints()),
     'checkpoint.take': params => this.command('checkpoint.take', params, vm => vm.take(params.title, 'user', params.mode)),
-    'checkpoint.revert': ({ name, id }) =>
-      this.command('checkpoint.revert', { name, id }, async vm => {
-        await vm.revert(id);
+    'checkpoint.revert': ({ name, id, passphrase }) =>
+      this.command('checkpoint.revert', { name, id, passphrase }, async vm => {
+        await vm.revert(id, passphrase);
         return vm.summary();
       }),
     'checkpoint.rename': ({ name, id, title }) => this.command('checkpoint.rename', { name, id, title }, vm => vm.mark(id, { title })),
@@ -281,7 +283,7 @@ export class HostService {
 
   private makeVm(bundle: Bundle): Vm {
     const name = bundle.name;
-    const vm: Vm = new Vm(bundle, this.worlds, this.hub(name), {
+    const listener: VmListener = {
       changed: () => {
         policies.follow();
         this.emit('vm.changed', vm.summary());
@@ -292,7 +294,8 @@ export class HostService {
       diskProgress: progress => this.emit('disk.progress', { name, ...progress }),
       notice: text => this.emit('notice', { level: 'warning', name, text }),
       ended: end => void this.vmEnded(vm, end, policies),
-    });
+    };
+    const vm: Vm = new Vm(bundle, this.worlds, this.hub(name), listener, this.options.passphrase);
     const policies = new PolicyRunner(vm, {
       readPower: this.options.readPower ?? readPowerSupply,
       notice: (level, text) => this.emit('notice', { level, text, name }),

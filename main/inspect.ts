@@ -17,10 +17,12 @@ const SQLITE = 'SQLite format 3\0';
 /** A table of a catalogue is shown up to here. */
 const MOST_ROWS = 10_000;
 
-export async function inspect(path: string): Promise<unknown> {
+/** `passphrase`: of an encrypted checkpoint, whose devices are shown and whose pages are decrypted only with it. */
+export async function inspect(path: string, passphrase?: string): Promise<unknown> {
   if (stat(path).isDirectory()) return inspectBundle(path);
   const start = firstBytes(path, SQLITE.length);
-  if (start.startsWith(CHECKPOINT)) return { kind: path.endsWith('.pages') ? 'pages' : 'checkpoint', ...(await inspectCheckpoint(path)) };
+  if (start.startsWith(CHECKPOINT))
+    return { kind: path.endsWith('.pages') ? 'pages' : 'checkpoint', ...(await inspectCheckpoint(path, passphrase)) };
   if (start === SQLITE) return inspectCatalog(path);
   if (path.endsWith('.json')) return inspectJson(path);
   return { kind: 'disk image', ...diskInfo({ files: nodeFiles, codec: nodeDecompressor }, path, probeFormat(nodeFiles, path)) };

@@ -35,6 +35,7 @@ import { thinnable } from './policies/retention.ts';
 import { problem } from './problem.ts';
 import { repairBundle } from './repair.ts';
 import { orItHasEnded, VmDisks } from './vm-disks.ts';
+import { VmPassphrase } from './vm-passphrase.ts';
 import type { Marks } from './vm-state.ts';
 import type { World } from './world.ts';
 import type { WorldManager } from './world-manager.ts';
@@ -59,6 +60,8 @@ export interface VmListener {
 export interface StartOptions extends Partial<Pick<RunOptions, 'pacing' | 'inputs' | 'untilCount' | 'startPaused'>> {
   /** From the kernel, whatever checkpoint the VM stands on. */
   readonly cold?: boolean;
+  /** Of encrypted checkpoints. */
+  readonly passphrase?: string | undefined;
 }
 
 export class Vm {
@@ -76,15 +79,24 @@ export class Vm {
   private stats: (Stats & { at: number }) | undefined;
   private readonly clock: PoweredOnClock;
   private readonly eliminator: Eliminator;
+  private readonly passphrase: VmPassphrase;
   private turn: Promise<unknown> = Promise.resolve();
 
-  constructor(bundle: Bundle, worlds: WorldManager, console: ConsoleHub, listener: VmListener) {
+  /** `passphrase`: of encrypted checkpoints, where a start or a revert says none. */
+  constructor(
+    bundle: Bundle,
+    worlds: WorldManager,
+    console: ConsoleHub,
+    listener: VmListener,
+    passphrase: () => string | undefined = () => undefined,
+  ) {
     this.bundle = bundle;
     this.worlds = worlds;
     this.console = console;
     this.listener = listener;
     this.clock = new PoweredOnClock(bundle.poweredOnMs);
     this.eliminator = new Eliminator(bundle);
+    this.passphrase = new VmPassphrase(bundle, passphrase);
     this.disks = new VmDisks(bundle, worlds.files.diskEntry);
     this.taker = new CheckpointTaker(bundle, this.disks);
   }
@@ -235,7 +247,7 @@ export class Vm {
         trigger,
         poweredOnMs: this.clock.ms,
         ...(this.disks.any && { mode: this.bundle.config.checkpointMode }),
-        ...takeSettings(config),
+        ...takeSettings(config, this.passphrase.forTaking),
       };
       const intent = catalog.begin('take', { id: order.id, title: order.title });
       let taken: Checkpoint;
@@ -260,13 +272,13 @@ export class Vm {
   }
 
   /** A VM that is off goes on from the checkpoint at its next start; one that runs does so at once, and its consoles stay. */
-  revert(id: string): Promise<void> {
+  revert(id: string, passphrase?: string): Promise<void> {
     return this.inTurn(async () => {
       const { catalog } = this.bundle;
       const checkpoint = this.bundle.checkpoint(id);
       const intent = catalog.begin('revert', { id, resume: this.world === undefined && checkpoint.running });
       try {
-        if (this.world) await this.revertRunning(this.world, checkpoint);
+        if (this.world) await this.revertRunning(this.world, checkpoint, passphrase);
         else await this.revertOff(checkpoint);
       } finally {
         catalog.end(intent);
@@ -369,7 +381,7 @@ export class Vm {
   }
 
   /** The old world is given up only when the new one stands: a checkpoint that can't be read leaves the VM as it was. */
-  private async revertRunning(old: World, checkpoint: Checkpoint): Promise<void> {
+  private async revertRunning(old: World, checkpoint: Checkpoint, passphrase: string | undefined): Promise<void> {
     const wasPaused = this.state === 'paused';
     if (!checkpoint.running) {
       await unplug(old);
@@ -382,7 +394,7 @@ export class Vm {
     let fresh: World;
     try {
       await old.disks?.request('hold', { hold: true });
-      fresh = await this.replacement(old, checkpoint);
+      fresh = await this.replacement(old, checkpoint, passphrase);
       this.adopt(fresh, true);
     } catch (error) {
       if (this.world !== old) throw error;
@@ -398,8 +410,8 @@ export class Vm {
   }
 
   /** A world at the checkpoint, paused, that has taken the disks over from the old one. */
-  private async replacement(old: World, checkpoint: Checkpoint): Promise<World> {
-    const fresh = await this.launch(checkpoint, { startPaused: true });
+  private async replacement(old: World, checkpoint: Checkpoint, passphrase: string | undefined): Promise<World> {
+    const fresh = await this.launch(checkpoint, { startPaused: true, passphrase });
     try {
       if (this.world !== old) throw new ConfigError('VM_OFF', `${this.bundle.name} was stopped before it had gone back to the checkpoint.`);
       await fresh.disks?.request('adopt', {});
@@ -435,12 +447,17 @@ export class Vm {
   /** A world that has come as far as its first slice. */
   private async launch(from: Checkpoint | undefined, options: StartOptions): Promise<World> {
     const { config, name, checkpointsPath } = this.bundle;
+    const passphrase = this.passphrase.unlock(options.passphrase, from);
     // A VM that goes on from a checkpoint needs its boot files only for a reset: they may have gone.
     const boot = await readBootFiles(config).catch((error: unknown) => {
       if (from) return { kind: 'none' } as const;
       throw error;
     });
-    const restore = from && { path: this.bundle.checkpointPath(from.id), folder: checkpointsPath };
+    const restore = from && {
+      path: this.bundle.checkpointPath(from.id),
+      folder: checkpointsPath,
+      ...(passphrase !== undefined && { passphrase }),
+    };
     const memoryMiB = restore ? await memoryMiBOf(restore.path) : config.memoryMiB;
     let world: World | undefined;
     let tellReady: (end: WorldEnd | undefined) => void = () => {};
@@ -521,6 +538,7 @@ export class Vm {
 
   private worldEnded(end: WorldEnd): void {
     this.world = undefined;
+    this.passphrase.forget();
     this.locks?.dispose();
     this.console.setSource(undefined);
     this.clock.run(false);

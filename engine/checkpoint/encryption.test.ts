@@ -13,6 +13,7 @@ import { restoreCheckpoint } from './restore.ts';
 import { whileStopped } from './stopped.ts';
 import { CheckpointStore } from './store.ts';
 import { takeCheckpoint } from './take.ts';
+import { verifyCheckpoints } from './verify.ts';
 
 const RAM = 150;
 const codec = codecOf({ passphrase: 'correct horse' });
@@ -83,6 +84,24 @@ test('without the passphrase it can be listed, inspected and eliminated, but not
   eliminateCheckpoints(store, ['checkpoint1'], nodeCodec);
   restore(2, codec);
   expect(other.contents()).toEqual(vm.contents());
+});
+
+test('is verified without the passphrase, too, by its checksums; with a wrong one not at all', async () => {
+  await take(1);
+  vm.write(3, 1000);
+  await take(2);
+  const verified = (as: Codec) => [...verifyCheckpoints(store, as)];
+  const whole = (isLocked: boolean) => [1, 2].map(n => ({ id: `checkpoint${n}`, disks: [], isLocked, findings: [] }));
+  expect(verified(nodeCodec)).toEqual(whole(true));
+  expect(verified(codec)).toEqual(whole(false));
+  expect(() => verified(codecOf({ passphrase: 'wrong' }))).toThrow('The passphrase is not that of the checkpoint file');
+  using reader = CheckpointReader.open(files, path(1), nodeCodec);
+  const bytes = files.get(path(1));
+  bytes[reader.groups[0]!.offset + 5]! ^= 1;
+  files.put(path(1), bytes);
+  expect(verified(nodeCodec).map(({ findings }) => findings[0]?.problem)).toEqual(
+    [1, 2].map(() => expect.stringContaining('does not match its checksum')),
+  );
 });
 
 test('an encrypted checkpoint does not point to a plain one, nor the other way round', async () => {

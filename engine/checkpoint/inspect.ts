@@ -28,7 +28,7 @@ export interface Inspection extends CheckpointInfo {
 /** `verify` reads and checks every page group too. Throws CheckpointError when the file is damaged. */
 export function inspectCheckpoint(files: HostFiles, path: string, codec: Codec, verify = false): Inspection {
   using reader = CheckpointReader.open(files, path, codec);
-  if (verify && !reader.isLocked) reader.verify();
+  if (verify) reader.verify();
   const { meta } = reader;
   const groupPages = reader.groups.reduce((sum, group) => sum + group.pages, 0);
   return {
@@ -66,7 +66,7 @@ export function inspectPages(files: HostFiles, path: string, codec: Codec, verif
   using reader = PagesReader.openPages(files, path, codec);
   const { id, vmName, title } = reader.meta;
   const left = [...reader.groups.keys()].filter(group => reader.hasGroup(group));
-  if (verify && !reader.isLocked) for (const group of left) reader.readGroup(group);
+  if (verify) for (const group of left) reader.checkGroup(group);
   const bytesLeft = left.reduce((sum, group) => sum + reader.groups[group]!.storedLength, 0);
   return { format: VERSION, path, id, vmName, title, eliminated: true, groups: reader.groups.length, groupsLeft: left.length, bytesLeft };
 }

@@ -20,16 +20,18 @@ export interface Verified {
   readonly findings: readonly Finding[];
   /** The disk layers that it needs besides; none of one that cannot be read. */
   readonly disks: readonly DiskPointer[];
+  /** It is encrypted, and no passphrase was given: checksums were compared, nothing was decrypted. */
+  readonly isLocked: boolean;
 }
 
 /** Goes on a step with each checkpoint: its id and what is wrong with it. At the end come the ids of files that nothing needs. */
 export function* verifyCheckpoints(store: CheckpointStore, codec: Codec): Generator<Verified> {
   const groups = new CheckedGroups(store, codec);
   for (const id of store.list()) {
-    let disks: readonly DiskPointer[] = [];
-    const problem = problemOf(() => (disks = verifyCheckpoint(store, id, codec, groups)));
+    let seen: Pick<Verified, 'disks' | 'isLocked'> = { disks: [], isLocked: false };
+    const problem = problemOf(() => (seen = verifyCheckpoint(store, id, codec, groups)));
     // One that was deleted meanwhile is not missed.
-    yield { id, disks, findings: problem === undefined || !store.has(id) ? [] : [{ id, kind: 'damaged', problem }] };
+    yield { id, ...seen, findings: problem === undefined || !store.has(id) ? [] : [{ id, kind: 'damaged', problem }] };
   }
   const needs = new Needs(store, codec);
   for (const id of store.listPages()) {
@@ -38,18 +40,19 @@ export function* verifyCheckpoints(store: CheckpointStore, codec: Codec): Genera
     yield {
       id,
       disks: [],
+      isLocked: false,
       findings: [{ id, kind: 'leftover', problem: `${store.pagesPathOf(id)} holds pages that no checkpoint points to` }],
     };
   }
 }
 
-function verifyCheckpoint(store: CheckpointStore, id: string, codec: Codec, groups: CheckedGroups): readonly DiskPointer[] {
+function verifyCheckpoint(store: CheckpointStore, id: string, codec: Codec, groups: CheckedGroups): Pick<Verified, 'disks' | 'isLocked'> {
   using reader = CheckpointReader.open(store.files, store.pathOf(id), codec);
   reader.verify();
   groups.add(id, reader);
   const needs = new Needs(store, codec).ofCheckpoint(id);
   for (const file of reader.files) groups.check(file, needs?.get(file.id) ?? new Set());
-  return reader.disks;
+  return { disks: reader.disks, isLocked: reader.isLocked };
 }
 
 /** Groups that were read already are not read again for the next checkpoint that points to them. */
@@ -78,18 +81,19 @@ class CheckedGroups {
     this.checked.set(file.id, known);
     for (const group of needed) {
       if (known.has(group)) continue;
-      reader.readGroup(group);
+      reader.checkGroup(group);
       known.add(group);
     }
   }
 }
 
+/** A passphrase that is wrong says nothing about a file: it is thrown. */
 function problemOf(check: () => void): string | undefined {
   try {
     check();
     return undefined;
   } catch (error) {
-    if (error instanceof CairnError) return error.message;
+    if (error instanceof CairnError && error.code !== 'WRONG_PASSPHRASE') return error.message;
     throw error;
   }
 }

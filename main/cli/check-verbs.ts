@@ -6,21 +6,22 @@ import { Bundle } from '../bundle.ts';
 import { readArguments } from './args.ts';
 import { EXIT_DIFFERENT, EXIT_LEAKS, EXIT_OK } from './exit-codes.ts';
 import { printJson, printLine } from './output.ts';
+import { givenPassphrase, PASSPHRASE_OPTION } from './passphrase-option.ts';
 import { withClient } from './with-service.ts';
 
 /** Done here, whoever has the VM open: nothing is changed, and nobody is kept waiting by it. */
 export async function checkVerb(argv: readonly string[]): Promise<number> {
-  const args = readArguments('check', argv, ['NAME']);
+  const args = readArguments('check', argv, ['NAME'], PASSPHRASE_OPTION);
   const path = new Library(defaultLibraryPath()).bundlePath(args.words[0]!);
   Bundle.readConfig(path); // that it is there, and valid
-  const report = await checkBundle(path, () => nextTurn());
+  const report = await checkBundle(path, () => nextTurn(), givenPassphrase(args));
   if (args.flag('json')) printJson(report);
   else for (const line of wordsOf(report)) printLine(line);
   if (report.problems.some(({ kind }) => kind === 'damaged')) return EXIT_DIFFERENT;
   return report.problems.length > 0 ? EXIT_LEAKS : EXIT_OK;
 }
 
-function wordsOf({ vm, checkpoints, layers, problems, complete }: CheckReport): string[] {
+function wordsOf({ vm, checkpoints, layers, locked, problems, complete }: CheckReport): string[] {
   const damaged = problems.filter(({ kind }) => kind === 'damaged').length;
   const looked = `${checkpoints} checkpoint${checkpoints === 1 ? '' : 's'} and ${layers} disk layer${layers === 1 ? '' : 's'} checked`;
   const found =
@@ -30,7 +31,11 @@ function wordsOf({ vm, checkpoints, layers, problems, complete }: CheckReport): 
         ? `no damage; \`cairn repair ${vm}\` sets the rest right`
         : 'no damage found';
   const open = complete ? [] : [`${vm} is open: its catalogue and what it writes now were left out.`];
-  return [...problems.map(({ kind, about, text }) => `  ${kind}: ${about}: ${text}`), `${vm}: ${looked}, ${found}.`, ...open];
+  const closed =
+    locked === 0
+      ? []
+      : [`${locked} of the checkpoints are encrypted: their checksums were compared; with --passphrase-file they are read whole.`];
+  return [...problems.map(({ kind, about, text }) => `  ${kind}: ${about}: ${text}`), `${vm}: ${looked}, ${found}.`, ...closed, ...open];
 }
 
 export async function repairVerb(argv: readonly string[]): Promise<number> {

@@ -4,6 +4,7 @@ import { readArguments } from './args.ts';
 import { EXIT_OK, UsageError } from './exit-codes.ts';
 import { formatBytes, printJson, printLine, printTable } from './output.ts';
 import { checkpointHistory, deleteCheckpoints, keep, note, showCheckpoint } from './checkpoint-tree-verbs.ts';
+import { givenPassphrase, PASSPHRASE_OPTION } from './passphrase-option.ts';
 import { withClient } from './with-service.ts';
 
 const VERBS: Readonly<Record<string, (argv: readonly string[]) => Promise<number>>> = {
@@ -86,9 +87,10 @@ async function list(argv: readonly string[]): Promise<number> {
 }
 
 async function revert(argv: readonly string[]): Promise<number> {
-  const args = readArguments('checkpoint revert', argv, ['NAME', 'ID']);
+  const args = readArguments('checkpoint revert', argv, ['NAME', 'ID'], PASSPHRASE_OPTION);
   const [name, id] = args.words as [string, string];
-  const vm = await withClient(client => client.request('checkpoint.revert', { name, id }));
+  const passphrase = givenPassphrase(args);
+  const vm = await withClient(client => client.request('checkpoint.revert', { name, id, ...(passphrase !== undefined && { passphrase }) }));
   if (args.flag('json')) printJson(vm);
   else printLine(vm.state === 'off' ? `${name} goes on from ${id} when it is started.` : `${name} goes on from ${id}.`);
   return EXIT_OK;

@@ -26,7 +26,7 @@ export class UsageError extends CairnError {
 const IN_USE = new Set(['VM_IN_USE', 'VM_RUNNING', 'VM_OFF', 'OWNER_GONE', 'FILE_IN_USE']);
 /** The user named a wrong file: no disk failed. */
 const WRONG_FILE = new Set(['NO_SUCH_FILE', 'FILE_EXISTS', 'NOT_A_FILE', 'NO_ACCESS']);
-const CHECKPOINT = new Set(['STATE', 'ENOSPC', 'EIO', 'EDQUOT', 'EROFS']);
+const CHECKPOINT = new Set(['PASSPHRASE_NEEDED', 'WRONG_PASSPHRASE', 'STATE', 'ENOSPC', 'EIO', 'EDQUOT', 'EROFS']);
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT_USAGE;

@@ -21,7 +21,7 @@ Exit codes
   1   wrong words on the command line
   2   what was asked for cannot be: a file that is missing or no kernel, too much memory, no such VM
   3   the VM is open in another Cairn, or not in a state for that (running, off)
-  4   a checkpoint could not be taken or read, or the disk failed
+  4   a checkpoint could not be taken or read, its passphrase is missing or wrong, or the disk failed
   5   \`disk compare\`: the disks differ; \`check\`, \`disk check\`: something is damaged
   6   \`check\`, \`disk check\`: nothing is damaged, but there is something for \`repair\` or \`disk repair\` to do
   70  the VM crashed, or Cairn did
@@ -54,6 +54,11 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
   --copy-limit SIZE   what copies of the pages that the guest writes meanwhile may take; the guest is slowed before they take more
                       (default: about half the VM's memory)
   --keep-in-ram       the memory of the last checkpoints (up to 4, as room allows) stays in RAM, too: a VM without disks goes back to one at once
+  --encrypt --passphrase-file FILE|-
+                      device state and memory in this VM's checkpoint files are encrypted (AES-256-GCM) under the passphrase in FILE's first line, or
+                      the first line of standard input; CAIRN_PASSPHRASE_FILE names the file as well. It is kept nowhere: without it nobody can start
+                      from these checkpoints again, and each later start of the VM asks for it. In the clear stay: when and how large checkpoints are,
+                      their titles and notes, which pages they hold, the VM's settings, and all disk layers
   --from CHECKPOINT   go on from a checkpoint: an id, NAME/ID, or the path of a .ckpt file
   --serial stdio|none the first serial port: on stdin and stdout, byte for byte (default), or nowhere
   --display none      no window (the only choice here: \`cairn serve\` shows the screen)
@@ -76,7 +81,8 @@ export const CHECKPOINT_HELP = `cairn checkpoint: the checkpoint tree of a VM
   cairn checkpoint take NAME [--title TITLE] [--mode chain|copy|full-copy]
                                                while it runs; the pause is measured, and what it cost the guest meanwhile. --mode: as cairn run --checkpoint-mode, from now on
   cairn checkpoint list NAME
-  cairn checkpoint revert NAME ID              a running VM goes on from there at once, one that is off at its next start
+  cairn checkpoint revert NAME ID [--passphrase-file FILE|-]
+                                               a running VM goes on from there at once, one that is off at its next start
   cairn checkpoint show NAME ID                what it holds and shares, what hangs on it, what deleting it frees
   cairn checkpoint rename NAME ID TITLE
   cairn checkpoint note NAME ID TEXT
@@ -156,9 +162,11 @@ Ages are counted in powered-on time. Checkpoints that you took, named or keep (\
 
 export const CHECK_HELP = `cairn check, cairn repair: a VM's files
 
-  cairn check NAME     reads every byte of every checkpoint and every disk layer's tables, also while the VM runs. Changes nothing
+  cairn check NAME [--passphrase-file FILE|-]
+                       reads every byte of every checkpoint and every disk layer's tables, also while the VM runs. Changes nothing
   cairn repair NAME    makes the catalogue anew from the files and removes what was never finished; the VM must be off
 
+Encrypted checkpoints are decrypted only with their passphrase; without it their checksums are compared.
 What is damaged stays where it is: take it from a backup, or delete the checkpoint. \`check\` ends with 0 when nothing is wrong, 5 when something is
 damaged, 6 when there is only something for \`repair\` to do.
 
@@ -167,7 +175,8 @@ damaged, 6 when there is only something for \`repair\` to do.
 
 export const INSPECT_HELP = `cairn inspect: what a file holds, as JSON
 
-  cairn inspect FILE   a checkpoint (ID.ckpt) or what is left of one (ID.pages): every checksum in it is checked; catalog.db, state.json,
+  cairn inspect FILE [--passphrase-file FILE|-]
+                       a checkpoint (ID.ckpt) or what is left of one (ID.pages): every checksum in it is checked; catalog.db, state.json,
                        a disk's descriptor, a disk image of any format, or the folder of a VM (NAME.cairn)
 
   cairn inspect ~/.local/share/cairn/debian.cairn/checkpoints/mf3k2a9x81c0d4e7.ckpt

@@ -5,11 +5,13 @@ import { basename, resolve } from 'node:path';
 import { ConfigError } from '#engine/errors/errors.ts';
 import { Bundle, nameOf } from '../bundle.ts';
 import type { HostService } from '../host-service.ts';
+import type { StartOptions } from '../vm.ts';
 import { vmConfig, type HostClient, type VmConfig } from '../ipc/contract.ts';
 import { parseMemory, readArguments, type Arguments, type Options } from './args.ts';
 import { parseDisk } from './disk-option.ts';
 import { exitCodeOfEnd, UsageError } from './exit-codes.ts';
 import { printJson, printNotice } from './output.ts';
+import { givenPassphrase, PASSPHRASE_OPTION } from './passphrase-option.ts';
 import { SerialTerminal } from './serial-terminal.ts';
 import { endingSignal } from './signals.ts';
 import { openService } from './with-service.ts';
@@ -28,6 +30,8 @@ const OPTIONS: Options = {
   'checkpoint-pace': { type: 'string' },
   'copy-limit': { type: 'string' },
   'keep-in-ram': { type: 'boolean' },
+  encrypt: { type: 'boolean' },
+  ...PASSPHRASE_OPTION,
   from: { type: 'string' },
   serial: { type: 'string' },
   display: { type: 'string' },
@@ -46,6 +50,9 @@ export async function runVerb(argv: readonly string[]): Promise<number> {
   if (args.text('from') !== undefined && args.text('kernel') !== undefined)
     throw new UsageError('--from and --kernel exclude each other: a checkpoint has its kernel in it.');
 
+  const passphrase = givenPassphrase(args);
+  if (args.flag('encrypt') && passphrase === undefined)
+    throw new UsageError('--encrypt needs a passphrase: name the file that it is in with --passphrase-file FILE, or - for standard input.');
   const signal = endingSignal();
   const service = openService();
   try {
@@ -53,11 +60,11 @@ export async function runVerb(argv: readonly string[]): Promise<number> {
     client.on('notice', printNotice);
     const name = args.text('name') ?? `run-${randomBytes(4).toString('hex')}`;
     const isNew = !Bundle.exists(service.library.bundlePath(name));
-    const cold = await prepare(service, client, name, args);
+    const how = { cold: await prepare(service, client, name, args), passphrase };
     let hasRun = false;
     const started = () => (hasRun = true);
     try {
-      return await runToEnd(service, client, name, cold, serial === 'stdio', signal, args.flag('json'), started);
+      return await runToEnd(service, client, name, how, serial === 'stdio', signal, args.flag('json'), started);
     } finally {
       if (args.text('name') === undefined || (isNew && !hasRun)) await client.request('vm.delete', { name });
     }
@@ -91,7 +98,7 @@ async function runToEnd(
   service: HostService,
   client: HostClient,
   name: string,
-  cold: boolean,
+  how: StartOptions,
   stdio: boolean,
   signal: Promise<NodeJS.Signals>,
   json: boolean,
@@ -100,7 +107,7 @@ async function runToEnd(
   const ended = service.whenEnded(name);
   const terminal = stdio ? await SerialTerminal.open(client, name) : undefined;
   try {
-    await service.start(name, { cold });
+    await service.start(name, how);
     started();
     terminal?.listen();
     const unplug = () => client.request('vm.stop', { name, how: 'plug' }).catch(() => {}); // it may end by itself meanwhile
@@ -149,6 +156,7 @@ function configFrom(args: Arguments, before: VmConfig | undefined): VmConfig {
     checkpointPace: choice(args, 'checkpoint-pace', ['gentle', 'normal', 'fast']) ?? before?.checkpointPace,
     copyLimitMiB: copyLimit === undefined ? before?.copyLimitMiB : parseMemory(copyLimit, 'copy-limit'),
     keepInRam: args.flag('keep-in-ram') || before?.keepInRam,
+    encrypted: args.flag('encrypt') || before?.encrypted,
   });
   if (checked.success) return checked.data;
   const issue = checked.error.issues[0]!;

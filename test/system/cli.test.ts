@@ -146,6 +146,40 @@ describe('checkpoints of a VM that another process runs', () => {
     expect(json<Checkpoint[]>('checkpoint', 'list', 'a')).toHaveLength(2);
   });
 
+  test('are encrypted under a passphrase that each start asks for', async () => {
+    const [secret, wrong] = ['open sesame', 'open barley'].map((text, n) => {
+      const file = join(home, `secret${n}`);
+      writeFileSync(file, `${text}\n`);
+      return file;
+    }) as [string, string];
+    expect(cairn('run', '--name', 'a', '--kernel', guest, '--encrypt').status).toBe(1);
+    const vm = start('a', '--encrypt', '--passphrase-file', secret);
+    vm.type('+');
+    await vm.says('ready\nA');
+    const { id } = json<Checkpoint>('checkpoint', 'take', 'a');
+    vm.type('+');
+    await vm.says('ready\nAB');
+    json('checkpoint', 'revert', 'a', id); // the process has the passphrase
+    vm.type('=');
+    await vm.says('ready\nABA');
+    await vm.kill('SIGKILL');
+
+    const bundle = join(home, 'library', 'a.cairn');
+    expect(readFileSync(join(bundle, 'vm.json'), 'utf8')).not.toContain('sesame');
+    const file = join(bundle, 'checkpoints', `${id}.ckpt`);
+    expect(json('inspect', file)).toMatchObject({ encrypted: true, devices: [] });
+    expect(json<{ devices: unknown[] }>('inspect', file, '--passphrase-file', secret).devices.length).toBeGreaterThan(5);
+    expect(json('check', 'a')).toMatchObject({ checkpoints: 1, locked: 1, problems: [] });
+    expect(json('check', 'a', '--passphrase-file', secret)).toMatchObject({ checkpoints: 1, locked: 0, problems: [] });
+    json('checkpoint', 'revert', 'a', id);
+    const [none, bad] = [[], ['--passphrase-file', wrong]].map(more => cairn('run', '--name', 'a', '--serial', 'none', ...more));
+    expect(none).toMatchObject({ status: 4, stderr: expect.stringContaining('`cairn run --name a --passphrase-file FILE`') });
+    expect(bad).toMatchObject({ status: 4, stderr: expect.stringContaining('The passphrase is not that of') });
+    const again = new Running('--name', 'a', '--passphrase-file', '-');
+    again.type('open sesame\n=');
+    await again.says('A');
+  });
+
   test('are taken as the settings of the VM say, and tell what they cost', async () => {
     const settings = ['--compression', 'none', '--checkpoint-pace', 'fast', '--copy-limit', '8M'];
     const vm = start('a', ...settings);

@@ -88,10 +88,15 @@ export class PagesReader implements Disposable {
   /** The pages of one group. */
   readGroup(index: number): Uint8Array {
     const group = this.group(index);
-    const stored = this.readStored(index);
-    if (this.codec.checksum(stored) !== group.checksum) this.refuse(`the page group ${index} does not match its checksum`);
+    const stored = this.readIntact(index);
     const what = `the page group ${index}`;
     return this.unpack(this.unseal(stored, group.offset, what), group.codec, group.pages * PAGE_SIZE, what);
+  }
+
+  /** Reads and checks a group; of a locked file only that it is what was written. */
+  checkGroup(index: number): void {
+    if (this.isLocked) this.readIntact(index);
+    else this.readGroup(index);
   }
 
   /** A group as it lies in the file, unchecked. */
@@ -138,11 +143,17 @@ export class PagesReader implements Disposable {
 
   protected section(name: SectionName): Uint8Array {
     const record = this.sections[name];
-    const stored = this.read(record.offset, record.storedLength);
-    if (this.codec.checksum(stored) !== record.checksum) this.refuse(`the section “${name}” does not match its checksum`);
+    const stored = this.intactSection(name);
     const what = `the section “${name}”`;
     const packed = name === 'devices' ? this.unseal(stored, record.offset, what) : stored;
     return this.unpack(packed, record.codec, record.rawLength, what);
+  }
+
+  /** A section as it lies in the file, and as it was written. */
+  protected intactSection(name: SectionName): Uint8Array {
+    const stored = this.storedSection(name);
+    if (this.codec.checksum(stored) !== this.sections[name].checksum) this.refuse(`the section “${name}” does not match its checksum`);
+    return stored;
   }
 
   /** A section as it lies in the file. */
@@ -171,6 +182,12 @@ export class PagesReader implements Disposable {
     } catch (cause) {
       throw damaged(this.path, `${what} is not what was encrypted`, cause);
     }
+  }
+
+  private readIntact(index: number): Uint8Array {
+    const stored = this.readStored(index);
+    if (this.codec.checksum(stored) !== this.group(index).checksum) this.refuse(`the page group ${index} does not match its checksum`);
+    return stored;
   }
 
   private group(index: number): Group {
