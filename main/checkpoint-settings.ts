@@ -17,12 +17,15 @@ const PACES: Readonly<Record<Extract<CheckpointPace, string>, readonly PaceStep[
 
 export type TakeSettings = Pick<CheckpointOrder, 'compression' | 'pace' | 'copyLimitBytes' | 'keepInRam' | 'passphrase'>;
 
-export function takeSettings({ compression, checkpointPace: pace, copyLimitMiB, keepInRam }: VmConfig, passphrase?: string): TakeSettings {
+export function takeSettings(
+  { compression, checkpointPace: pace, copyLimitMiB, keepInRam, disks }: VmConfig,
+  passphrase?: string,
+): TakeSettings {
   return {
     ...(compression === 'none' && { compression: NO_COMPRESSION }),
     ...(pace !== undefined && { pace: typeof pace === 'string' ? PACES[pace] : pace }),
     ...(copyLimitMiB !== undefined && { copyLimitBytes: copyLimitMiB * MIB }),
-    ...(keepInRam === true && { keepInRam }),
+    ...(keepInRam === true && disks.length === 0 && { keepInRam }), // one with disks could not go back to it
     ...(passphrase !== undefined && { passphrase }),
   };
 }

@@ -332,6 +332,7 @@ export class Vm {
   private async eliminateNow(doomed: readonly string[]): Promise<number> {
     const before = usedBytes(this.bundle);
     this.eliminator.eliminate(doomed);
+    for (const id of doomed) this.world?.post(protocol.ACTION_DROP_FROM_RAM, protocol.encodeText(id));
     try {
       if (this.world) this.tellDisks(this.world);
       else await this.collectDisks();
@@ -382,6 +383,10 @@ export class Vm {
 
   /** The old world is given up only when the new one stands: a checkpoint that can't be read leaves the VM as it was. */
   private async revertRunning(old: World, checkpoint: Checkpoint, passphrase: string | undefined): Promise<void> {
+    if (checkpoint.running && this.bundle.config.keepInRam && (await old.revertInRam(checkpoint.id))) {
+      this.stand(checkpoint, false);
+      return;
+    }
     const wasPaused = this.state === 'paused';
     if (!checkpoint.running) {
       await unplug(old);

@@ -57,6 +57,7 @@ export class World {
   private exit: string | undefined;
   /** The guest runs no more. */
   hasEnded = false;
+  private tellReverted: (isDone: boolean) => void = () => {};
   private giveUp: () => void = () => {};
   private readonly givenUp = new Promise<void>(resolve => (this.giveUp = resolve));
 
@@ -125,6 +126,17 @@ export class World {
     return taken;
   }
 
+  /**
+   * Back to a checkpoint that this world keeps in RAM, in place: false when it must come from its file, and nothing has changed. Of a world with disks that is always so, for their
+   * files and the requests on their way to them would have to go back at the same instant.
+   */
+  async revertInRam(id: string): Promise<boolean> {
+    if (this.disks) return false;
+    const reverted = new Promise<boolean>(resolve => (this.tellReverted = resolve));
+    this.post(protocol.ACTION_REVERT_IN_RAM, protocol.encodeText(id));
+    return Promise.race([reverted, this.ended.then(() => false)]);
+  }
+
   /** A promise when much is waiting already: send no more before it settles. */
   sendSerial(channel: 0 | 1, bytes: Uint8Array): void | Promise<void> {
     const window = this.serialInput[channel];
@@ -185,6 +197,8 @@ export class World {
         const { paused, reason } = protocol.decodeState(event.payload);
         return this.listener.state(paused, reason);
       }
+      case protocol.EVENT_REVERTED:
+        return this.tellReverted(event.payload[0] === 1);
       case protocol.EVENT_RESET_HELD:
         return this.listener.resetHeld();
       case protocol.EVENT_STATS:

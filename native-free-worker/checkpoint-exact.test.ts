@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { PAGE_SIZE } from '#engine/memory/layout.ts';
 import { deriveReferences, memoryStats } from '#engine/memory/mmm.ts';
+import { RamCheckpoints } from './ram-checkpoints.ts';
 import { bufferOf, restoreInto, takeFrom } from '#test/support/bench-checkpoint.ts';
 import { BenchPc } from '#test/support/bench-pc.ts';
 import { STI, TinyKernel } from '#test/support/tiny-kernel.ts';
@@ -75,6 +76,25 @@ test('a run with a checkpoint in its middle, and one restored from it, end as on
   expect(pc.stateHash()).toBe(atCheckpoint);
   ongoing.run(REST);
   expect(pc.stateHash()).toBe(atEnd);
+});
+
+test('a machine that goes back in RAM, while it runs and again, ends as before', () => {
+  const vm = new BenchPc({ boot }, 2);
+  const { core } = vm.pc;
+  const inRam = new RamCheckpoints(core, bufferOf(vm), slot => core.thaw(slot));
+  vm.run(FIRST);
+  const [id, slot, atCheckpoint] = ['checkpoint1', 0, vm.pc.stateHash()] as const;
+  core.freeze(slot);
+  inRam.keep({ id, slot, devices: vm.pc.saveDevices() });
+  vm.run(REST);
+  const atEnd = vm.pc.stateHash();
+  for (let time = 0; time < 2; time++) {
+    vm.run(12_345);
+    expect(inRam.revert(id, [], vm.pc)).toBe(true);
+    expect(vm.pc.stateHash()).toBe(atCheckpoint);
+    vm.run(REST);
+    expect(vm.pc.stateHash()).toBe(atEnd);
+  }
 });
 
 test('a guest whose copies exhaust the pool waits and goes on as if it had not', () => {

@@ -24,6 +24,10 @@ export const ACTION_SCREEN_WHOLE = 10;
 export const ACTION_GO_ON_WITH_RESET = 11;
 /** { u32 } pages that the guest is asked to give back (METHOD § 139). */
 export const ACTION_BALLOON = 12;
+/** { UTF-8 id }: back to a checkpoint that is kept in RAM; answered by EVENT_REVERTED. */
+export const ACTION_REVERT_IN_RAM = 13;
+/** { UTF-8 id }: a checkpoint that was eliminated need not be kept in RAM. */
+export const ACTION_DROP_FROM_RAM = 14;
 
 /** { u8 channel, bytes } */
 export const EVENT_SERIAL_OUT = 1;
@@ -39,6 +43,8 @@ export const EVENT_END = 5;
 export const EVENT_SERIAL_TAKEN = 6;
 /** With `holdResets`: the machine is about to be reset and stands still until ACTION_GO_ON_WITH_RESET (or the reset button) comes. */
 export const EVENT_RESET_HELD = 7;
+/** { u8 }: 1 when the machine is what it was at the checkpoint, 0 when that must come from its file and nothing has changed. */
+export const EVENT_REVERTED = 8;
 
 export const RUN_STATE_RUNNING = 1;
 export const RUN_STATE_PAUSED = 2;
@@ -144,6 +150,9 @@ export function decodeStats(bytes: Uint8Array): Stats {
   const [mips, load, balloonedPages] = new Float64Array(bytes.slice().buffer);
   return { mips: mips!, load: load!, balloonedPages: balloonedPages! };
 }
+
+export const encodeText = (text: string): Uint8Array => encoder.encode(text);
+export const decodeText = (bytes: Uint8Array): string => decoder.decode(bytes);
 
 export const encodePages = (pages: number): Uint8Array => new Uint8Array(Uint32Array.of(pages).buffer);
 export const decodePages = (bytes: Uint8Array): number => new Uint32Array(bytes.slice().buffer)[0]!;

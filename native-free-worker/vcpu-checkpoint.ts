@@ -140,6 +140,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
    * its file: it is not in RAM, or a checkpoint is being written. Only between slices.
    */
   revertInRam(id: string): boolean {
+    this.takeReplies(); // who asks may have heard before this thread that the last one is written
     if (this.underWay > 0 || this.orders.length > 0) return false;
     if (!this.inRam.revert(id, this.thawed.splice(0), this.machine)) return false;
     this.send({ kind: 'reverted', id });
@@ -153,17 +154,21 @@ export class MachineCheckpoint implements VcpuCheckpoint {
 
   work(): boolean {
     this.stopWherePossible();
-    while (this.underWay > 0 || this.loading) {
-      const received = receiveMessageOnPort(this.port) as { message: CheckpointReply } | undefined;
-      if (received === undefined) break;
-      this.receive(received.message);
-    }
+    this.takeReplies();
     const moreToLoad = this.loading?.work() ?? false;
     if (this.loading?.isOver === true) this.loading = undefined;
     this.inRam.work(this.throttle.figures().restShare > 0);
     const slot = this.thawed[0];
     if (slot !== undefined && this.core.reclaim(slot, RECLAIM_CHUNK) === 0) this.thawed.shift();
     return this.thawed.length > 0 || moreToLoad;
+  }
+
+  private takeReplies(): void {
+    while (this.underWay > 0 || this.loading) {
+      const received = receiveMessageOnPort(this.port) as { message: CheckpointReply } | undefined;
+      if (received === undefined) return;
+      this.receive(received.message);
+    }
   }
 
   private receive(reply: CheckpointReply): void {

@@ -10,6 +10,8 @@ import { VcpuLoop, type VcpuCheckpoint, type VcpuDisks } from './vcpu-loop.ts';
 const RING = 4096;
 const exact: RunOptions = { pacing: 'virtual', noReboot: false, holdResets: false, startPaused: false, inputs: [], untilCount: undefined };
 
+const noCheckpoint: VcpuCheckpoint = { take: () => {}, work: () => false, ran: () => 0, revertInRam: () => false, dropFromRam: () => {} };
+
 /** A loop on this thread: what it waits for must have been posted before. */
 function world(
   steps: Step[],
@@ -76,7 +78,7 @@ describe('the vcpu loop', () => {
     const steps: Step[] = [{ nops: 1_000_000 }, { out: 'done' }, { end: { kind: 'power-off' } }];
     const run = (restNs: number) => {
       const ran: number[] = [];
-      const checkpoint = { take: () => {}, work: () => false, ran: (elapsedNs: number) => (ran.push(elapsedNs), restNs) };
+      const checkpoint = { ...noCheckpoint, ran: (elapsedNs: number) => (ran.push(elapsedNs), restNs) };
       const one = world([...steps], {}, { checkpoint, hostNowNs: () => performance.now() * 1e6 });
       const begin = performance.now();
       expect(one.loop.run()).toEqual({ kind: 'power-off' });
@@ -87,6 +89,30 @@ describe('the vcpu loop', () => {
     const slowed = run(15e6);
     expect(slowed.tookMs).toBeGreaterThan(4 * 14);
     expect({ ...slowed, tookMs: 0 }).toEqual({ ...free, tookMs: 0 });
+  });
+
+  test('goes back in RAM when it can, and says whether it has; a reset that was held is held no more', () => {
+    const at = (action: number, payload: Uint8Array = new Uint8Array()) => ({ count: 1, action, payload });
+    const back = (id: string) => at(protocol.ACTION_REVERT_IN_RAM, protocol.encodeText(id));
+    const asked: string[] = [];
+    const checkpoint: VcpuCheckpoint = {
+      ...noCheckpoint,
+      revertInRam: id => (asked.push(id), id === 'kept'),
+      dropFromRam: id => asked.push(`without ${id}`),
+    };
+    const inputs = [
+      at(protocol.ACTION_DROP_FROM_RAM, protocol.encodeText('old')),
+      back('gone'),
+      back('kept'),
+      at(protocol.ACTION_GO_ON_WITH_RESET),
+    ];
+    const steps: Step[] = [{ end: { kind: 'reset', cause: 'the guest' } }, { end: { kind: 'power-off' } }];
+    const { loop, machine, drain } = world(steps, { holdResets: true, inputs }, { checkpoint });
+    expect(loop.run()).toEqual({ kind: 'power-off' });
+    expect(asked).toEqual(['without old', 'gone', 'kept']);
+    expect(machine.resets).toBe(0);
+    const answers = drain().filter(({ kind }) => kind === protocol.EVENT_REVERTED);
+    expect(answers.map(({ payload }) => [...payload])).toEqual([[0], [1]]);
   });
 
   test('a reset that is held is done once, whoever says so first', () => {

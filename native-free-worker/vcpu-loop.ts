@@ -34,6 +34,9 @@ export interface VcpuCheckpoint {
   work(): boolean;
   /** The guest has run for `elapsedNs`: how long it is to rest, in ns, so that copies stay within their limit (§111). */
   ran(elapsedNs: number): number;
+  /** Makes memory and devices what they were at a checkpoint; false, and nothing changes, when it is not in RAM. */
+  revertInRam(id: string): boolean;
+  dropFromRam(id: string): void;
 }
 
 /** The world's disks on the vcpu thread (drive-channel.ts). */
@@ -100,8 +103,7 @@ export class VcpuLoop {
   /** Returns when the world ends, with everything the guest sent out delivered to the event ring. */
   run(): WorldEnd {
     const { bell, outbox, checkpoint, disks } = this.parts;
-    this.statsSinceNs = this.parts.hostNowNs();
-    this.statsSinceCount = this.machine.instructionCount();
+    this.beginStats();
     this.anchor();
     this.postState();
     for (;;) {
@@ -298,6 +300,12 @@ export class VcpuLoop {
       case protocol.ACTION_BALLOON:
         this.machine.setBalloonTarget(protocol.decodePages(payload));
         break;
+      case protocol.ACTION_REVERT_IN_RAM:
+        this.revertInRam(protocol.decodeText(payload));
+        break;
+      case protocol.ACTION_DROP_FROM_RAM:
+        this.parts.checkpoint?.dropFromRam(protocol.decodeText(payload));
+        break;
       case protocol.ACTION_SCREEN_CREDIT:
         this.screenCredit = true;
         break;
@@ -308,6 +316,19 @@ export class VcpuLoop {
       default:
         throw new InvariantError(`unknown action ${action}`);
     }
+  }
+
+  /** Paused or not stays as it is; what was remembered of the machine's time no longer holds. */
+  private revertInRam(id: string): void {
+    const isDone = this.parts.checkpoint?.revertInRam(id) ?? false;
+    if (isDone) {
+      this.resetHeld = false;
+      this.restNs = 0;
+      this.screenStale = true;
+      this.beginStats();
+      this.anchor();
+    }
+    this.parts.outbox.post(protocol.EVENT_REVERTED, Uint8Array.of(isDone ? 1 : 0));
   }
 
   private sendScreen(): void {
@@ -332,8 +353,12 @@ export class VcpuLoop {
       protocol.EVENT_STATS,
       protocol.encodeStats({ mips, load: Math.min(1, this.busyNs / elapsedNs), balloonedPages: this.machine.balloonedPages() }),
     );
-    this.statsSinceNs = nowNs;
-    this.statsSinceCount = count;
+    this.beginStats();
+  }
+
+  private beginStats(): void {
+    this.statsSinceNs = this.parts.hostNowNs();
+    this.statsSinceCount = this.machine.instructionCount();
     this.busyNs = 0;
   }
 

@@ -1,6 +1,6 @@
 /** The cairn command as a user has it: real processes, a real (tiny) guest. */
 import { execFileSync, spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -144,6 +144,31 @@ describe('checkpoints of a VM that another process runs', () => {
     rmSync(join(home, 'library', 'a.cairn', 'catalog.db'));
     expect(json<VmSummary>('vm', 'show', 'a')).toMatchObject({ checkpoints: 0 });
     expect(json<Checkpoint[]>('checkpoint', 'list', 'a')).toHaveLength(2);
+  });
+
+  test('are gone back to in RAM where the VM keeps them there, and from their files where they have been given up', async () => {
+    const vm = start('a', '--keep-in-ram');
+    vm.type('+');
+    await vm.says('ready\nA');
+    const one = json<Checkpoint>('checkpoint', 'take', 'a');
+    vm.type('+');
+    await vm.says('ready\nAB');
+    const two = json<Checkpoint>('checkpoint', 'take', 'a');
+    const bundle = join(home, 'library', 'a.cairn', 'checkpoints');
+    renameSync(join(bundle, `${two.id}.ckpt`), join(bundle, 'aside'));
+    vm.type('+');
+    await vm.says('ready\nABC');
+    expect(json<VmSummary>('checkpoint', 'revert', 'a', two.id)).toMatchObject({ state: 'running', current: two.id }); // without its file
+    vm.type('=+');
+    await vm.says('ready\nABCBC');
+    renameSync(join(bundle, 'aside'), join(bundle, `${two.id}.ckpt`));
+    json('checkpoint', 'revert', 'a', one.id);
+    vm.type('=');
+    await vm.says('ready\nABCBCA');
+    json('checkpoint', 'revert', 'a', two.id); // given up with the revert past it
+    vm.type('=q');
+    await vm.says('ready\nABCBCAB');
+    expect(await vm.ended).toBe(0);
   });
 
   test('are encrypted under a passphrase that each start asks for', async () => {
