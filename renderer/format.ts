@@ -41,3 +41,8 @@ export function formatAge(iso: string, nowMs: number): string {
 export function formatClock(iso: string): string {
   return new Date(iso).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 }
+
+/** Messages of the host start as they would inside a longer one. */
+export function asSentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,17 +1,14 @@
 /** What is known of one checkpoint, and what can be done with it. */
 import { BookmarkPlus, CopyPlus, History, Pencil, Pin, PinOff, StickyNote, Trash2 } from 'lucide-react';
+import { useEffect } from 'react';
 import { Button } from 'react-aria-components';
 import type { Checkpoint } from '../../main/ipc/contract.ts';
 import { useApp, useCanCommand } from '../app-context.ts';
 import { formatAge, formatBytes, formatClock, formatCount, formatMs } from '../format.ts';
 import type { VmView } from '../state/app-state.ts';
+import { DiskChain } from './disk-chain.tsx';
 
 export function CheckpointDetails({ view, checkpoint, now }: { view: VmView; checkpoint: Checkpoint; now: number }) {
-  const { controller } = useApp();
-  const { summary: vm } = view;
-  const ask = (kind: 'revert' | 'rename' | 'clone' | 'note' | 'delete-checkpoint') =>
-    controller.dispatch({ type: 'dialog', dialog: { kind, vm: vm.name, checkpoint: checkpoint.id } });
-  const can = useCanCommand(view);
   return (
     <section className="details" aria-label={`Checkpoint ${checkpoint.title}`}>
       <h3>{checkpoint.title}</h3>
@@ -20,52 +17,102 @@ export function CheckpointDetails({ view, checkpoint, now }: { view: VmView; che
         {checkpoint.trigger === 'user' ? '' : ` · ${TRIGGER_WORDS[checkpoint.trigger]}`}
       </p>
       {checkpoint.note === '' ? null : <p className="note">{checkpoint.note}</p>}
-      <dl className="facts">
-        <div className="fact strong">
-          <dt>The machine stood still</dt>
-          <dd>{checkpoint.running ? formatMs(checkpoint.pauseMs) : 'it was off'}</dd>
+      <Facts checkpoint={checkpoint} />
+      <PagesBar pages={checkpoint.pages} />
+      <Room view={view} checkpoint={checkpoint} />
+      <Actions view={view} checkpoint={checkpoint} />
+    </section>
+  );
+}
+
+function Facts({ checkpoint }: { checkpoint: Checkpoint }) {
+  return (
+    <dl className="facts">
+      <div className="fact strong">
+        <dt>The machine stood still</dt>
+        <dd>{checkpoint.running ? formatMs(checkpoint.pauseMs) : 'it was off'}</dd>
+      </div>
+      <div className="fact">
+        <dt>Written</dt>
+        <dd>{formatBytes(checkpoint.bytesWritten)}</dd>
+      </div>
+      <div className="fact">
+        <dt>In all</dt>
+        <dd>{formatMs(checkpoint.totalMs)}</dd>
+      </div>
+    </dl>
+  );
+}
+
+/** What it takes on the host's disk, what it shares, and the files behind its disks. */
+function Room({ view, checkpoint }: { view: VmView; checkpoint: Checkpoint }) {
+  const { controller } = useApp();
+  const { summary, checkpoints = [], checkpointDetail } = view;
+  const { name } = summary;
+  const { id, disks, mode } = checkpoint;
+  useEffect(() => void controller.loadCheckpointDetail(name, id), [controller, name, id]);
+  const detail = checkpointDetail?.checkpoint.id === id ? checkpointDetail : undefined;
+  const sizeBytes = disks.reduce((sum, disk) => sum + disk.sizeBytes, 0);
+  return (
+    <>
+      <dl className="room">
+        <div>
+          <dt>Its memory alone</dt>
+          <dd>{detail ? formatBytes(detail.memory.ownBytes) : '…'}</dd>
         </div>
-        <div className="fact">
-          <dt>Written</dt>
-          <dd>{formatBytes(checkpoint.bytesWritten)}</dd>
+        <div>
+          <dt>Shared with later ones</dt>
+          <dd>{detail ? formatBytes(detail.memory.sharedBytes) : '…'}</dd>
         </div>
-        <div className="fact">
-          <dt>In all</dt>
-          <dd>{formatMs(checkpoint.totalMs)}</dd>
+        <div title={disks.length > 0 ? 'Disk files that are merged then give back more.' : undefined}>
+          <dt>Deleting it frees</dt>
+          <dd>{detail ? `${disks.length > 0 ? 'at least ' : ''}${formatBytes(detail.alone.freedBytes)}` : '…'}</dd>
         </div>
-        {checkpoint.disks.length === 0 ? null : (
-          <div className="fact wide">
-            <dt>{checkpoint.disks.length === 1 ? 'Disk' : `${checkpoint.disks.length} disks`}</dt>
+        {disks.length === 0 ? null : (
+          <div>
+            <dt>{disks.length === 1 ? 'Disk' : `${disks.length} disks`}</dt>
             <dd>
-              {formatBytes(checkpoint.disks.reduce((sum, disk) => sum + disk.sizeBytes, 0))}
-              {checkpoint.mode === undefined ? '' : `, ${MODE_WORDS[checkpoint.mode]}`}
+              {formatBytes(sizeBytes)}
+              {mode === undefined ? '' : `, ${MODE_WORDS[mode]}`}
             </dd>
           </div>
         )}
       </dl>
-      <PagesBar pages={checkpoint.pages} />
-      <div className="actions">
-        <Button className="button accent" isDisabled={!can} onPress={() => ask('revert')}>
-          <History size={15} aria-hidden /> Revert to this
-        </Button>
-        <Button className="button" isDisabled={!can} onPress={() => ask('clone')}>
-          <CopyPlus size={15} aria-hidden /> Clone…
-        </Button>
-        <Button className="button" isDisabled={!can} onPress={() => ask('rename')}>
-          <Pencil size={15} aria-hidden /> Rename…
-        </Button>
-        <Button className="button" isDisabled={!can} onPress={() => ask('note')}>
-          <StickyNote size={15} aria-hidden /> Note…
-        </Button>
-        <Button className="button" isDisabled={!can} onPress={() => void controller.keep(vm.name, checkpoint.id, !checkpoint.pinned)}>
-          {checkpoint.pinned ? <PinOff size={15} aria-hidden /> : <Pin size={15} aria-hidden />}{' '}
-          {checkpoint.pinned ? 'Keep no longer' : 'Keep'}
-        </Button>
-        <Button className="button danger-quiet" isDisabled={!can} onPress={() => ask('delete-checkpoint')}>
-          <Trash2 size={15} aria-hidden /> Delete…
-        </Button>
-      </div>
-    </section>
+      {detail?.disks.map(disk => (
+        <DiskChain key={disk.disk} disk={disk} checkpoints={checkpoints} />
+      ))}
+    </>
+  );
+}
+
+function Actions({ view, checkpoint }: { view: VmView; checkpoint: Checkpoint }) {
+  const { controller } = useApp();
+  const { summary: vm } = view;
+  const ask = (kind: 'revert' | 'rename' | 'clone' | 'note' | 'delete-checkpoint') =>
+    controller.dispatch({ type: 'dialog', dialog: { kind, vm: vm.name, checkpoint: checkpoint.id } });
+  const can = useCanCommand(view);
+  return (
+    <div className="actions">
+      <Button className="button accent" isDisabled={!can} onPress={() => ask('revert')}>
+        <History size={15} aria-hidden /> Revert to this
+      </Button>
+      <Button className="button" isDisabled={!can} onPress={() => ask('clone')}>
+        <CopyPlus size={15} aria-hidden /> Clone…
+      </Button>
+      <Button className="button" isDisabled={!can} onPress={() => ask('rename')}>
+        <Pencil size={15} aria-hidden /> Rename…
+      </Button>
+      <Button className="button" isDisabled={!can} onPress={() => ask('note')}>
+        <StickyNote size={15} aria-hidden /> Note…
+      </Button>
+      <Button className="button" isDisabled={!can} onPress={() => void controller.keep(vm.name, checkpoint.id, !checkpoint.pinned)}>
+        {checkpoint.pinned ? <PinOff size={15} aria-hidden /> : <Pin size={15} aria-hidden />}{' '}
+        {checkpoint.pinned ? 'Keep no longer' : 'Keep'}
+      </Button>
+      <Button className="button danger-quiet" isDisabled={!can} onPress={() => ask('delete-checkpoint')}>
+        <Trash2 size={15} aria-hidden /> Delete…
+      </Button>
+    </div>
   );
 }
 

@@ -2,9 +2,11 @@
 import { useApp, useAppState } from '../app-context.ts';
 import type { Dialog } from '../state/app-state.ts';
 import { CheckpointDeleteDialog } from './checkpoint-delete-dialog.tsx';
+import { CloneDialog } from './clone-dialog.tsx';
 import { ConfirmDialog } from './confirm-dialog.tsx';
 import { NameDialog } from './name-dialog.tsx';
 import { RevertDialog } from './revert-dialog.tsx';
+import { TakeDialog } from './take-dialog.tsx';
 import { VmFormDialog } from './vm-form-dialog.tsx';
 
 export function Dialogs() {
@@ -17,23 +19,13 @@ function OpenDialog({ dialog }: { dialog: Dialog }) {
   const vms = useAppState(state => state.vms);
   const view = 'vm' in dialog ? vms[dialog.vm] : undefined;
   const checkpoint = 'checkpoint' in dialog ? view?.checkpoints?.find(({ id }) => id === dialog.checkpoint) : undefined;
-  const names = Object.keys(vms);
   switch (dialog.kind) {
     case 'new-vm':
       return <VmFormDialog />;
     case 'settings':
       return <VmFormDialog existing={dialog.vm} />;
     case 'take':
-      return (
-        <NameDialog
-          heading="Take checkpoint"
-          text={view?.summary.state === 'off' ? undefined : `${dialog.vm} goes on running while its state is written.`}
-          label="Title"
-          initial={`Checkpoint ${(view?.checkpoints?.length ?? 0) + 1}`}
-          verb="Take checkpoint"
-          run={async title => void controller.take(dialog.vm, title)}
-        />
-      );
+      return view ? <TakeDialog view={view} /> : null;
     case 'rename':
       return (
         <NameDialog
@@ -45,16 +37,7 @@ function OpenDialog({ dialog }: { dialog: Dialog }) {
         />
       );
     case 'clone':
-      return (
-        <NameDialog
-          heading="Clone into a new machine"
-          text={`The new machine starts from “${checkpoint?.title ?? ''}”. ${dialog.vm} is not touched.`}
-          label="Name of the new machine"
-          initial={freeName(dialog.vm, names)}
-          verb="Clone"
-          run={as => controller.clone(dialog.vm, dialog.checkpoint, as)}
-        />
-      );
+      return checkpoint ? <CloneDialog vm={dialog.vm} checkpoint={checkpoint} /> : null;
     case 'note':
       return (
         <NameDialog
@@ -88,12 +71,5 @@ function OpenDialog({ dialog }: { dialog: Dialog }) {
           <p>The machine and its {view?.checkpoints?.length ?? 0} checkpoints are removed from this computer. This cannot be undone.</p>
         </ConfirmDialog>
       );
-  }
-}
-
-function freeName(base: string, taken: readonly string[]): string {
-  for (let number = 2; ; number++) {
-    const name = `${base} ${number}`;
-    if (!taken.includes(name)) return name;
   }
 }

@@ -6,6 +6,7 @@ import type { ConsoleTab, VmView } from '../state/app-state.ts';
 import { MachineToolbar } from './machine-toolbar.tsx';
 import { ScreenView } from './screen-view.tsx';
 import { SerialView } from './serial-view.tsx';
+import { TroubleBar } from './trouble-bar.tsx';
 
 export function MachinePane({ view }: { view: VmView }) {
   const { controller } = useApp();
@@ -13,6 +14,7 @@ export function MachinePane({ view }: { view: VmView }) {
   return (
     <main className="machine" aria-label={summary.name}>
       <MachineToolbar view={view} />
+      <TroubleBar view={view} />
       <Tabs
         className="console"
         selectedKey={tab}

@@ -8,11 +8,18 @@ export function useCloseDialog(): () => void {
   return () => controller.dispatch({ type: 'dialog', dialog: undefined });
 }
 
-export function ModalDialog({ heading, role, children }: { heading: string; role?: 'alertdialog'; children: ReactNode }) {
+interface Props {
+  readonly heading: string;
+  readonly role?: 'alertdialog';
+  readonly isWide?: boolean;
+  readonly children: ReactNode;
+}
+
+export function ModalDialog({ heading, role, isWide = false, children }: Props) {
   const close = useCloseDialog();
   return (
     <ModalOverlay className="overlay" isOpen isDismissable onOpenChange={open => !open && close()}>
-      <Modal className="modal">
+      <Modal className={isWide ? 'modal wide' : 'modal'}>
         <Dialog className="dialog" role={role ?? 'dialog'}>
           <Heading slot="title">{heading}</Heading>
           {children}

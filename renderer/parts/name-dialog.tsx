@@ -1,5 +1,5 @@
 /** Asks for one line of text. A refusal of the host is shown in place and the text is kept. */
-import { useState, type FormEvent } from 'react';
+import { useState, type FormEvent, type ReactNode } from 'react';
 import { Button, FieldError, Form, Input, Label, TextField } from 'react-aria-components';
 import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
 
@@ -11,10 +11,12 @@ interface Props {
   readonly verb: string;
   /** Nothing is an answer, too. */
   readonly isOptional?: boolean;
+  /** What else is asked, below the text. */
+  readonly children?: ReactNode;
   readonly run: (text: string) => Promise<void>;
 }
 
-export function NameDialog({ heading, text, label, initial, verb, isOptional = false, run }: Props) {
+export function NameDialog({ heading, text, label, initial, verb, isOptional = false, children, run }: Props) {
   const close = useCloseDialog();
   const [value, setValue] = useState(initial);
   const [error, setError] = useState<string>();
@@ -46,6 +48,7 @@ export function NameDialog({ heading, text, label, initial, verb, isOptional = f
           <Input onFocus={event => event.currentTarget.select()} />
           <FieldError>{error}</FieldError>
         </TextField>
+        {children}
         <div className="dialog-foot">
           <Button className="button" onPress={close}>
             Cancel

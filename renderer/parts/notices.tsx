@@ -3,6 +3,7 @@ import { CircleAlert, CircleCheck, TriangleAlert, X } from 'lucide-react';
 import { useEffect } from 'react';
 import { Button } from 'react-aria-components';
 import { useApp, useAppState } from '../app-context.ts';
+import { asSentence } from '../format.ts';
 import type { Notice } from '../state/app-state.ts';
 
 const SHOWN_MS = 6000;
@@ -30,7 +31,7 @@ function NoticeCard({ notice }: { notice: Notice }) {
   return (
     <div className={`notice ${notice.level}`} role={notice.level === 'error' ? 'alert' : 'status'}>
       <Icon size={18} aria-hidden />
-      <p>{sentence(notice.text)}</p>
+      <p>{asSentence(notice.text)}</p>
       <Button
         className="button icon"
         aria-label="Dismiss this notice"
@@ -40,9 +41,4 @@ function NoticeCard({ notice }: { notice: Notice }) {
       </Button>
     </div>
   );
-}
-
-/** Messages of the host start as they would inside a longer one. */
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -165,7 +165,7 @@ function ScreenCover({ vm }: { vm: VmSummary }) {
       </div>
     );
   }
-  if (vm.state === 'paused') return <div className="screen-badge">{vm.reason ? `Paused: ${vm.reason}` : 'Paused'}</div>;
+  if (vm.state === 'paused') return <div className="screen-badge">Paused</div>;
   if (vm.state === 'reverting') return <div className="screen-badge">Going back…</div>;
   return null;
 }

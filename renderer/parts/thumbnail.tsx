@@ -23,7 +23,11 @@ export function Thumbnail({ vm }: { vm: VmSummary }) {
   return (
     <span className={`thumbnail ${vm.state}`} aria-hidden>
       <canvas ref={canvas} width={80 * DOTS_X} height={25 * DOTS_Y} />
-      {vm.state === 'off' ? <Power size={20} /> : vm.state === 'crashed' ? <TriangleAlert size={20} /> : null}
+      {vm.state === 'off' ? (
+        <Power size={20} />
+      ) : vm.state === 'crashed' || (vm.state === 'paused' && vm.reason !== undefined) ? (
+        <TriangleAlert size={20} />
+      ) : null}
     </span>
   );
 }

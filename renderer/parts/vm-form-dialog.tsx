@@ -1,11 +1,16 @@
 /** A new VM, or the settings of one that is off: the options that `cairn run` takes, by the same names. */
-import { FolderOpen, Trash2 } from 'lucide-react';
+import { Trash2 } from 'lucide-react';
 import { useEffect, useState, type FormEvent } from 'react';
-import { Button, Checkbox, FieldError, Form, Input, Label, NumberField, Group, Text, TextField } from 'react-aria-components';
+import { Button, Checkbox, FieldError, Form, Input, Label, NumberField, Group, TextField } from 'react-aria-components';
 import type { VmConfig } from '../../main/ipc/contract.ts';
 import { useApp, useAppState } from '../app-context.ts';
+import { heldDisks, newlyWritten } from '../state/disk-form.ts';
 import { CheckMark } from './check-mark.tsx';
+import { CheckpointModeField } from './checkpoint-mode-field.tsx';
+import { DiskList } from './disk-list.tsx';
+import { FileField } from './file-field.tsx';
 import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
+import { WriteBaseQuestion } from './write-base-question.tsx';
 
 const FRESH: VmConfig = {
   memoryMiB: 512,
@@ -17,16 +22,24 @@ const FRESH: VmConfig = {
   overwrite: false,
 };
 
+type Change = (patch: Partial<VmConfig>) => void;
+
+/** Settings appear once the host has said what they are now: what it says is what is edited. */
 export function VmFormDialog({ existing }: { existing?: string }) {
   const { controller } = useApp();
   const close = useCloseDialog();
+  const [isFresh, setFresh] = useState(existing === undefined);
   const config = useAppState(state => (existing === undefined ? FRESH : state.vms[existing]?.detail?.config));
   useEffect(() => {
-    if (existing !== undefined) void controller.loadDetail(existing);
+    if (existing === undefined) return;
+    void controller.loadDetail(existing).then(isThere => {
+      if (isThere) setFresh(true);
+      else controller.dispatch({ type: 'dialog', dialog: undefined });
+    });
   }, [controller, existing]);
-  if (!config) return null; // settings appear once they are known; a failure is told as a notice
+  if (!config || !isFresh) return null;
   return (
-    <ModalDialog heading={existing === undefined ? 'New virtual machine' : `Settings of ${existing}`}>
+    <ModalDialog heading={existing === undefined ? 'New virtual machine' : `Settings of ${existing}`} isWide>
       <VmForm existing={existing} initial={config} onDone={close} />
     </ModalDialog>
   );
@@ -37,14 +50,15 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
   const [name, setName] = useState(existing ?? '');
   const [config, setConfig] = useState(initial);
   const [error, setError] = useState<string>();
-  const [busy, setBusy] = useState(false);
-  const change = (patch: Partial<VmConfig>) => {
+  const [stage, setStage] = useState<'form' | 'question' | 'busy'>('form');
+  const held = useAppState(state => (existing === undefined ? 0 : heldDisks(state.vms[existing]?.checkpoints ?? [])));
+  const change: Change = patch => {
     setConfig({ ...config, ...patch });
     setError(undefined);
   };
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
+  const written = newlyWritten(initial.disks, config.disks);
+  const save = async () => {
+    setStage('busy');
     try {
       const { kernel, initrd, ...rest } = config;
       const filled: VmConfig = { ...rest, ...(kernel ? { kernel } : {}), ...(initrd ? { initrd } : {}) };
@@ -52,67 +66,29 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
       onDone();
     } catch (refusal) {
       setError(refusal instanceof Error ? refusal.message : String(refusal));
-      setBusy(false);
+      setStage('form');
     }
   };
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (written.length > 0) setStage('question');
+    else void save();
+  };
+  if (stage !== 'form' && written.length > 0)
+    return <WriteBaseQuestion paths={written} isBusy={stage === 'busy'} onBack={() => setStage('form')} onAgree={() => void save()} />;
   return (
-    <Form className="vm-form" onSubmit={event => void submit(event)}>
-      {existing === undefined ? (
-        <TextField
-          className="field"
-          value={name}
-          onChange={setName}
-          isRequired
-          maxLength={64}
-          pattern="[A-Za-z0-9][A-Za-z0-9._ \-]*"
-          autoFocus
-        >
-          <Label>Name</Label>
-          <Input />
-          <FieldError>Letters, digits, spaces, dots, dashes and underscores; a letter or a digit first.</FieldError>
-        </TextField>
-      ) : null}
-      <NumberField
-        className="field"
-        value={config.memoryMiB}
-        minValue={4}
-        maxValue={3072}
-        step={4}
-        onChange={memoryMiB => change({ memoryMiB })}
-        isRequired
-      >
-        <Label>Memory (MiB)</Label>
-        <Group className="stepper">
-          <Button slot="decrement">−</Button>
-          <Input />
-          <Button slot="increment">+</Button>
-        </Group>
-        <FieldError />
-      </NumberField>
-      <FileField
-        label="Kernel"
-        hint="A Linux bzImage or a Multiboot 1 file on this computer"
-        value={config.kernel ?? ''}
-        onChange={kernel => change({ kernel })}
-        isRequired={existing === undefined}
-      />
-      <FileField label="Initial RAM disk" hint="Optional" value={config.initrd ?? ''} onChange={initrd => change({ initrd })} />
-      <TextField className="field" value={config.append} onChange={append => change({ append })}>
-        <Label>Kernel command line</Label>
-        <Input className="mono" placeholder="console=tty0 console=ttyS0" />
-      </TextField>
-      <Checkbox className="check" isSelected={config.noReboot} onChange={noReboot => change({ noReboot })}>
-        <CheckMark /> Power off instead of rebooting
-      </Checkbox>
-      <Checkbox className="check" isSelected={config.debugExit} onChange={debugExit => change({ debugExit })}>
-        <CheckMark /> Debug-exit port (a guest program can end the machine with a code)
-      </Checkbox>
+    <Form className="vm-form" onSubmit={submit}>
+      {existing === undefined ? <NameField value={name} onChange={setName} /> : null}
+      <MemoryField value={config.memoryMiB} onChange={memoryMiB => change({ memoryMiB })} />
+      <BootFields config={config} change={change} isNew={existing === undefined} />
+      <DiskList disks={config.disks} held={held} onChange={disks => change({ disks })} />
+      <CheckpointFields config={config} change={change} />
       {error ? (
         <p className="form-error" role="alert">
           {error}
         </p>
       ) : null}
-      <div className="dialog-foot">
+      <div className="dialog-foot sticky">
         {existing === undefined ? null : (
           <Button
             className="button danger-quiet"
@@ -125,7 +101,7 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
         <Button className="button" onPress={onDone}>
           Cancel
         </Button>
-        <Button className="button primary" type="submit" isDisabled={busy}>
+        <Button className="button primary" type="submit" isDisabled={stage === 'busy'}>
           {existing === undefined ? 'Create' : 'Save'}
         </Button>
       </div>
@@ -133,38 +109,78 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
   );
 }
 
-/** A path on the host. The Electron shell can ask the system's file dialog; a browser can't tell paths, so they are typed there. */
-function FileField({
-  label,
-  hint,
-  value,
-  onChange,
-  isRequired = false,
-}: {
-  label: string;
-  hint: string;
-  value: string;
-  onChange: (path: string) => void;
-  isRequired?: boolean;
-}) {
-  const { bridge } = useApp();
-  const pick = async () => {
-    const path = await bridge?.pickFile(label);
-    if (path !== undefined) onChange(path);
-  };
+function NameField({ value, onChange }: { value: string; onChange: (name: string) => void }) {
   return (
-    <TextField className="field" value={value} onChange={onChange} isRequired={isRequired}>
-      <Label>{label}</Label>
-      <div className="with-button">
-        <Input className="mono" placeholder="/path/to/file" spellCheck={false} />
-        {bridge ? (
-          <Button className="button icon" aria-label={`Choose ${label}`} onPress={() => void pick()}>
-            <FolderOpen size={16} aria-hidden />
-          </Button>
-        ) : null}
-      </div>
-      <Text slot="description">{hint}</Text>
-      <FieldError />
+    <TextField
+      className="field"
+      value={value}
+      onChange={onChange}
+      isRequired
+      maxLength={64}
+      pattern="[A-Za-z0-9][A-Za-z0-9._ \-]*"
+      autoFocus
+    >
+      <Label>Name</Label>
+      <Input />
+      <FieldError>Letters, digits, spaces, dots, dashes and underscores; a letter or a digit first.</FieldError>
     </TextField>
+  );
+}
+
+function MemoryField({ value, onChange }: { value: number; onChange: (memoryMiB: number) => void }) {
+  return (
+    <NumberField className="field" value={value} minValue={4} maxValue={3072} step={4} onChange={onChange} isRequired>
+      <Label>Memory (MiB)</Label>
+      <Group className="stepper">
+        <Button slot="decrement">−</Button>
+        <Input />
+        <Button slot="increment">+</Button>
+      </Group>
+      <FieldError />
+    </NumberField>
+  );
+}
+
+function BootFields({ config, change, isNew }: { config: VmConfig; change: Change; isNew: boolean }) {
+  return (
+    <section className="form-part" aria-label="Start">
+      <h3>Start</h3>
+      <FileField
+        label="Kernel"
+        hint="A Linux bzImage or a Multiboot 1 file on this computer"
+        value={config.kernel ?? ''}
+        onChange={kernel => change({ kernel })}
+        isRequired={isNew}
+      />
+      <FileField label="Initial RAM disk" hint="Optional" value={config.initrd ?? ''} onChange={initrd => change({ initrd })} />
+      <TextField className="field" value={config.append} onChange={append => change({ append })}>
+        <Label>Kernel command line</Label>
+        <Input className="mono" placeholder="console=tty0 console=ttyS0" />
+      </TextField>
+      <Checkbox className="check" isSelected={config.noReboot} onChange={noReboot => change({ noReboot })}>
+        <CheckMark /> Power off instead of rebooting
+      </Checkbox>
+      <Checkbox className="check" isSelected={config.debugExit} onChange={debugExit => change({ debugExit })}>
+        <CheckMark /> Debug-exit port (a guest program can end the machine with a code)
+      </Checkbox>
+    </section>
+  );
+}
+
+function CheckpointFields({ config, change }: { config: VmConfig; change: Change }) {
+  return (
+    <section className="form-part" aria-label="Checkpoints">
+      <h3>Checkpoints</h3>
+      {config.disks.length === 0 ? null : (
+        <CheckpointModeField value={config.checkpointMode} onChange={checkpointMode => change({ checkpointMode })} />
+      )}
+      <Checkbox className="check" isSelected={config.overwrite} onChange={overwrite => change({ overwrite })}>
+        <CheckMark />
+        <span>
+          Only the newest checkpoint stays
+          <span className="check-text">A new one replaces the one before it, unless that is marked to be kept or others came from it.</span>
+        </span>
+      </Checkbox>
+    </section>
   );
 }

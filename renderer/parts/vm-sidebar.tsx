@@ -2,6 +2,7 @@
 import { Plus } from 'lucide-react';
 import { Button, ListBox, ListBoxItem } from 'react-aria-components';
 import { useShallow } from 'zustand/react/shallow';
+import type { VmSummary } from '../../main/ipc/contract.ts';
 import { useApp, useAppState } from '../app-context.ts';
 import { formatMemory } from '../format.ts';
 import { sortedVms } from '../state/reduce.ts';
@@ -44,14 +45,14 @@ export function VmSidebar() {
         renderEmptyState={() => <p className="hint">No machines yet</p>}
       >
         {({ id, view: { summary } }) => (
-          <ListBoxItem id={id} textValue={summary.name} className="vm-item" aria-label={`${summary.name}, ${STATE_WORDS[summary.state]}`}>
+          <ListBoxItem id={id} textValue={summary.name} className="vm-item" aria-label={`${summary.name}, ${stateWords(summary)}`}>
             <Thumbnail vm={summary} />
             <span className="vm-line">
               <StateDot state={summary.state} />
               <span className="vm-name">{summary.name}</span>
             </span>
             <span className="vm-facts">
-              {STATE_WORDS[summary.state]} · {summary.ownedElsewhere ? 'in another Cairn' : formatMemory(summary.memoryMiB)}
+              {stateWords(summary)} · {summary.ownedElsewhere ? 'in another Cairn' : formatMemory(summary.memoryMiB)}
             </span>
           </ListBoxItem>
         )}
@@ -59,3 +60,7 @@ export function VmSidebar() {
     </nav>
   );
 }
+
+/** A machine that waits for the user says so. */
+const stateWords = ({ state, reason }: VmSummary): string =>
+  state === 'paused' && reason !== undefined ? 'paused, needs you' : STATE_WORDS[state];

@@ -31,6 +31,9 @@ export type Pending = 'start' | 'stop' | 'pause' | 'resume' | 'reset' | 'take' |
 /** The node of the snapshot tree that stands for the machine as it is now. */
 export const HERE = 'here';
 
+/** What is being done to a disk's files beside the guest: a step of the collector. */
+export type DiskWork = Omit<Events['disk.progress'], 'name' | 'step'> & { readonly step: string };
+
 export interface VmView {
   readonly summary: VmSummary;
   readonly detail?: VmDetail | undefined;
@@ -38,6 +41,8 @@ export interface VmView {
   /** Of the checkpoint that was asked about last: what it shares and what deleting it frees. */
   readonly checkpointDetail?: CheckpointDetail | undefined;
   readonly progress?: { readonly step: number; readonly share: number } | undefined;
+  /** One entry for each disk that is worked on, the one that began first at the front. */
+  readonly diskWork: readonly DiskWork[];
   readonly pending?: Pending | undefined;
   /** A checkpoint id or HERE. */
   readonly selectedNode: string;
@@ -67,6 +72,7 @@ export type Action =
   | { readonly type: 'checkpoints-listed'; readonly name: string; readonly checkpoints: readonly Checkpoint[] }
   | { readonly type: 'checkpoint-detail'; readonly name: string; readonly detail: CheckpointDetail | undefined }
   | { readonly type: 'progress'; readonly progress: Events['checkpoint.progress'] }
+  | { readonly type: 'disk-progress'; readonly progress: Events['disk.progress'] }
   | { readonly type: 'pending'; readonly name: string; readonly pending: Pending | undefined }
   | { readonly type: 'select-vm'; readonly name: string }
   | { readonly type: 'select-node'; readonly name: string; readonly node: string }

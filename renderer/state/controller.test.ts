@@ -116,6 +116,76 @@ test('deleting: what it would free is asked first, what it freed is told', async
   expect(state().notices.at(-1)?.text).toBe('“First” and 1 below it are deleted: 3.0 MiB are free again.');
 });
 
+test('details: only the last question’s answer counts, they follow the list, and a checkpoint that has gone is no error', async () => {
+  const { host, controller, state } = await opened();
+  const other = { ...taken, id: 'bbbbbbbb' };
+  const elimination = { ids: [], freedBytes: 0, keptBytes: 0, clones: [] };
+  const about = (checkpoint: Checkpoint, ownBytes: number) => ({
+    ...{ checkpoint, children: [], memory: { ownBytes, sharedBytes: 0 }, disks: [], alone: elimination, withChildren: elimination },
+  });
+  host.answers['checkpoint.list'] = [taken, other];
+  host.answers['checkpoint.show'] = about(taken, 1);
+  const first = controller.loadCheckpointDetail('b', taken.id);
+  host.answers['checkpoint.show'] = about(other, 2);
+  await Promise.all([controller.loadCheckpointDetail('b', other.id), first]);
+  expect(state().vms['b']?.checkpointDetail).toMatchObject({ checkpoint: { id: other.id } });
+  host.answers['checkpoint.show'] = about(other, 3);
+  host.emit('checkpoints.changed', { name: 'b' });
+  await expect.poll(() => state().vms['b']?.checkpointDetail?.memory.ownBytes).toBe(3);
+  host.answers['checkpoint.show'] = about(other, 4);
+  host.emit('disk.progress', { name: 'b', disk: 'disk0', step: null, doneBytes: 0, totalBytes: 0 });
+  await expect.poll(() => state().vms['b']?.checkpointDetail?.memory.ownBytes).toBe(4);
+  host.answers['checkpoint.show'] = Object.assign(new Error('gone'), { code: 'NO_SUCH_CHECKPOINT' });
+  await controller.loadCheckpointDetail('b', other.id);
+  expect(state().vms['b']?.checkpointDetail).toBeUndefined();
+  expect(state().notices).toEqual([]);
+});
+
+test('work on disks: the last news of each, until its end or the machine’s', async () => {
+  const { host, state } = await opened();
+  const tell = (disk: string, step: string | null, doneBytes = 0) =>
+    host.emit('disk.progress', { name: 'a 9', disk, step, doneBytes, totalBytes: 9 });
+  const work = () => state().vms['a 9']?.diskWork.map(({ disk, step, doneBytes }) => [disk, step, doneBytes]);
+  tell('disk0', 'merge', 1);
+  tell('disk1', 'copy-base', 2);
+  tell('disk0', 'delete', 3);
+  expect(work()).toEqual([
+    ['disk0', 'delete', 3],
+    ['disk1', 'copy-base', 2],
+  ]);
+  tell('disk0', null);
+  tell('disk0', null);
+  expect(work()).toEqual([['disk1', 'copy-base', 2]]);
+  host.emit('vm.changed', vm('a 9', 'paused'));
+  expect(work()).toHaveLength(1);
+  host.emit('vm.changed', vm('a 9', 'crashed'));
+  expect(work()).toEqual([]);
+});
+
+test('the way of a checkpoint and of a clone is asked for when the user chose one', async () => {
+  const { host, controller } = await opened();
+  host.answers['checkpoint.take'] = taken;
+  await controller.take('b', 'x');
+  await controller.take('b', 'x', 'full-copy');
+  await controller.clone('b', taken.id, 'c', true).catch(() => {});
+  expect(host.asked.filter(([name]) => name === 'checkpoint.take' || name === 'vm.clone').map(([, params]) => params)).toEqual([
+    { name: 'b', title: 'x' },
+    { name: 'b', title: 'x', mode: 'full-copy' },
+    { name: 'b', checkpoint: taken.id, as: 'c', full: true },
+  ]);
+});
+
+test('why the selected machine is paused is not told a second time as a notice', async () => {
+  const { host, controller, state } = await opened();
+  const text = 'a 9 is paused: the disk is full. Resume it then, and nothing is lost.';
+  host.emit('vm.changed', { ...vm('a 9', 'paused'), reason: 'the disk is full.' });
+  host.emit('notice', { level: 'warning', text, name: 'a 9' });
+  expect(state().notices).toEqual([]);
+  controller.select('b');
+  host.emit('notice', { level: 'warning', text, name: 'a 9' });
+  expect(state().notices).toMatchObject([{ text }]);
+});
+
 test('keeping and notes: the list is asked again, a refusal is told', async () => {
   const { host, controller, state } = await opened();
   host.answers['checkpoint.mark'] = { ...taken, pinned: true };

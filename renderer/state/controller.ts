@@ -1,7 +1,7 @@
 /** Turns the host's events into actions and the user's wishes into requests. Components call this and read the store. */
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { MenuCommand } from '../../main/ipc/bridge.ts';
-import type { Checkpoint, HostClient, VmConfig, VmSummary } from '../../main/ipc/contract.ts';
+import type { Checkpoint, CheckpointMode, HostClient, VmConfig, VmSummary } from '../../main/ipc/contract.ts';
 import type { ConnectionState } from '../client.ts';
 import { formatBytes, formatMs } from '../format.ts';
 import { initialState, type Action, type AppState, type Notice, type Pending } from './app-state.ts';
@@ -11,6 +11,8 @@ export class Controller {
   readonly store: StoreApi<AppState> = createStore(() => initialState);
   private readonly host: HostClient;
   private nextNotice = 1;
+  /** How often details of a checkpoint were asked for, by VM: only the last answer counts. */
+  private readonly detailsAsked = new Map<string, number>();
 
   constructor(host: HostClient) {
     this.host = host;
@@ -18,7 +20,13 @@ export class Controller {
     host.on('vm.removed', ({ name }) => this.dispatch({ type: 'vm-removed', name }));
     host.on('checkpoints.changed', ({ name }) => void this.loadCheckpoints(name));
     host.on('checkpoint.progress', progress => this.dispatch({ type: 'progress', progress }));
-    host.on('notice', ({ level, text, name }) => this.notify(level, text, name));
+    host.on('disk.progress', progress => {
+      this.dispatch({ type: 'disk-progress', progress });
+      if (progress.step === null) this.refreshDetail(progress.name);
+    });
+    host.on('notice', ({ level, text, name }) => {
+      if (!this.isShown(text, name)) this.notify(level, text, name);
+    });
   }
 
   readonly dispatch = (action: Action): void => {
@@ -41,8 +49,9 @@ export class Controller {
     this.dispatch({ type: 'select-vm', name });
   }
 
-  async loadDetail(name: string): Promise<void> {
-    await this.quietly(async () => this.dispatch({ type: 'vm-detail', detail: await this.host.request('vm.show', { name }) }));
+  /** False: the host could not say, and the user has been told. */
+  loadDetail(name: string): Promise<boolean> {
+    return this.quietly(async () => this.dispatch({ type: 'vm-detail', detail: await this.host.request('vm.show', { name }) }));
   }
 
   async create(name: string, config: VmConfig): Promise<void> {
@@ -79,9 +88,10 @@ export class Controller {
     });
   }
 
-  async take(name: string, title: string): Promise<void> {
+  /** `mode`: of the disks' files, from this checkpoint on; undefined: as the VM's settings say. */
+  async take(name: string, title: string, mode?: CheckpointMode): Promise<void> {
     await this.tracked(name, 'take', async () => {
-      const taken = await this.host.request('checkpoint.take', { name, title });
+      const taken = await this.host.request('checkpoint.take', { name, title, ...(mode === undefined ? {} : { mode }) });
       await this.loadCheckpoints(name);
       this.notify('info', `“${taken.title}” is kept. ${name} stood still for ${formatMs(taken.pauseMs)}.`, name);
     });
@@ -112,12 +122,18 @@ export class Controller {
     }, name);
   }
 
-  /** What it shares and what deleting it frees. The old answer goes at once: it may be of another checkpoint. */
+  /** What it shares and what deleting it frees. An old answer about another checkpoint goes at once; that this one has gone meanwhile the list tells. */
   async loadCheckpointDetail(name: string, id: string): Promise<void> {
-    this.dispatch({ type: 'checkpoint-detail', name, detail: undefined });
+    const asked = (this.detailsAsked.get(name) ?? 0) + 1;
+    this.detailsAsked.set(name, asked);
+    if (this.store.getState().vms[name]?.checkpointDetail?.checkpoint.id !== id)
+      this.dispatch({ type: 'checkpoint-detail', name, detail: undefined });
     await this.quietly(async () => {
-      const detail = await this.host.request('checkpoint.show', { name, id });
-      this.dispatch({ type: 'checkpoint-detail', name, detail });
+      const detail = await this.host.request('checkpoint.show', { name, id }).catch((error: unknown) => {
+        if ((error as { code?: string }).code === 'NO_SUCH_CHECKPOINT') return undefined;
+        throw error;
+      });
+      if (this.detailsAsked.get(name) === asked) this.dispatch({ type: 'checkpoint-detail', name, detail });
     }, name);
   }
 
@@ -132,8 +148,9 @@ export class Controller {
     });
   }
 
-  async clone(name: string, checkpoint: string, as: string): Promise<void> {
-    const detail = await this.host.request('vm.clone', { name, checkpoint, as, full: false });
+  /** `full`: its disks are copied, and it needs nothing of the first VM's. */
+  async clone(name: string, checkpoint: string, as: string, full: boolean): Promise<void> {
+    const detail = await this.host.request('vm.clone', { name, checkpoint, as, full });
     this.dispatch({ type: 'vm-detail', detail });
     this.select(as);
     await this.loadCheckpoints(as);
@@ -157,10 +174,23 @@ export class Controller {
     this.dispatch({ type: 'notice', notice: { id: this.nextNotice++, level, text, vm } });
   }
 
+  /** Why the selected VM is paused stands above its screen already. */
+  private isShown(text: string, name: string | undefined): boolean {
+    const vm = selectedVm(this.store.getState())?.summary;
+    return vm?.state === 'paused' && vm.name === name && vm.reason !== undefined && text.includes(vm.reason);
+  }
+
   private async loadCheckpoints(name: string): Promise<void> {
     await this.quietly(async () =>
       this.dispatch({ type: 'checkpoints-listed', name, checkpoints: await this.host.request('checkpoint.list', { name }) }),
     );
+    this.refreshDetail(name);
+  }
+
+  /** What a checkpoint shares follows from the others, and from what is done to the disks' files. */
+  private refreshDetail(name: string): void {
+    const about = this.store.getState().vms[name]?.checkpointDetail?.checkpoint.id;
+    if (about !== undefined) void this.loadCheckpointDetail(name, about);
   }
 
   private changed(vm: VmSummary): void {
@@ -178,13 +208,16 @@ export class Controller {
     this.dispatch({ type: 'pending', name, pending: undefined });
   }
 
-  private async quietly(run: () => Promise<void>, vm?: string): Promise<void> {
+  /** False: it failed, and the user has been told. */
+  private async quietly(run: () => Promise<void>, vm?: string): Promise<boolean> {
     try {
       await run();
+      return true;
     } catch (error) {
       // A lost connection has its own banner.
       if ((error as { code?: string }).code !== 'DISCONNECTED')
         this.notify('error', error instanceof Error ? error.message : String(error), vm);
+      return false;
     }
   }
 }

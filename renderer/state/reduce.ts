@@ -1,5 +1,5 @@
 /** The one place where the window's state changes. Pure: an action that changes nothing returns the same object. */
-import type { VmSummary } from '../../main/ipc/contract.ts';
+import type { Events, VmSummary } from '../../main/ipc/contract.ts';
 import { HERE, type Action, type AppState, type VmView } from './app-state.ts';
 
 const MAX_NOTICES = 5;
@@ -13,7 +13,7 @@ export function reduce(state: AppState, action: Action): AppState {
     case 'vms-listed':
       return withVms(state, action.vms);
     case 'vm-changed':
-      return patchVm(settle(state, action.vm), action.vm.name, { summary: action.vm });
+      return patchVm(settle(state, action.vm), action.vm.name, { summary: action.vm, ...(hasWorld(action.vm) ? {} : ENDED) });
     case 'vm-detail': {
       const { config, bundlePath, checkpoints, ...summary } = action.detail;
       return patchVm(settle(state, summary), summary.name, { summary, detail: { ...summary, config, bundlePath, checkpoints } });
@@ -44,6 +44,8 @@ export function reduce(state: AppState, action: Action): AppState {
       // Step 836 is the last: nothing is going on any more.
       return patchVm(state, name, { progress: step >= 836 ? undefined : { step, share } });
     }
+    case 'disk-progress':
+      return withDiskWork(state, action.progress);
     case 'pending':
       return patchVm(state, action.name, { pending: action.pending, ...(action.pending === undefined ? { progress: undefined } : {}) });
     case 'select-vm':
@@ -93,7 +95,19 @@ function settle(state: AppState, summary: VmSummary): AppState {
 }
 
 function newView(summary: VmSummary): VmView {
-  return { summary, selectedNode: HERE, tab: 'screen' };
+  return { summary, selectedNode: HERE, tab: 'screen', diskWork: [] };
+}
+
+/** Nobody tells any more what a world does that has ended. */
+const ENDED: Pick<VmView, 'progress' | 'diskWork'> = { progress: undefined, diskWork: [] };
+const hasWorld = ({ state }: VmSummary): boolean => state !== 'off' && state !== 'crashed';
+
+function withDiskWork(state: AppState, { name, step, ...rest }: Events['disk.progress']): AppState {
+  const before = state.vms[name]?.diskWork ?? [];
+  const at = before.findIndex(({ disk }) => disk === rest.disk);
+  if (step === null) return at < 0 ? state : patchVm(state, name, { diskWork: before.toSpliced(at, 1) });
+  const work = { ...rest, step };
+  return patchVm(state, name, { diskWork: at < 0 ? [...before, work] : before.with(at, work) });
 }
 
 function patchVm(state: AppState, name: string, patch: Partial<VmView>): AppState {
