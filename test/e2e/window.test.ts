@@ -2,10 +2,11 @@
  * The whole journey in a real Chromium: make a VM of the demo guest, start it, type, take a checkpoint, type something else, revert,
  * and see the old screen. Waits for what a user would wait for, never for time. Pictures of each step go to test-results/.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
+import type { Events, EventName, VmDetail } from '#main/ipc/contract.ts';
 import { CairnHome } from '#test/support/cairn.ts';
 import { demo } from '#test/support/guests.ts';
 import { launchChromium } from './support/chromium.ts';
@@ -19,6 +20,7 @@ let home: CairnHome;
 let browser: Browser;
 let page: Page;
 let failures: string[];
+let image: string;
 
 beforeAll(async () => {
   mkdirSync(results, { recursive: true });
@@ -33,6 +35,16 @@ beforeAll(async () => {
   page.on('console', message => {
     if (message.type() === 'error') failures.push(message.text());
   });
+  await page.addInitScript(() => {
+    globalThis.WebSocket = class extends WebSocket {
+      constructor(...address: ConstructorParameters<typeof WebSocket>) {
+        super(...address);
+        Object.assign(globalThis, { hostSays: (text: string) => this.dispatchEvent(new MessageEvent('message', { data: text })) });
+      }
+    };
+  });
+  image = path.join(home.folder, 'scratch.raw');
+  writeFileSync(image, new Uint8Array(1 << 20));
   await page.goto(address);
 });
 
@@ -58,6 +70,13 @@ async function notice(): Promise<string | null> {
   await card.getByRole('button').click();
   return text;
 }
+/** As if the host had said it. */
+async function hostSays<E extends EventName>(event: E, payload: Events[E]): Promise<void> {
+  await page.evaluate(
+    text => (globalThis as unknown as { hostSays(text: string): void }).hostSays(text),
+    JSON.stringify({ event, payload }),
+  );
+}
 /** Keys go by their place on the keyboard: only what needs no Shift. */
 async function typeLine(line: string): Promise<void> {
   await page.keyboard.type(line);
@@ -73,7 +92,17 @@ test('start, type, checkpoint, type on, revert: the old screen is back', async (
   await page.getByRole('textbox', { name: 'Kernel', exact: true }).fill(demo.kernel());
   await page.getByRole('textbox', { name: 'Initial RAM disk' }).fill(demo.initrd());
   await page.getByLabel('Kernel command line').fill('console=ttyS0 console=tty0');
+  await page.getByRole('button', { name: 'Add disk' }).click();
+  const disk = page.getByRole('group', { name: 'Disk 1' });
+  await disk.getByRole('textbox', { name: 'Image' }).fill(image);
+  expect(await disk.getByLabel('Format').inputValue()).toBe('raw');
   await picture('2-new');
+  // Without being asked a second time nobody's image is written.
+  await disk.getByText('Write to the image itself').click();
+  await page.getByRole('button', { name: 'Create' }).click();
+  expect(await page.getByRole('dialog').getByRole('alert').textContent()).toContain(image);
+  await page.getByRole('button', { name: 'Back' }).click();
+  await disk.getByText('Write to the image itself').click();
   await page.getByRole('button', { name: 'Create' }).click();
 
   await page.getByRole('toolbar', { name: 'Machine' }).getByRole('button', { name: 'Start' }).click();
@@ -85,6 +114,7 @@ test('start, type, checkpoint, type on, revert: the old screen is back', async (
 
   await page.getByRole('button', { name: 'Take checkpoint', exact: true }).click();
   await page.getByLabel('Title').fill('Before the mess');
+  expect(await page.getByLabel('Its disks').inputValue()).toBe('chain');
   await page.getByRole('dialog').getByRole('button', { name: 'Take checkpoint' }).click();
   expect(await notice()).toMatch(/^“Before the mess” is kept. Demo stood still for [\d.]+ ms\.$/);
   await page.getByRole('row', { name: /Before the mess/ }).waitFor();
@@ -98,6 +128,9 @@ test('start, type, checkpoint, type on, revert: the old screen is back', async (
   await picture('5-after');
 
   await page.getByRole('row', { name: /Before the mess/ }).click();
+  await page.getByRole('button', { name: /^disk0/ }).click();
+  await page.getByRole('list', { name: 'Files of disk0, the newest first' }).getByText('scratch.raw').waitFor();
+  await picture('5-chain');
   await page.getByRole('button', { name: 'Revert to this' }).click();
   const dialog = page.getByRole('alertdialog');
   expect(await dialog.textContent()).toMatch(/Everything it has done since “Before the mess”.*is lost/);
@@ -131,4 +164,39 @@ test('the window stayed without an error, and looks right in light too', async (
   await page.getByRole('alertdialog').getByRole('button', { name: 'Pull the plug' }).click();
   await page.getByRole('main').getByText('Demo is off').waitFor();
   expect(failures).toEqual([]);
+});
+
+test('settings: what is not edited stays, and what checkpoints hold cannot be', async () => {
+  const { config } = home.json<VmDetail>('vm', 'show', 'Demo');
+  expect(config.disks).toMatchObject([{ path: image, format: 'raw', interface: 'virtio', writeBase: false }]);
+  await page.getByRole('button', { name: 'Settings', exact: true }).click();
+  expect(await page.getByRole('textbox', { name: 'Image' }).isDisabled()).toBe(true);
+  await page.getByRole('radio', { name: /^Short chain/ }).press('Space');
+  await page.getByLabel('Memory (MiB)').fill('256');
+  await page.getByLabel('Cache').selectOption('writethrough');
+  await picture('9-settings');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  expect(home.json<VmDetail>('vm', 'show', 'Demo').config).toEqual({
+    ...config,
+    memoryMiB: 256,
+    checkpointMode: 'copy',
+    disks: [{ ...config.disks[0], cache: 'writethrough' }],
+  });
+});
+
+test('what the host does beside the guest, and why it paused it, can be read', async () => {
+  const work = { name: 'Demo', disk: 'disk0', doneBytes: 1 << 20, totalBytes: 4 << 20 };
+  await hostSays('disk.progress', { ...work, step: 'commit-base' });
+  const bar = page.getByRole('progressbar', { name: /disk0: merging changes into the base/ });
+  await bar.waitFor();
+  expect(await bar.getAttribute('aria-valuenow')).toBe('25');
+  await hostSays('disk.progress', { ...work, step: null });
+  await bar.waitFor({ state: 'detached' });
+  const reason = `${image} cannot be written: the disk is full: make room and try again.`;
+  await hostSays('vm.changed', { name: 'Demo', state: 'paused', reason, memoryMiB: 256, ownedElsewhere: false });
+  const alert = page.getByRole('main').getByRole('alert');
+  expect(await alert.textContent()).toContain(reason);
+  expect(await alert.getByRole('button', { name: 'Resume' }).isEnabled()).toBe(true);
+  await picture('10-paused-by-host');
 });
