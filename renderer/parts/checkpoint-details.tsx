@@ -18,9 +18,9 @@ export function CheckpointDetails({ view, checkpoint, now }: { view: VmView; che
       </p>
       {checkpoint.note === '' ? null : <p className="note">{checkpoint.note}</p>}
       <Facts checkpoint={checkpoint} />
+      <Actions view={view} checkpoint={checkpoint} />
       <PagesBar pages={checkpoint.pages} />
       <Room view={view} checkpoint={checkpoint} />
-      <Actions view={view} checkpoint={checkpoint} />
     </section>
   );
 }

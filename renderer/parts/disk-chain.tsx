@@ -45,5 +45,5 @@ function sharedWords(others: number): string {
   return others === 1 ? 'and 1 other checkpoint' : `and ${others} other checkpoints`;
 }
 
-/** Of a layer, which is named by its 32 digits, the first eight. */
-const shortName = (path: string): string => fileName(path).replace(/^([0-9a-f]{8})[0-9a-f]{24}(?=\.)/, '$1…');
+/** Of a layer's 32 digits the first eight. */
+const shortName = (path: string): string => fileName(path).replace(/\b([0-9a-f]{8})[0-9a-f]{24}\b/, '$1…');

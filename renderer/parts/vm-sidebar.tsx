@@ -52,7 +52,13 @@ export function VmSidebar() {
               <span className="vm-name">{summary.name}</span>
             </span>
             <span className="vm-facts">
-              {stateWords(summary)} · {summary.ownedElsewhere ? 'in another Cairn' : formatMemory(summary.memoryMiB)}
+              {needsUser(summary) ? (
+                stateWords(summary)
+              ) : (
+                <>
+                  {stateWords(summary)} · {summary.ownedElsewhere ? 'in another Cairn' : formatMemory(summary.memoryMiB)}
+                </>
+              )}
             </span>
           </ListBoxItem>
         )}
@@ -61,6 +67,6 @@ export function VmSidebar() {
   );
 }
 
-/** A machine that waits for the user says so. */
-const stateWords = ({ state, reason }: VmSummary): string =>
-  state === 'paused' && reason !== undefined ? 'paused, needs you' : STATE_WORDS[state];
+/** Paused by the host, until the user has done something about its storage. */
+const needsUser = ({ state, reason }: VmSummary): boolean => state === 'paused' && reason !== undefined;
+const stateWords = (vm: VmSummary): string => (needsUser(vm) ? 'paused, needs you' : STATE_WORDS[vm.state]);

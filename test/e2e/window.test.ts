@@ -172,7 +172,7 @@ test('settings: what is not edited stays, and what checkpoints hold cannot be', 
   await page.getByRole('button', { name: 'Settings', exact: true }).click();
   expect(await page.getByRole('textbox', { name: 'Image' }).isDisabled()).toBe(true);
   await page.getByRole('radio', { name: /^Short chain/ }).press('Space');
-  await page.getByLabel('Memory (MiB)').fill('256');
+  await page.getByRole('textbox', { name: 'Memory (MiB)' }).fill('256');
   await page.getByLabel('Cache').selectOption('writethrough');
   await picture('9-settings');
   await page.getByRole('button', { name: 'Save' }).click();
