@@ -1,13 +1,13 @@
 /**
- * A world with a disk and without a CPU, on one thread: the real MMM, drive channel, checkpoint software, disk worker and checkpoint worker over files in memory.
- * The test is the guest and the kernel, and says when each of them works.
+ * A world with a disk on one thread: the real MMM, drive channel, checkpoint software, disk worker and checkpoint worker over files in memory. The test is the
+ * kernel, and the guest when there is no CPU, and says when each of them works.
  */
 import { MessageChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import { readCheckpointInfo } from '#engine/checkpoint/info.ts';
 import { PageSource } from '#engine/checkpoint/page-source.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
-import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
+import { DiskFolder, type GraphHost } from '#engine/disk/graph/disk-folder.ts';
 import type { Machine } from '#engine/machine/machine.ts';
 import { PAGE_SIZE } from '#engine/memory/layout.ts';
 import { readState } from '#test/support/disk-graph-model.ts';
@@ -18,14 +18,33 @@ import type { DiskAnswers, DiskMessage, DiskRequest, DiskRequestKind, DiskReques
 import { DiskWorkerLoop } from '../disk-worker-loop.ts';
 import { Doorbell } from '../doorbell.ts';
 import { nodeCodec } from '../node-codec.ts';
-import { MachineCheckpoint } from '../vcpu-checkpoint.ts';
+import type { DiskServer } from '../disk-server.ts';
+import type { DriveChannel } from '../drive-channel.ts';
+import { MachineCheckpoint, type MemoryExports } from '../vcpu-checkpoint.ts';
 import { DiskBench, FOLDER, type BenchOptions } from './disk-bench.ts';
 
-const CHECKPOINTS = '/vm/checkpoints';
+export const CHECKPOINTS = '/vm/checkpoints';
 const turn = () => new Promise<void>(resolve => setImmediate(resolve));
 
-export class DiskWorld {
-  readonly bench: DiskBench;
+/** What a world is made of. */
+export interface WorldParts {
+  readonly files: MemoryFiles;
+  readonly host: GraphHost;
+  readonly server: DiskServer;
+  readonly channel: DriveChannel;
+  /** What the vcpu thread does between two slices for its disks. */
+  slice(): void;
+}
+
+interface MachineParts {
+  readonly machine: Pick<Machine, 'saveDevices'>;
+  readonly core: MemoryExports;
+  readonly memory: SharedArrayBuffer;
+  readonly ramBytes: number;
+}
+
+export class DiskWorld<Parts extends WorldParts = DiskBench> {
+  readonly bench: Parts;
   readonly loop: DiskWorkerLoop;
   readonly software: MachineCheckpoint;
   /** What the checkpoint worker and the disk worker have told the kernel. */
@@ -38,32 +57,31 @@ export class DiskWorld {
   private readonly sealing = new Map<number, { readonly id: string; readonly pointers: readonly DiskPointer[] }>();
   private nextId = 1;
 
-  private constructor(bench: DiskBench) {
+  constructor(bench: Parts, { machine, core, memory, ramBytes }: MachineParts) {
     this.bench = bench;
-    const { lone, server, files, channel } = bench;
     const { port1, port2 } = new MessageChannel();
     this.loop = new DiskWorkerLoop({
-      server,
+      server: bench.server,
       bell: new Doorbell(new SharedArrayBuffer(4), 0),
       receive: () => this.requests.shift(),
       send: message => this.said.push(message),
     });
-    const machine = { saveDevices: () => [] } as unknown as Machine;
-    this.software = new MachineCheckpoint(machine, { ...lone.mmm, resetDerived: () => {} }, lone.memory, port1, channel);
+    this.software = new MachineCheckpoint(machine as Machine, core, memory, port1, bench.channel);
     this.writerPort = port2;
     this.writer = new CheckpointJobQueue({
-      memory: lone.memory,
-      ramBytes: bench.ramPages * PAGE_SIZE,
-      files,
+      ...{ memory, ramBytes, files: bench.files, vcpu: port2 },
       clock: { nowMs: () => 0, sleep: turn },
-      vcpu: port2,
       ringVcpu: () => {},
       toKernel: event => this.events.push(event),
     });
   }
 
+  /** Without a CPU. */
   static async create(options: BenchOptions = {}): Promise<DiskWorld> {
-    return new DiskWorld(await DiskBench.create({ ...options, inFolder: true }));
+    const bench = await DiskBench.create({ ...options, inFolder: true });
+    const { lone, ramPages } = bench;
+    const core = { ...lone.mmm, resetDerived: () => {} };
+    return new DiskWorld(bench, { machine: { saveDevices: () => [] }, core, memory: lone.memory, ramBytes: ramPages * PAGE_SIZE });
   }
 
   /** The disk worker takes it at once, and answers it now or later. */

@@ -1,5 +1,5 @@
 /** A PC in this process: its memory, its serial output, and a loop that skips idle time. */
-import type { MachineConfig, SliceEnd } from '#engine/machine/machine.ts';
+import type { AttachedDrive, MachineConfig, SliceEnd } from '#engine/machine/machine.ts';
 import { Pc } from '#engine/machine/pc.ts';
 import { PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
 import { coreModule } from './core-module.ts';
@@ -15,17 +15,28 @@ export class BenchPc {
   readonly serial: [string, string] = ['', ''];
   onSerial: (index: 0 | 1, byte: number) => void = () => {};
 
-  constructor(config: Partial<MachineConfig> & Pick<MachineConfig, 'boot'>, poolFactor = 1) {
+  /** `attach`: drives that need the machine's memory before there is a machine. */
+  constructor(
+    config: Partial<MachineConfig> & Pick<MachineConfig, 'boot'>,
+    poolFactor = 1,
+    attach?: (memory: SharedArrayBuffer) => readonly AttachedDrive[],
+  ) {
     const full: MachineConfig = { ramBytes: 16 << 20, rtcStartSeconds: RTC_START, debugExit: true, drives: [], balloon: false, ...config };
     const bytes = POOL_BASE + (Math.ceil((full.ramBytes / PAGE_SIZE) * poolFactor) + SLACK_PAGES) * PAGE_SIZE;
     const pages = Math.ceil(bytes / WASM_PAGE);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
-    this.pc = new Pc(coreModule(), this.memory, full, {
-      serialOutput: (index, byte) => {
-        this.serial[index] += String.fromCharCode(byte);
-        this.onSerial(index, byte);
+    const drives = attach?.(this.memory.buffer as unknown as SharedArrayBuffer) ?? full.drives;
+    this.pc = new Pc(
+      coreModule(),
+      this.memory,
+      { ...full, drives },
+      {
+        serialOutput: (index, byte) => {
+          this.serial[index] += String.fromCharCode(byte);
+          this.onSerial(index, byte);
+        },
       },
-    });
+    );
   }
 
   /** Runs until something other than idleness or a budget ends it, or until `done`; idle time passes at once. */
