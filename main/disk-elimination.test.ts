@@ -102,3 +102,26 @@ test('a catalogue and a state.json that are lost: the machine stands on what its
   expect(await client.request('checkpoint.list', { name: 'a' })).toHaveLength(2);
   expect(await client.request('vm.show', { name: 'a' })).toMatchObject({ current: one });
 });
+
+test('a checkpoint that holds other disks than the VM has is refused before anything changes', async () => {
+  const one = await take('one');
+  await take('two');
+  const { config } = await client.request('vm.show', { name: 'a' });
+  await client.request('vm.configure', { name: 'a', config: { ...config, disks: [] } });
+  await expect(client.request('checkpoint.revert', { name: 'a', id: one })).rejects.toThrow('holds disk0, and the VM has no disk now');
+  const [disk] = config.disks;
+  writeFileSync(join(home, 'other.img'), new Uint8Array(1 << 20));
+  await client.request('vm.configure', { name: 'a', config: { ...config, disks: [disk!, { ...disk!, path: join(home, 'other.img') }] } });
+  const before = readFileSync(join(bundle(), 'disks', 'disk0.json'));
+  await expect(client.request('checkpoint.revert', { name: 'a', id: one })).rejects.toThrow('the VM has disk0, disk1 now');
+  expect(readFileSync(join(bundle(), 'disks', 'disk0.json'))).toEqual(before);
+});
+
+test('a VM that a linked clone lies on is not deleted', async () => {
+  const one = await take('one');
+  await client.request('vm.clone', { name: 'a', checkpoint: one, as: 'b', full: false });
+  await expect(client.request('vm.delete', { name: 'a' })).rejects.toThrow('the disks of b lie on those of a: delete it first');
+  expect(await checkBundle(join(home, 'library', 'b.cairn'))).toMatchObject({ problems: [] });
+  await client.request('vm.delete', { name: 'b' });
+  await client.request('vm.delete', { name: 'a' });
+});

@@ -17,6 +17,7 @@ import { finishIntents } from './elimination.ts';
 import { HostClientHere } from './host-client.ts';
 import type { EventName, Events, HostClient, Params, RequestName, Result, VmDetail, VmSummary } from './ipc/contract.ts';
 import { Library } from './library.ts';
+import { linkedStates } from './linked-clones.ts';
 import { LibraryWatch } from './library-watch.ts';
 import { OwnerSocket } from './owner-socket.ts';
 import { readOwner } from './owner.ts';
@@ -331,6 +332,12 @@ export class HostService {
     const { vm, done } = await this.open(name);
     try {
       if (vm.busy) throw new ConfigError('VM_RUNNING', `${name} is running: stop it before it is deleted.`);
+      const clones = [...new Set(linkedStates(vm.bundle.path).map(linked => linked.vm))];
+      if (clones.length > 0)
+        throw new ConfigError(
+          'LINKED_CLONES',
+          `the disks of ${clones.join(', ')} lie on those of ${name}: delete ${clones.length === 1 ? 'it' : 'them'} first. Nothing was deleted.`,
+        );
       this.vms.delete(name);
       vm.bundle.delete();
     } finally {

@@ -19,7 +19,7 @@ export class Library {
   readonly path: string;
 
   constructor(path: string) {
-    this.path = path;
+    this.path = resolve(path);
     try {
       mkdirSync(path, { recursive: true });
     } catch (cause) {

@@ -14,7 +14,7 @@ import { Thread } from '#worker/thread.ts';
 import { offlineMemory } from '#worker/world-block.ts';
 import type { Bundle } from './bundle.ts';
 import { FileLocks } from './file-locks.ts';
-import type { VmDisk } from './ipc/contract.ts';
+import type { Checkpoint, VmDisk } from './ipc/contract.ts';
 import { graphHost } from '#worker/node-graph-host.ts';
 import { linkedStates } from './linked-clones.ts';
 import { WorldDisks } from './world-disks.ts';
@@ -51,6 +51,17 @@ export class VmDisks {
   /** Whether checkpoints hold a disk of this VM. */
   get any(): boolean {
     return this.written.length > 0;
+  }
+
+  /** Throws ConfigError when the checkpoint holds other disks than the VM has now: memory that knows the ones must not meet the others. */
+  checkFits({ title, id, disks }: Checkpoint): void {
+    const [held, now] = [disks.map(({ disk }) => disk).toSorted(), this.written.map(([name]) => name).toSorted()];
+    if (held.join() === now.join()) return;
+    const words = (names: readonly string[]) => (names.length === 0 ? 'no disk' : names.join(', '));
+    throw new ConfigError(
+      'OTHER_DISKS',
+      `the checkpoint “${title}” (${id}) of ${this.bundle.name} holds ${words(held)}, and the VM has ${words(now)} now: give it the disks it had back, or choose another checkpoint. Nothing was changed.`,
+    );
   }
 
   /** Makes the descriptors of new disks, and takes the locks that a session with the disks needs. Throws ConfigError, StorageError, DiskFormatError. */

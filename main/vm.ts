@@ -159,6 +159,7 @@ export class Vm {
           `${name} has neither a kernel nor a checkpoint to start from: give it a kernel in its settings or with \`cairn run --name ${name} --kernel FILE\`.`,
         );
       }
+      if (from) this.disks.checkFits(from);
       this.setState('starting');
       try {
         this.locks = this.disks.open();
@@ -276,6 +277,7 @@ export class Vm {
     return this.inTurn(async () => {
       const { catalog } = this.bundle;
       const checkpoint = this.bundle.checkpoint(id);
+      this.disks.checkFits(checkpoint);
       const intent = catalog.begin('revert', { id, resume: this.world === undefined && checkpoint.running });
       try {
         if (this.world) await this.revertRunning(this.world, checkpoint, passphrase);
@@ -400,18 +402,32 @@ export class Vm {
     try {
       await old.disks?.request('hold', { hold: true });
       fresh = await this.replacement(old, checkpoint, passphrase);
-      this.adopt(fresh, true);
     } catch (error) {
-      if (this.world !== old) throw error;
-      await old.disks?.request('hold', { hold: false });
-      if (!wasPaused) old.post(protocol.ACTION_RESUME);
-      this.setState(wasPaused ? 'paused' : 'running');
+      await this.goOnWith(old, wasPaused);
       throw error;
     }
+    if (this.world !== old) {
+      // It ended when its disks were the checkpoint's already: the VM is off, and has gone back.
+      await unplug(fresh);
+      this.stand(checkpoint, true);
+      return;
+    }
+    this.adopt(fresh, true);
     if (!wasPaused) fresh.post(protocol.ACTION_RESUME);
     await unplug(old);
     this.stand(checkpoint, false);
     this.tellDisks(fresh);
+  }
+
+  /** After a revert that failed: as if it had not begun. */
+  private async goOnWith(old: World, wasPaused: boolean): Promise<void> {
+    await old.disks
+      ?.request('hold', { hold: false })
+      .catch(orItHasEnded(old))
+      .catch((error: unknown) => this.listener.notice(`The disk files of ${this.bundle.name} are not tidied up: ${problem(error)}`));
+    if (this.world !== old) return;
+    if (!wasPaused) old.post(protocol.ACTION_RESUME);
+    this.setState(wasPaused ? 'paused' : 'running');
   }
 
   /** A world at the checkpoint, paused, that has taken the disks over from the old one. */
@@ -420,7 +436,7 @@ export class Vm {
     try {
       if (this.world !== old) throw new ConfigError('VM_OFF', `${this.bundle.name} was stopped before it had gone back to the checkpoint.`);
       await fresh.disks?.request('adopt', {});
-      await old.disks?.request('release', {});
+      await old.disks?.request('release', {}).catch(() => {}); // one that does not answer has no files open
       return fresh;
     } catch (error) {
       await unplug(fresh);
@@ -499,7 +515,8 @@ export class Vm {
         resetHeld: () => {
           // One that is not adopted yet has nothing that anybody would want kept.
           const kept = isMine() ? this.listener.resetting() : Promise.resolve();
-          void kept.finally(() => world?.post(protocol.ACTION_GO_ON_WITH_RESET));
+          const goOn = () => world?.post(protocol.ACTION_GO_ON_WITH_RESET);
+          void kept.then(goOn, goOn); // what could not be kept has been told
         },
         stats: stats => {
           if (!isMine()) return;

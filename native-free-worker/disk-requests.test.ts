@@ -282,6 +282,22 @@ describe('a VM that goes back', () => {
     expect(guestSees(world)).toEqual(block(5));
   });
 
+  test('while it runs: when it fails after the branch was adopted, the old world’s files are the disk again', async () => {
+    const world = await DiskWorld.create();
+    const { layer } = freeze(world);
+    world.ask('hold', { hold: true });
+    const before = folderOf(world).read().top;
+    const fresh = takeOver(world, layer);
+    fresh.ask('adopt');
+    fresh.ask('finish');
+    expect(folderOf(world).read().top).not.toBe(before);
+    world.ask('hold', { hold: false });
+    write(world, 5);
+    world.bench.submit({ kind: 'flush' });
+    work(world);
+    expect(stateHas(world, folderOf(world).read().top, world.bench.files.afterCrash('lost'))).toEqual(block(5));
+  });
+
   test('while it is off: the disk goes on from the checkpoint’s state', async () => {
     const world = await DiskWorld.create();
     write(world, 1);

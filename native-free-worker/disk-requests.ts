@@ -61,6 +61,7 @@ export function diskHandlers(server: DiskServer): DiskHandlers {
     adopt: () => each(graph => graph.adopt()),
     release: () => server.release(),
     revert: ({ disks }) => {
+      for (const { disk, layer } of disks) named(disk).checkHas(layer); // all of them or none
       for (const { disk, layer } of disks) named(disk).revertTo(layer);
     },
     finish: () => server.finish(),

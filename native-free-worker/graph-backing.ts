@@ -81,14 +81,21 @@ export class GraphBacking implements DiskBacking {
     this.idle = false;
   }
 
+  /** Given up when another session that was to take the files over has failed: it may have named another top meanwhile. */
   hold(hold: boolean): void {
     this.held = hold;
     this.idle = hold;
+    if (!hold) this.files.change({});
   }
 
   adopt(): void {
     this.files.adopt();
     this.idle = false;
+  }
+
+  /** Throws what reading this state would meet. */
+  checkHas(state: LayerId): void {
+    this.files.openState(state);
   }
 
   revertTo(state: LayerId): void {
