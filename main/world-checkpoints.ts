@@ -27,6 +27,7 @@ export class WorldCheckpoints {
   private tickets = 1;
   private readonly exited: Promise<void>;
   private problem = 'the VM ended before that';
+  private hasExited = false;
 
   constructor(thread: Thread, memory: SharedArrayBuffer, ramBytes: number, vcpu: MessagePort) {
     const data: CheckpointWorkerData = { memory, ramBytes, vcpu };
@@ -35,21 +36,29 @@ export class WorldCheckpoints {
     this.worker.on('error', error => (this.problem = error instanceof Error ? error.message : String(error)));
     this.exited = new Promise(resolve => {
       this.worker.once('exit', () => {
-        for (const { title, reject } of this.underWay.values()) {
-          reject(new CheckpointError('CHECKPOINT_LOST', `The checkpoint “${title}” was not taken: ${this.problem}.`));
-        }
-        this.underWay.clear();
-        for (const { reject } of this.eliminations.values())
-          reject(new CheckpointError('CHECKPOINT_LOST', `Not every checkpoint was deleted: ${this.problem}. Look at those that are left.`));
-        this.eliminations.clear();
+        this.hasExited = true;
+        this.loseAll();
         resolve();
       });
     });
   }
 
+  /** Nobody answers any more. */
+  private loseAll(): void {
+    for (const { title, reject } of this.underWay.values())
+      reject(new CheckpointError('CHECKPOINT_LOST', `The checkpoint “${title}” was not taken: ${this.problem}.`));
+    this.underWay.clear();
+    for (const { reject } of this.eliminations.values())
+      reject(new CheckpointError('CHECKPOINT_LOST', `Not every checkpoint was deleted: ${this.problem}. Look at those that are left.`));
+    this.eliminations.clear();
+  }
+
   /** Call it before the order is posted to the vcpu. */
   expect(order: CheckpointOrder, progress: (progress: CheckpointProgress) => void): Promise<CheckpointFacts> {
-    return new Promise((resolve, reject) => this.underWay.set(order.id, { title: order.title, progress, resolve, reject }));
+    return new Promise((resolve, reject) => {
+      this.underWay.set(order.id, { title: order.title, progress, resolve, reject });
+      if (this.hasExited) this.loseAll();
+    });
   }
 
   /** Step 832: where the checkpoint points to is durable. */
@@ -68,6 +77,7 @@ export class WorldCheckpoints {
     return new Promise((resolve, reject) => {
       this.eliminations.set(ticket, { resolve, reject });
       this.command({ kind: 'eliminate', ticket, folder, ids });
+      if (this.hasExited) this.loseAll();
     });
   }
 

@@ -9,6 +9,7 @@ interface Waits {
 
 export class DiskWaits {
   private readonly waits = new Map<string, Waits>();
+  private finished = false;
 
   /** Of the checkpoint `id`; who waits may come after what it waits for. */
   of(id: string): Waits {
@@ -17,6 +18,7 @@ export class DiskWaits {
     const waits: Waits = { reads: Promise.withResolvers(), pointers: Promise.withResolvers() };
     waits.pointers.promise.catch(() => {}); // it may have failed before anybody waits
     this.waits.set(id, waits);
+    if (this.finished) this.end(waits);
     return waits;
   }
 
@@ -27,9 +29,12 @@ export class DiskWaits {
 
   /** The VM has ended, and its disk operations with it. */
   finish(): void {
-    for (const { reads, pointers } of this.waits.values()) {
-      reads.resolve();
-      pointers.reject(new CheckpointError('CHECKPOINT_LOST', 'the VM ended before its disks were safe.', { step: 832 }));
-    }
+    this.finished = true;
+    for (const waits of this.waits.values()) this.end(waits);
+  }
+
+  private end({ reads, pointers }: Waits): void {
+    reads.resolve();
+    pointers.reject(new CheckpointError('CHECKPOINT_LOST', 'the VM ended before its disks were safe.', { step: 832 }));
   }
 }
