@@ -78,4 +78,5 @@ async function session(page) {
   await page.getByRole('row', { name: /risky part/ }).click();
   await page.mouse.move(10, 700);
   await page.waitForFunction(() => document.querySelector('.notice') === null);
+  await page.waitForFunction(() => !document.querySelector('.room').textContent.includes('…'));
 }
