@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ConfigError, StorageError } from '#engine/errors/errors.ts';
 import { Catalog } from './catalog.ts';
+import { CHECKPOINTS, makeCheckpointFolder, moveCheckpointFolder, removeCheckpointFolder } from './checkpoint-folder.ts';
 import {
   checkpointId,
   NO_POLICY,
@@ -27,7 +28,6 @@ import { goneParents, livingParent, NEW_STATE, writeVmState, type Marks, type St
 
 const CONFIG_FILE = 'vm.json';
 const CATALOG_FILE = 'catalog.db';
-const CHECKPOINTS = 'checkpoints';
 const CHECKPOINT_SUFFIX = '.ckpt';
 const CONFIG_VERSION = 1;
 /** How long a bundle that somebody holds without listening (a command that is about to end) is waited for. */
@@ -60,12 +60,19 @@ export class Bundle {
     if (existsSync(path))
       throw new ConfigError('VM_EXISTS', `there is a VM ${nameOf(path)} already: choose another name, or delete it first.`);
     const building = `${path}.new-${process.pid}`;
-    mkdirSync(join(building, CHECKPOINTS), { recursive: true, mode: 0o700 });
+    mkdirSync(building, { recursive: true, mode: 0o700 });
+    try {
+      makeCheckpointFolder(building, nameOf(path), config.checkpointStore);
+    } catch (error) {
+      rmSync(building, { recursive: true, force: true });
+      throw error;
+    }
     mkdirSync(join(building, 'logs'));
     writeVmFile(building, { config });
     try {
       renameSync(building, path);
     } catch (cause) {
+      removeCheckpointFolder(building);
       rmSync(building, { recursive: true, force: true });
       throw new ConfigError('VM_EXISTS', `there is a VM ${nameOf(path)} already: choose another name, or delete it first.`, { cause });
     }
@@ -119,6 +126,7 @@ export class Bundle {
   }
 
   configure(config: VmConfig): void {
+    if (config.checkpointStore !== this.config.checkpointStore) moveCheckpointFolder(this.path, this.name, config.checkpointStore);
     this.changeFile({ ...this.file, config });
   }
 
@@ -261,6 +269,7 @@ export class Bundle {
     const doomed = `${this.path}.deleted-${process.pid}`;
     this.close();
     renameSync(this.path, doomed); // from here on it is in nobody's library
+    removeCheckpointFolder(doomed);
     rmSync(doomed, { recursive: true, force: true });
   }
 }

@@ -10,6 +10,7 @@ import { codecOf } from '#worker/node-codec.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import { nameOf } from './bundle.ts';
 import { Catalog } from './catalog.ts';
+import { requireCheckpointFolder } from './checkpoint-folder.ts';
 import { checkDisks, type DiskPointerOf } from './check-disks.ts';
 import { problem } from './problem.ts';
 import { readVmState } from './vm-state.ts';
@@ -45,6 +46,7 @@ export async function checkBundle(
   progress: (about: string) => void | Promise<void> = () => {},
   passphrase?: string,
 ): Promise<CheckReport> {
+  requireCheckpointFolder(path, nameOf(path));
   const problems: Problem[] = [];
   const store = new CheckpointStore(nodeFiles, join(path, 'checkpoints'));
   const ids = new Set<string>();

@@ -9,6 +9,7 @@ import { ConfigError } from '#engine/errors/errors.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles, storageError } from '#worker/node-files.ts';
 import { descriptorsIn } from './check-disks.ts';
+import { requireCheckpointFolder } from './checkpoint-folder.ts';
 import { inspectCheckpoint, readCheckpointInfo } from './checkpoint-files.ts';
 import { readVmState } from './vm-state.ts';
 
@@ -32,6 +33,7 @@ async function inspectBundle(path: string): Promise<unknown> {
   const names = readdirSync(path);
   if (!names.includes('vm.json'))
     throw new ConfigError('NOT_A_BUNDLE', `${path} is a folder without a vm.json: no VM of Cairn's. Name a file, or a NAME.cairn folder.`);
+  requireCheckpointFolder(path, basename(path, '.cairn'));
   const checkpoints = join(path, 'checkpoints');
   const files = names.includes('checkpoints')
     ? readdirSync(checkpoints)

@@ -5,12 +5,12 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Catalog } from './catalog.ts';
+import { CHECKPOINTS, requireCheckpointFolder } from './checkpoint-folder.ts';
 import { DiskGraph, diskFolderOf } from './disk-graph.ts';
 import { checkpointId, type Checkpoint, type CheckpointFacts } from './ipc/contract.ts';
 import { problem } from './problem.ts';
 import { goneParents, livingParent, NEW_STATE, readVmState, STATE_FILE, writeVmState, type StateOfVm } from './vm-state.ts';
 
-const CHECKPOINTS = 'checkpoints';
 const SUFFIX = '.ckpt';
 const PAGES = '.pages';
 
@@ -23,6 +23,7 @@ export async function reconcile(
   catalog: Catalog,
   readInfo: ReadCheckpointInfo,
 ): Promise<{ state: StateOfVm; notices: string[] }> {
+  requireCheckpointFolder(path, name);
   const notices: string[] = [];
   const said = readSaid(path, name, notices);
   const known = new Map(catalog.list().map(checkpoint => [checkpoint.id, checkpoint]));

@@ -59,6 +59,9 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
                       the first line of standard input; CAIRN_PASSPHRASE_FILE names the file as well. It is kept nowhere: without it nobody can start
                       from these checkpoints again, and each later start of the VM asks for it. In the clear stay: when and how large checkpoints are,
                       their titles and notes, which pages they hold, the VM's settings, and all disk layers
+  --checkpoint-store FOLDER
+                      checkpoint files are kept in FOLDER/NAME.checkpoints, such as on another disk or a mounted remote one, and so are those of clones;
+                      disk layers stay in the library. It is chosen before the first checkpoint, and the VM opens only while the folder is there
   --from CHECKPOINT   go on from a checkpoint: an id, NAME/ID, or the path of a .ckpt file
   --serial stdio|none the first serial port: on stdin and stdout, byte for byte (default), or nowhere
   --display none      no window (the only choice here: \`cairn serve\` shows the screen)

@@ -31,6 +31,7 @@ const OPTIONS: Options = {
   'copy-limit': { type: 'string' },
   'keep-in-ram': { type: 'boolean' },
   encrypt: { type: 'boolean' },
+  'checkpoint-store': { type: 'string' },
   ...PASSPHRASE_OPTION,
   from: { type: 'string' },
   serial: { type: 'string' },
@@ -157,6 +158,7 @@ function configFrom(args: Arguments, before: VmConfig | undefined): VmConfig {
     copyLimitMiB: copyLimit === undefined ? before?.copyLimitMiB : parseMemory(copyLimit, 'copy-limit'),
     keepInRam: args.flag('keep-in-ram') || before?.keepInRam,
     encrypted: args.flag('encrypt') || before?.encrypted,
+    checkpointStore: path('checkpoint-store') ?? before?.checkpointStore,
   });
   if (checked.success) return checked.data;
   const issue = checked.error.issues[0]!;

@@ -1,0 +1,74 @@
+/**
+ * Where a VM's checkpoint files are: the folder `checkpoints` of its bundle, or (METHOD.md § 50, another store) FOLDER/NAME.checkpoints, to which `checkpoints` is a link then. Everybody goes
+ * through the link. A store that is not there (not mounted) leaves it dangling, and then nobody may take the checkpoints for gone.
+ */
+import { lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { ConfigError } from '#engine/errors/errors.ts';
+
+export const CHECKPOINTS = 'checkpoints';
+const OURS = /\.(ckpt|pages)(\.part)?$/;
+
+/** Into a bundle's folder that is being built. Throws ConfigError. */
+export function makeCheckpointFolder(bundlePath: string, name: string, store: string | undefined, as = CHECKPOINTS): void {
+  const place = join(bundlePath, as);
+  if (store === undefined) mkdirSync(place, { recursive: true, mode: 0o700 });
+  else symlinkSync(makeInStore(store, name), place, 'junction');
+}
+
+/** Of a VM without checkpoints; what was there stays if this throws. */
+export function moveCheckpointFolder(bundlePath: string, name: string, store: string | undefined): void {
+  const place = join(bundlePath, CHECKPOINTS);
+  if (readdirSync(place).length > 0)
+    throw new ConfigError(
+      'STORE_IN_USE',
+      `${name} has checkpoints already: where they are kept is chosen before the first. Delete them, or make another VM with --checkpoint-store.`,
+    );
+  const fresh = `${CHECKPOINTS}.new`;
+  makeCheckpointFolder(bundlePath, name, store, fresh);
+  removeCheckpointFolder(bundlePath);
+  renameSync(join(bundlePath, fresh), place);
+}
+
+/** Throws ConfigError when the checkpoints are kept where nothing is now. */
+export function requireCheckpointFolder(bundlePath: string, name: string): void {
+  const target = targetOf(bundlePath);
+  if (target === undefined || statSync(target, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  throw new ConfigError(
+    'STORE_MISSING',
+    `the checkpoints of ${name} are kept in ${target}, which is not there: mount it, or bring it back.`,
+  );
+}
+
+/** With the checkpoint files in it. In a store nothing else is touched, and it may be gone. */
+export function removeCheckpointFolder(bundlePath: string): void {
+  const place = join(bundlePath, CHECKPOINTS);
+  const target = targetOf(bundlePath);
+  if (target === undefined) return rmSync(place, { recursive: true, force: true });
+  const names = statSync(target, { throwIfNoEntry: false }) === undefined ? undefined : readdirSync(target);
+  for (const name of names ?? []) if (OURS.test(name)) rmSync(join(target, name), { force: true });
+  if (names?.every(name => OURS.test(name))) rmdirSync(target);
+  rmSync(place, { force: true });
+}
+
+function makeInStore(store: string, name: string): string {
+  if (!isAbsolute(store)) throw new ConfigError('BAD_STORE', `the checkpoint store ${store} must be named by its whole path.`);
+  const target = join(store, `${name}.checkpoints`);
+  try {
+    mkdirSync(target, { mode: 0o700 });
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT')
+      throw new ConfigError('STORE_MISSING', `the checkpoint store ${store} is not there: make the folder, or mount it.`, { cause });
+    if (code === 'EEXIST')
+      throw new ConfigError('STORE_IN_USE', `${target} exists already, perhaps another VM's: choose another folder or name.`, { cause });
+    throw new ConfigError('BAD_STORE', `checkpoints cannot be kept in ${store}: ${message}.`, { cause });
+  }
+  return target;
+}
+
+/** Undefined when the checkpoints are in the bundle. */
+function targetOf(bundlePath: string): string | undefined {
+  const place = join(bundlePath, CHECKPOINTS);
+  return lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() === true ? readlinkSync(place) : undefined;
+}
