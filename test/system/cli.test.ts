@@ -1,6 +1,6 @@
 /** The cairn command as a user has it: real processes, a real (tiny) guest. */
 import { execFileSync, spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -144,6 +144,28 @@ describe('checkpoints of a VM that another process runs', () => {
     rmSync(join(home, 'library', 'a.cairn', 'catalog.db'));
     expect(json<VmSummary>('vm', 'show', 'a')).toMatchObject({ checkpoints: 0 });
     expect(json<Checkpoint[]>('checkpoint', 'list', 'a')).toHaveLength(2);
+  });
+
+  test('are kept in another folder, those of a clone too, and the VM is not opened without it', async () => {
+    const store = join(home, 'store');
+    mkdirSync(store);
+    const vm = start('a', '--checkpoint-store', store);
+    vm.type('+');
+    await vm.says('ready\nA');
+    const { id } = json<Checkpoint>('checkpoint', 'take', 'a');
+    await vm.kill('SIGKILL');
+    json('vm', 'clone', 'a', id, '--as', 'b');
+    expect(['a', 'b'].map(name => readdirSync(join(store, `${name}.checkpoints`)))).toEqual([[`${id}.ckpt`], [`${id}.ckpt`]]);
+    json('vm', 'delete', 'a');
+    expect(readdirSync(store)).toEqual(['b.checkpoints']);
+    renameSync(store, join(home, 'away'));
+    const refused = cairn('run', '--name', 'b', '--serial', 'none');
+    expect(refused).toMatchObject({ status: 2, stderr: expect.stringContaining('which is not there: mount it') });
+    renameSync(join(home, 'away'), store);
+    const clone = new Running('--name', 'b');
+    clone.type('=q');
+    await clone.says('A');
+    expect(await clone.ended).toBe(0);
   });
 
   test('are gone back to in RAM where the VM keeps them there, and from their files where they have been given up', async () => {
