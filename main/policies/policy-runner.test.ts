@@ -10,7 +10,7 @@ function policed(policy: Partial<Policy>) {
   const notices: string[] = [];
   let release = () => {};
   const vm = {
-    bundle: { name: 'debian', path: tmpdir(), policy: { ...NO_POLICY, diskLowMiB: null, ...policy } },
+    bundle: { name: 'debian', path: tmpdir(), checkpointsPath: tmpdir(), policy: { ...NO_POLICY, diskLowMiB: null, ...policy } },
     busy: true,
     isRunning: true,
     poweredOnMs: 0,

@@ -13,7 +13,7 @@ const LONG_PERIOD_SECONDS = 60;
 
 /** What a policy needs of a VM. */
 export interface PolicedVm extends Pick<Vm, 'busy' | 'isRunning' | 'poweredOnMs' | 'checkpoints' | 'take' | 'thin'> {
-  readonly bundle: Pick<Vm['bundle'], 'name' | 'path' | 'policy'>;
+  readonly bundle: Pick<Vm['bundle'], 'name' | 'path' | 'checkpointsPath' | 'policy'>;
 }
 
 export interface PolicyHost {
@@ -95,16 +95,17 @@ export class PolicyRunner {
       running: vm.isRunning,
       poweredOnMs: vm.poweredOnMs,
       checkpoints: vm.checkpoints(),
-      freeBytes: freeBytes(vm.bundle.path),
+      freeBytes: freeBytes(vm.bundle),
       power: host.readPower(),
     };
   }
 }
 
-function freeBytes(folder: string): number | undefined {
+/** On the disk of the two, the bundle's and its checkpoint store's, that has less. */
+function freeBytes({ path, checkpointsPath }: PolicedVm['bundle']): number | undefined {
   try {
-    const { bavail, bsize } = statfsSync(folder);
-    return bavail * bsize;
+    const free = [path, checkpointsPath].map(folder => statfsSync(folder)).map(({ bavail, bsize }) => bavail * bsize);
+    return Math.min(...free);
   } catch {
     return undefined; // the next checkpoint will tell what is wrong with the disk
   }
