@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DriveRequest } from '#engine/devices/drive.ts';
-import { FrozenMap, livePpn } from '#engine/memory/mmm.ts';
+import { FrozenMap, livePpn, memoryStats } from '#engine/memory/mmm.ts';
 import { contents, expectReads, pattern } from '#test/support/disk-model.ts';
 import { DiskBench } from './testing/disk-bench.ts';
 import { DiskModelRun } from './testing/disk-model-run.ts';
@@ -58,6 +58,27 @@ describe('requests', () => {
     bench.settle();
     expect([out.result, back.result]).toEqual(['ok', 'ok']);
     expect(contents(bench.disk.backing.top).subarray(0, 1024)).toEqual(new Uint8Array(1024).fill(0xff, 512));
+  });
+
+  test('a write from pages that are not loaded waits while there are no free pages to load them to', async () => {
+    const bench = await DiskBench.create();
+    const { lone } = bench;
+    lone.mmm.expectPages(0, 2);
+    const load = lone.loadPage;
+    lone.loadPage = gppn => void new Uint8Array(lone.memory, lone.mmm.placePage(gppn) >>> 0, 4096).fill(5);
+    try {
+      const taken = [];
+      while (lone.mmm.freePages() > 256) taken.push(lone.mmm.reservePage());
+      const out = bench.submit(write(0, 0, 8192));
+      bench.settle();
+      expect([out.result, memoryStats(lone.memory).notLoaded]).toEqual([undefined, 2]);
+      for (const ppn of taken) lone.mmm.returnPage(ppn);
+      bench.settle();
+      expect(out.result).toBe('ok');
+      expect(contents(bench.disk.backing.top).subarray(0, 8192)).toEqual(new Uint8Array(8192).fill(5));
+    } finally {
+      lone.loadPage = load;
+    }
   });
 
   test('that no disk can serve end with an error', async () => {

@@ -246,7 +246,8 @@ export class DriveChannel {
     const { kind, offset, length } = request;
     const ranges = 'ranges' in request.request ? request.request.ranges : [];
     const count = countPages(ranges);
-    if (kind === 'read' && count > 0 && !this.hasPages(count)) return false;
+    const needed = this.pages!.needed(ranges, kind === 'read');
+    if (needed > 0 && !this.hasPages(needed)) return false;
     if (this.pinnedPages > 0 && this.pinnedPages + count > MOST_PAGES) return false;
     request.state = 'under way';
     request.generation = this.generations[request.disk]!;

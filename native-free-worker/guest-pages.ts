@@ -1,6 +1,7 @@
 /** Guest physical ranges as machine pages: where the disk worker reads and writes. Resolved when an operation is submitted. */
 import type { GuestRange } from '#engine/devices/drive.ts';
 import { DISK_ONES_PAGE, DISK_VOID_PAGE, LIVE_MAP, PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
+import { MMM_NOT_LOADED_COUNT } from '#engine/memory/mmm-block.ts';
 import type { CoreExports } from '#engine/cpu/core-exports.ts';
 import type { Gppn, Ppn } from '#engine/memory/mmm.ts';
 import type { Segment } from './drive-protocol.ts';
@@ -31,6 +32,11 @@ export class GuestPages {
 
   get free(): number {
     return this.core.freePages();
+  }
+
+  /** The most free pages that resolve() takes: for what the disk reads into, and for what is to be loaded first. */
+  needed(ranges: readonly GuestRange[], into: boolean): number {
+    return into || this.words[MMM_NOT_LOADED_COUNT >>> 2] !== 0 ? countPages(ranges) : 0;
   }
 
   /** The pages are pinned until release(). Step 816: what the disk reads into is made the live map's own first, so that no checkpoint's original changes. Takes at most one free page for each part. */
