@@ -91,8 +91,8 @@ export type CheckpointReply =
   | { readonly kind: 'thaw'; readonly slot: number; readonly written: boolean }
   /** The answer to each `fill`. `done`: nothing is left that this worker could load. */
   | { readonly kind: 'filled'; readonly filled: Filled; readonly done: boolean }
-  /** A page group is damaged, or cannot be read. */
-  | { readonly kind: 'unreadable'; readonly failure: Failure };
+  /** The answer to a `fill` that met a page group that is damaged, or cannot be read. */
+  | { readonly kind: 'unreadable'; readonly ppns: Uint32Array };
 
 /** checkpoint worker → kernel. */
 export type CheckpointEvent =

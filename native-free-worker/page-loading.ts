@@ -9,7 +9,8 @@ import type { HostClock } from '#engine/checkpoint/ports.ts';
 import { Prefetch, type Filled } from '#engine/checkpoint/prefetch.ts';
 import type { CoreExports } from '#engine/cpu/core-exports.ts';
 import { memoryStats } from '#engine/memory/mmm.ts';
-import { errorOf, failureOf, type CheckpointJob, type CheckpointReply } from './checkpoint-protocol.ts';
+import { StorageError } from '#engine/errors/errors.ts';
+import type { CheckpointJob, CheckpointReply } from './checkpoint-protocol.ts';
 
 /** Pages in one batch, and batches under way: a megabyte each, so that the worker always has one to fill. */
 const BATCH_PAGES = 256;
@@ -24,11 +25,46 @@ export const LOADING_PACE: readonly PaceStep[] = [
 
 export type LoadingExports = Pick<CoreExports, 'freePages' | 'reservePage' | 'adoptPage' | 'returnPage'>;
 
+/**
+ * Pages that come when they are touched, from a file on storage that may fail. The guest cannot go on without its page, nor can the thread leave the
+ * instruction or the device that touched it: so it stands still there, and reads again when the user says so.
+ */
+export class PatientPages {
+  private readonly pages: Pick<LazyPages, 'load' | 'loadNext'>;
+  /** Returns when it is to be tried again; `reason` is a sentence. Until it is set, errors are thrown. */
+  wait: ((reason: string) => void) | undefined;
+
+  constructor(pages: Pick<LazyPages, 'load' | 'loadNext'>) {
+    this.pages = pages;
+  }
+
+  load(gppn: number): void {
+    this.untilWell(() => this.pages.load(gppn));
+  }
+
+  loadNext(): boolean {
+    return this.untilWell(() => this.pages.loadNext());
+  }
+
+  private untilWell<T>(read: () => T): T {
+    for (;;) {
+      try {
+        return read();
+      } catch (error) {
+        if (!(error instanceof StorageError) || this.wait === undefined) throw error;
+        this.wait(error.message);
+      }
+    }
+  }
+}
+
 /** The vcpu thread's side. */
 export class LoadingVcpu {
   private readonly core: LoadingExports;
   private readonly memory: SharedArrayBuffer;
   private readonly later: LazyPages;
+  /** Of `later`. */
+  readonly patient: PatientPages;
   private readonly send: (job: CheckpointJob) => void;
   private underWay = 0;
   /** The checkpoint worker cannot load any more: what is left is loaded here. */
@@ -39,6 +75,7 @@ export class LoadingVcpu {
     this.core = core;
     this.memory = memory;
     this.later = later;
+    this.patient = new PatientPages(later);
     this.send = send;
   }
 
@@ -48,7 +85,11 @@ export class LoadingVcpu {
 
   take(reply: CheckpointReply & { kind: 'filled' | 'unreadable' }): void {
     this.underWay--;
-    if (reply.kind === 'unreadable') throw errorOf(reply.failure);
+    if (reply.kind === 'unreadable') {
+      for (const ppn of reply.ppns) this.core.returnPage(ppn);
+      this.alone = true; // what is wrong with it is found again here
+      return;
+    }
     const { pairs, unused } = reply.filled;
     for (let at = 0; at < pairs.length; at += 2) this.core.adoptPage(pairs[at]!, pairs[at + 1]!);
     for (const ppn of unused) this.core.returnPage(ppn);
@@ -61,7 +102,7 @@ export class LoadingVcpu {
       if (this.underWay === 0) this.end();
       return false;
     }
-    if (this.alone) return this.underWay === 0 && this.later.loadNext();
+    if (this.alone) return this.underWay === 0 && this.patient.loadNext();
     while (this.underWay < BATCHES && this.reserve());
     return false;
   }
@@ -105,8 +146,8 @@ export class LoadingReader {
       try {
         const filled: Filled = (await this.prefetch?.fill(ppns, () => this.pace.unitDone())) ?? { pairs: new Uint32Array(), unused: ppns };
         this.reply({ kind: 'filled', filled, done: this.prefetch?.done ?? true });
-      } catch (error) {
-        this.reply({ kind: 'unreadable', failure: failureOf(error) });
+      } catch {
+        this.reply({ kind: 'unreadable', ppns });
       }
     });
   }

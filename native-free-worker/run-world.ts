@@ -23,7 +23,9 @@ export function runWorld(buffer: SharedArrayBuffer, options: RunOptions, build: 
   try {
     built = build(outbox);
     const actions = new RingReader(actionRing(buffer));
-    new VcpuLoop({ ...built, outbox, actions, bell, kernelBell, hostNowNs: () => performance.now() * 1e6, options }).run();
+    const loop = new VcpuLoop({ ...built, outbox, actions, bell, kernelBell, hostNowNs: () => performance.now() * 1e6, options });
+    if (built.checkpoint) built.checkpoint.whenStorageFails = reason => loop.standStill(reason);
+    loop.run();
   } catch (error) {
     outbox.takeSerial();
     outbox.post(EVENT_END, encodeJson(endOf(error, built !== undefined)));

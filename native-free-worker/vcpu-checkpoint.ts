@@ -88,6 +88,16 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     this.stopWherePossible();
   }
 
+  refuse(order: unknown, reason: string): void {
+    const error = new CheckpointError('STORAGE', `${reason} No checkpoint can be taken before that.`, { step: 804 });
+    this.send({ kind: 'refused', id: (order as CheckpointOrder).id, failure: failureOf(error) });
+  }
+
+  /** `wait`: stands still until storage that failed is to be tried again. */
+  set whenStorageFails(wait: (reason: string) => void) {
+    if (this.loading) this.loading.patient.wait = wait;
+  }
+
   private stopWherePossible(): void {
     const next = this.orders[0];
     if (next === undefined) return;
@@ -121,7 +131,9 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   /** Tells the checkpoint worker which file this machine was filled from, or, with `later`, is still to be filled from. */
   restored({ path, folder, passphrase }: RestoreOrder, { epoch, later }: Pick<Restored, 'epoch' | 'later'>): void {
     this.send({ kind: 'restored', path, folder, epoch, lazy: later !== undefined, passphrase });
-    if (later) this.loading = new LoadingVcpu(this.core, this.memory, later, job => this.send(job));
+    if (later === undefined) return;
+    this.loading = new LoadingVcpu(this.core, this.memory, later, job => this.send(job));
+    this.machine.loadFrom(this.loading.patient);
   }
 
   ran(elapsedNs: number): number {

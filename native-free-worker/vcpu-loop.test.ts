@@ -10,7 +10,15 @@ import { VcpuLoop, type VcpuCheckpoint, type VcpuDisks } from './vcpu-loop.ts';
 const RING = 4096;
 const exact: RunOptions = { pacing: 'virtual', noReboot: false, holdResets: false, startPaused: false, inputs: [], untilCount: undefined };
 
-const noCheckpoint: VcpuCheckpoint = { take: () => {}, work: () => false, ran: () => 0, revertInRam: () => false, dropFromRam: () => {} };
+const noCheckpoint: VcpuCheckpoint = {
+  take: () => {},
+  refuse: () => {},
+  whenStorageFails: () => {},
+  work: () => false,
+  ran: () => 0,
+  revertInRam: () => false,
+  dropFromRam: () => {},
+};
 
 /** A loop on this thread: what it waits for must have been posted before. */
 function world(
@@ -230,5 +238,48 @@ describe('the vcpu loop', () => {
       { paused: false, reason: undefined },
     ]);
     expect(disks.delivered).toBe(2);
+  });
+
+  test('what cannot be loaded late holds the guest where it is until it is resumed; other actions keep their order', () => {
+    const refused: string[] = [];
+    let tries = 0;
+    const checkpoint: VcpuCheckpoint = {
+      ...noCheckpoint,
+      refuse: (_order, reason) => void refused.push(reason),
+      work: () => {
+        if (tries++ > 0) return false;
+        one.actions.write(protocol.ACTION_CHECKPOINT, protocol.encodeJson({ id: 'a' }));
+        one.actions.write(protocol.ACTION_SCANCODES, Uint8Array.of(1));
+        one.actions.write(protocol.ACTION_PAUSE, new Uint8Array());
+        one.actions.write(protocol.ACTION_SCANCODES, Uint8Array.of(2));
+        one.actions.write(protocol.ACTION_RESUME, new Uint8Array());
+        one.actions.write(protocol.ACTION_SCANCODES, Uint8Array.of(3));
+        one.loop.standStill('the file cannot be read.');
+        return false;
+      },
+    };
+    const one = world([{ nops: 1_000_000 }, { end: { kind: 'power-off' } }], {}, { checkpoint });
+    expect(one.loop.run()).toEqual({ kind: 'power-off' });
+    expect(refused).toEqual(['the file cannot be read.']);
+    expect(one.machine.scancodes.join()).toBe('1,2,3');
+    const states = one.drain().filter(e => e.kind === protocol.EVENT_STATE);
+    expect(states.map(({ payload }) => protocol.decodeState(payload))).toEqual([
+      { paused: false, reason: undefined },
+      { paused: true, reason: 'the file cannot be read.' },
+      { paused: false, reason: undefined },
+    ]);
+  });
+
+  test('a world that stands still can be stopped', () => {
+    const checkpoint: VcpuCheckpoint = {
+      ...noCheckpoint,
+      work: () => {
+        one.actions.write(protocol.ACTION_STOP, new Uint8Array());
+        one.loop.standStill('the file cannot be read.');
+        return false;
+      },
+    };
+    const one = world([{ nops: 10 }], {}, { checkpoint });
+    expect(one.loop.run()).toEqual({ kind: 'stopped' });
   });
 });

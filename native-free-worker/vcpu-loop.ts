@@ -23,6 +23,8 @@ const FRAME_INTERVAL_NS = SECOND / 60;
 const THROTTLE_MS = 1;
 /** A rest at a time, so that a guest that is slowed still answers. */
 const LONGEST_REST_MS = 20;
+/** Thrown out of whatever stands still, when the world is stopped meanwhile. */
+const STOPPED = Symbol('stopped');
 /** Sleeps are bounded by what setTimeout-like clocks can hold. */
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 
@@ -30,6 +32,10 @@ const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 export interface VcpuCheckpoint {
   /** Steps 804-814, between slices. Failures are reported to the kernel, never thrown. */
   take(order: unknown): void;
+  /** No checkpoint can be taken now: the kernel is told. */
+  refuse(order: unknown, reason: string): void;
+  /** Called while memory is loaded late, with a sentence, when that failed: it returns when it is to be tried again. */
+  whenStorageFails: (reason: string) => void;
   /** A bounded piece of what is to be done between slices (thaw, reclaim); true when more can be done at once. */
   work(): boolean;
   /** The guest has run for `elapsedNs`: how long it is to rest, in ns, so that copies stay within their limit (§111). */
@@ -79,6 +85,8 @@ export class VcpuLoop {
   private paused: boolean;
   /** A reset waits for the kernel. */
   private resetHeld = false;
+  /** Came while the thread stood still. */
+  private readonly deferred: Message[] = [];
   /** Paused because the host's storage failed: why. */
   private trouble: string | undefined;
   private screenCredit = false;
@@ -88,6 +96,8 @@ export class VcpuLoop {
   private statsSinceNs = 0;
   private statsSinceCount = 0;
   private busyNs = 0;
+  /** Of the slice under way: how long it stood still. */
+  private stoodNs = 0;
   /** How long the guest still has to rest. */
   private restNs = 0;
 
@@ -102,14 +112,25 @@ export class VcpuLoop {
 
   /** Returns when the world ends, with everything the guest sent out delivered to the event ring. */
   run(): WorldEnd {
-    const { bell, outbox, checkpoint, disks } = this.parts;
     this.beginStats();
     this.anchor();
     this.postState();
+    try {
+      this.end = this.runUntilEnd();
+    } catch (thrown) {
+      if (thrown !== STOPPED) throw thrown;
+      this.end = { kind: 'stopped' };
+    }
+    this.finish(this.end);
+    return this.end;
+  }
+
+  private runUntilEnd(): WorldEnd {
+    const { bell, outbox, checkpoint, disks } = this.parts;
     for (;;) {
       const seen = bell.count; // before looking for news, so that no ring is missed
       this.lookAtActions();
-      if (this.end !== undefined) break;
+      if (this.end !== undefined) return this.end;
       disks?.collect();
       this.lookAtTrouble();
       const moreWork = checkpoint?.work() ?? false;
@@ -118,8 +139,29 @@ export class VcpuLoop {
       else if (disks?.deliver() ?? true) this.slice(seen, moreWork);
       else if (!moreWork) bell.sleep(seen, THROTTLE_MS);
     }
-    this.finish(this.end);
-    return this.end;
+  }
+
+  /** In the middle of an instruction, of a device's work or of the checkpoint software's: the VM is paused for `reason` until it is resumed. Throws when the world is stopped. */
+  standStill(reason: string): void {
+    const { actions, bell, kernelBell, outbox, checkpoint, disks } = this.parts;
+    const stillFrom = this.parts.hostNowNs();
+    this.trouble = reason;
+    this.setPaused(true);
+    while (this.paused) {
+      const seen = bell.count; // before looking for news, so that no ring is missed
+      outbox.flush();
+      const action = actions.read();
+      if (action === undefined) bell.sleep(seen);
+      else if (action.kind === protocol.ACTION_STOP) throw STOPPED;
+      else if (action.kind === protocol.ACTION_RESUME) {
+        disks?.retry();
+        this.setPaused(false);
+      } else if (action.kind === protocol.ACTION_CHECKPOINT) checkpoint?.refuse(protocol.decodeJson(action.payload), reason);
+      else if (action.kind === protocol.ACTION_REVERT_IN_RAM) outbox.post(protocol.EVENT_REVERTED, Uint8Array.of(0));
+      else if (action.kind !== protocol.ACTION_PAUSE) this.deferred.push(action);
+      if (actions.takeSpaceWanted()) kernelBell.ring();
+    }
+    this.stoodNs += this.parts.hostNowNs() - stillFrom;
   }
 
   /** A host whose storage fails stops the guest, which never learns of it. It goes on when it is resumed, or by itself when nothing is held any more. */
@@ -157,8 +199,9 @@ export class VcpuLoop {
       this.end = { kind: 'count-reached', count, hash: machine.stateHash() };
       return;
     }
+    this.stoodNs = 0;
     const end = machine.runSlice(budget);
-    const elapsedNs = hostNowNs() - startNs;
+    const elapsedNs = hostNowNs() - startNs - this.stoodNs;
     this.budget.ran(machine.instructionCount() - count, elapsedNs);
     this.busyNs += elapsedNs;
     this.restNs += this.parts.checkpoint?.ran(elapsedNs) ?? 0;
@@ -256,7 +299,7 @@ export class VcpuLoop {
   private lookAtActions(): void {
     const { actions, kernelBell } = this.parts;
     for (;;) {
-      const action = actions.read();
+      const action = this.deferred.shift() ?? actions.read();
       if (action === undefined) break;
       if (action.kind !== protocol.ACTION_SCREEN_CREDIT) this.quiet.disturb(this.parts.hostNowNs());
       this.apply({ action: action.kind, payload: action.payload });
