@@ -1,10 +1,13 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
+import { createBlankDisk } from '#engine/disk/graph/create.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
+import { StorageError } from '#engine/errors/errors.ts';
 import { expectNoneOpen, readState } from '#test/support/disk-graph-model.ts';
 import { contents, pattern } from '#test/support/disk-model.ts';
 import type { AfterCrash, MemoryFiles } from '#test/support/memory-files.ts';
 import type { DiskMessage, DiskRequest } from './disk-protocol.ts';
+import { diskHandlers } from './disk-requests.ts';
 import { DiskServer } from './disk-server.ts';
 import { DiskWorkerLoop } from './disk-worker-loop.ts';
 import { Doorbell } from './doorbell.ts';
@@ -41,6 +44,24 @@ function freeze(world: DiskWorld): DiskPointer {
   return pointer!;
 }
 
+/** Another disk worker, whose guest wants nothing. */
+function quietLoop({ bench }: DiskWorld, ...backings: GraphBacking[]) {
+  const quiet = { read: () => undefined, takeSpaceWanted: () => false };
+  const server = new DiskServer({
+    memory: bench.lone.memory,
+    disks: backings.map(backing => new ServedDisk({ ...bench.disk.spec, name: backing.name }, backing)),
+    submitted: quiet as never,
+    done: quiet as never,
+    vcpuBell: { ring: () => {} },
+    notice: text => bench.notices.push(text),
+  });
+  const requests: DiskRequest[] = [];
+  const said: DiskMessage[] = [];
+  const bell = new Doorbell(new SharedArrayBuffer(4), 0);
+  const loop = new DiskWorkerLoop({ server, bell, receive: () => requests.shift(), send: message => said.push(message) });
+  return { server, loop, requests, said };
+}
+
 describe('a checkpoint', () => {
   test('of a VM that is off is prepared, switched to and sealed in three requests', async () => {
     const world = await DiskWorld.create();
@@ -70,6 +91,22 @@ describe('a checkpoint', () => {
     write(world, 2);
     work(world);
     expect([folderOf(world).read().top, guestSees(world)]).toEqual([before, block(2)]);
+  });
+
+  test('that one of two disks cannot prepare leaves both as they were', async () => {
+    const world = await DiskWorld.create();
+    createBlankDisk(new DiskFolder(world.bench.host, FOLDER, 'disk1'), 65536);
+    const [one, two] = ['disk0', 'disk1'].map(
+      name => new GraphBacking(world.bench.host, FOLDER, name, { startAt: undefined, running: true }),
+    );
+    vi.spyOn(two!, 'prepare').mockImplementation(() => {
+      throw new StorageError('DISK_FULL', 'no room for disk1');
+    });
+    const { server } = quietLoop(world, one!, two!);
+    const before = world.bench.files.paths();
+    expect(() => diskHandlers(server).prepare({ id: 0, kind: 'prepare', mode: undefined })).toThrow('no room for disk1');
+    expect(world.bench.files.paths()).toEqual(before);
+    expect([one!.awaitsSwitch, two!.awaitsSwitch]).toEqual([false, false]);
   });
 
   test('is prepared again only when what was pending at the last one has ended', async () => {
@@ -217,21 +254,8 @@ describe('the collector', () => {
 describe('a VM that goes back', () => {
   /** A second disk worker on the same files, for the world that takes over. */
   function takeOver(world: DiskWorld, startAt: string) {
-    const { bench } = world;
-    const backing = new GraphBacking(bench.host, FOLDER, 'disk0', { startAt, running: true });
-    const quiet = { read: () => undefined, takeSpaceWanted: () => false };
-    const server = new DiskServer({
-      memory: bench.lone.memory,
-      disks: [new ServedDisk(bench.disk.spec, backing)],
-      submitted: quiet as never,
-      done: quiet as never,
-      vcpuBell: { ring: () => {} },
-      notice: text => bench.notices.push(text),
-    });
-    const requests: DiskRequest[] = [];
-    const said: DiskMessage[] = [];
-    const bell = new Doorbell(new SharedArrayBuffer(4), 0);
-    const loop = new DiskWorkerLoop({ server, bell, receive: () => requests.shift(), send: message => said.push(message) });
+    const backing = new GraphBacking(world.bench.host, FOLDER, 'disk0', { startAt, running: true });
+    const { loop, requests, said } = quietLoop(world, backing);
     const ask = (kind: 'adopt' | 'finish') => {
       requests.push({ id: said.length, kind });
       loop.step();

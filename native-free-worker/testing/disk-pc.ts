@@ -96,7 +96,7 @@ export class DiskPc implements WorldParts {
     for (const end = pc.instructionCount() + instructions; pc.instructionCount() < end;) {
       if (eagerly) while (server.step());
       channel.collect();
-      if (!channel.deliver()) server.step();
+      if (!channel.deliver()) while (server.step());
       else if (pc.runSlice(Math.min(slice, end - pc.instructionCount())).kind !== 'budget') throw new Error('the guest has stopped');
     }
   }
