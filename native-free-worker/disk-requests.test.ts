@@ -230,6 +230,24 @@ describe('the collector', () => {
     expect(guestSees(world)).toEqual(block(1));
   });
 
+  test('moves nothing before a checkpoint under way has let go: a read may be done again from the frozen file', async () => {
+    const world = await DiskWorld.create();
+    write(world, 1);
+    work(world);
+    world.ask('needs', needs([freeze(world)]));
+    world.ask('let-go', {});
+    write(world, 2);
+    work(world);
+    freeze(world);
+    world.ask('needs', needs([])); // the first has been eliminated, and the frozen file could take its place
+    work(world);
+    expect(folderOf(world).layerIds()).toHaveLength(3);
+    world.ask('let-go', {});
+    work(world);
+    expect(folderOf(world).layerIds()).toHaveLength(1);
+    expect(guestSees(world)).toEqual(block(2));
+  });
+
   test('moves nothing while another world branches from the files', async () => {
     const world = await DiskWorld.create();
     write(world, 1);

@@ -108,9 +108,10 @@ export class GraphBacking implements DiskBacking {
     return this.idle || this.held || this.needs === undefined;
   }
 
-  /** A piece of the collector's work. An error ends it until there are other needs. */
+  /** A piece of the collector's work: not while a checkpoint is under way, for a read from before its stop may be done again from the frozen file (815). An error ends it until there are other needs. */
   collect(): CollectorState {
     if (this.isCollected) return 'done';
+    if (this.frozen !== undefined) return 'waits';
     try {
       const state = this.collector.step(PIECE_BYTES);
       this.idle = state === 'done';
