@@ -96,6 +96,15 @@ describe('requests', () => {
     expect(outcomes.map(({ result }) => result)).toEqual(bad.map(() => 'error'));
   });
 
+  test('of more pages than can ever be free end with an error, and a checkpoint does not wait for them', async () => {
+    const bench = await DiskBench.create({ diskBytes: 1 << 22 });
+    const pool = memoryStats(bench.lone.memory).poolPages;
+    const ranges = Array.from({ length: pool }, () => ({ gpa: 0, length: 512 }));
+    const out = bench.submit({ kind: 'read', offset: 0, ranges });
+    bench.settle();
+    expect([out.result, bench.channel.canStop]).toEqual(['error', true]);
+  });
+
   test('a damaged image is an error for the guest, and said once', async () => {
     const bench = await DiskBench.create();
     bench.submit({ kind: 'write-bytes', offset: 0, bytes: pattern(512, 1) });
@@ -220,6 +229,21 @@ describe('virtual time', () => {
 });
 
 describe('a checkpoint', () => {
+  test('that is given up because storage fails has sent its marker, however full the ring is', async () => {
+    const bench = await DiskBench.create({ ringBytes: 4096 });
+    bench.files.failAt(bench.files.operations, { kind: 'error', code: 'DISK_FULL', lasting: true });
+    bench.submit(write(0, 0, 512));
+    bench.server.step();
+    bench.submit(read(0, 4096, 512));
+    bench.submit(write(0, 0, 512));
+    for (let i = 0; i < 200; i++) bench.submit({ kind: 'flush' });
+    bench.files.mend(); // what is held stays so
+    bench.switchTop(4096);
+    expect([bench.channel.hasReadThenWrite(), bench.channel.waitForAll()]).toEqual([true, false]);
+    bench.server.receive();
+    expect(bench.disk.queue.generation).toBe(1);
+  });
+
   test('815: a read into a page that was copied meanwhile is seen by the VM and by the checkpoint, from the old disk', async () => {
     const bench = await DiskBench.create();
     bench.submit({ kind: 'write-bytes', offset: 0, bytes: pattern(512, 1) });

@@ -228,7 +228,7 @@ export class DriveChannel {
       state: 'unresolved',
     };
     this.requests.set(id, submitted);
-    if (isImpossible(disk, request, length)) this.end(submitted, 'error');
+    if (isImpossible(disk, request, length, this.pages!.most)) this.end(submitted, 'error');
     else {
       this.unresolved.push(submitted);
       this.resolveWaiting();
@@ -397,7 +397,7 @@ export class DriveChannel {
       this.collect();
       if (!condition()) return true;
       if (disk !== undefined) this.giveUp(disk);
-      else if (this.held.size > 0) return false;
+      else if (this.held.size > 0 && this.outgoing.length === 0) return false; // a marker is sent before the checkpoint is given up
       if (![...this.underWay.values()].some(request => disk === undefined || request.disk === disk)) return false;
       bell.sleep(seen);
     }

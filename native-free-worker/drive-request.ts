@@ -57,10 +57,12 @@ export function rangeOf(request: DriveRequest): { kind: OperationKind; offset: n
   }
 }
 
-/** What no controller should let through, and no guest can make the world fail by. */
-export function isImpossible(disk: OpenedDisk, request: DriveRequest, length: number): boolean {
+/** What no controller should let through, and no guest can make the world fail by. `mostPages`: of what the machine can ever have free at a time. */
+export function isImpossible(disk: OpenedDisk, request: DriveRequest, length: number, mostPages: number): boolean {
   if (request.kind === 'flush') return false;
   if (!(request.offset >= 0 && request.offset + length <= disk.sizeBytes)) return true;
   if (disk.readOnly && request.kind !== 'read' && request.kind !== 'read-bytes') return true;
-  return 'ranges' in request ? countPages(request.ranges) > MOST_PAGES : request.kind.endsWith('-bytes') && length > MAX_BUFFERED_BYTES;
+  return 'ranges' in request
+    ? countPages(request.ranges) > Math.min(MOST_PAGES, mostPages)
+    : request.kind.endsWith('-bytes') && length > MAX_BUFFERED_BYTES;
 }

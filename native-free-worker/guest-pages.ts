@@ -1,7 +1,7 @@
 /** Guest physical ranges as machine pages: where the disk worker reads and writes. Resolved when an operation is submitted. */
 import type { GuestRange } from '#engine/devices/drive.ts';
 import { DISK_ONES_PAGE, DISK_VOID_PAGE, LIVE_MAP, PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
-import { MMM_NOT_LOADED_COUNT } from '#engine/memory/mmm-block.ts';
+import { MMM_NOT_LOADED_COUNT, MMM_POOL_PAGES } from '#engine/memory/mmm-block.ts';
 import type { CoreExports } from '#engine/cpu/core-exports.ts';
 import type { Gppn, Ppn } from '#engine/memory/mmm.ts';
 import type { Segment } from './drive-protocol.ts';
@@ -32,6 +32,11 @@ export class GuestPages {
 
   get free(): number {
     return this.core.freePages();
+  }
+
+  /** Of a request: a pool is more than twice the guest's RAM, so that so many become free in the end. One of more would wait for ever, and hold off every checkpoint. */
+  get most(): number {
+    return this.words[MMM_POOL_PAGES >>> 2]! / 2;
   }
 
   /** The most free pages that resolve() takes: for what the disk reads into, and for what is to be loaded first. */
