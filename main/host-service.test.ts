@@ -276,4 +276,12 @@ describe('two host services on one library', () => {
     await other.ask('vm.delete', { name: 'shared' }); // nobody has it now
     await other.end();
   });
+
+  test('a VM ends on a host that can write nothing more, too', async () => {
+    await vm('a', [{ halt: undefined }]);
+    await client.request('vm.start', { name: 'a' });
+    mkdirSync(join(folder, 'library', 'a.cairn', 'state.json.tmp')); // in the way of what would be written
+    expect(await client.request('vm.stop', { name: 'a', how: 'plug' })).toMatchObject({ state: 'off' });
+    rmSync(join(folder, 'library', 'a.cairn', 'state.json.tmp'), { recursive: true });
+  });
 });

@@ -564,7 +564,11 @@ export class Vm {
     this.locks?.dispose();
     this.console.setSource(undefined);
     this.clock.run(false);
-    this.bundle.setPoweredOn(this.clock.ms);
+    try {
+      this.bundle.setPoweredOn(this.clock.ms);
+    } catch (error) {
+      this.listener.notice(`How long ${this.bundle.name} was on is not noted: ${problem(error)}`); // the host's disk may be full
+    }
     this.reason = whyItEnded(end, this.bundle.config.noReboot);
     this.setState(end.kind === 'crashed' ? 'crashed' : 'off');
     this.listener.ended(end);
