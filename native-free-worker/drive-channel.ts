@@ -36,6 +36,8 @@ import { diskDoneRing, diskDoorbell, diskSubmitRing, vcpuDoorbell } from './worl
 const RESERVE_PAGES = 256;
 /** The disk worker is not busy with one operation for long. */
 const LARGEST_PIECE = 256 << 20;
+/** More than one takes in the ring. */
+const MARKER_BYTES = 16;
 const NO_BYTES = new Uint8Array();
 
 export interface ChannelParts {
@@ -168,8 +170,11 @@ export class DriveChannel {
   /**
    * Whether the VM may be stopped for a checkpoint (804) now. Not while a submission waits for free pages: its DMA has no addresses yet, and the original pages
    * would miss what it reads. Nor while an operation from before the last stop is pending: its bytes would have to reach the pages of two checkpoints and the VM's.
+   * Nor while the ring has no room for the markers of 810: they must be there before the kernel hears of the stop.
    */
   get canStop(): boolean {
+    const { submit, disks } = this.parts;
+    if (this.outgoing.length > 0 || submit.room < disks.length * MARKER_BYTES) return false;
     return this.unresolved.length === 0 && this.pendingOperations().every(({ id }) => id >= this.switchedAt);
   }
 
