@@ -1,4 +1,4 @@
-/** `cairn inspect`: any file or folder of Cairn's, or a disk image, as plain JSON. What it is, is told by what it begins with. */
+/** `cairn inspect`: any file or folder of Cairn's, or a disk image, as plain JSON. What it is, is told by what it begins with, or by its name. */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -22,7 +22,7 @@ const MOST_ROWS = 10_000;
 export async function inspect(path: string, passphrase?: string): Promise<unknown> {
   if (stat(path).isDirectory()) return inspectBundle(path);
   const start = firstBytes(path, SQLITE.length);
-  if (start.startsWith(CHECKPOINT))
+  if (start.startsWith(CHECKPOINT) || /\.(ckpt|pages)$/.test(path))
     return { kind: path.endsWith('.pages') ? 'pages' : 'checkpoint', ...(await inspectCheckpoint(path, passphrase)) };
   if (start === SQLITE) return inspectCatalog(path);
   if (path.endsWith('.json')) return inspectJson(path);

@@ -60,6 +60,8 @@ export interface VmListener {
 export interface StartOptions extends Partial<Pick<RunOptions, 'pacing' | 'inputs' | 'untilCount' | 'startPaused'>> {
   /** From the kernel, whatever checkpoint the VM stands on. */
   readonly cold?: boolean;
+  /** All memory of the checkpoint is loaded and checked before the guest runs. */
+  readonly whole?: boolean;
   /** Of encrypted checkpoints. */
   readonly passphrase?: string | undefined;
 }
@@ -477,6 +479,7 @@ export class Vm {
     const restore = from && {
       path: this.bundle.checkpointPath(from.id),
       folder: checkpointsPath,
+      ...(options.whole && { whole: true }),
       ...(passphrase !== undefined && { passphrase }),
     };
     const memoryMiB = restore ? await memoryMiBOf(restore.path) : config.memoryMiB;

@@ -26,6 +26,7 @@ export class UsageError extends CairnError {
 const IN_USE = new Set(['VM_IN_USE', 'VM_RUNNING', 'VM_OFF', 'OWNER_GONE', 'FILE_IN_USE']);
 /** The user named a wrong file: no disk failed. */
 const WRONG_FILE = new Set(['NO_SUCH_FILE', 'FILE_EXISTS', 'NOT_A_FILE', 'NO_ACCESS']);
+const SOFTWARE = new Set(['CRASHED', 'INVARIANT', 'INTERNAL']);
 const CHECKPOINT = new Set(['PASSPHRASE_NEEDED', 'WRONG_PASSPHRASE', 'STATE', 'ENOSPC', 'EIO', 'EDQUOT', 'EROFS']);
 
 export function exitCodeOf(error: unknown): number {
@@ -37,7 +38,7 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof CheckpointError || error instanceof StateError || error instanceof StorageError) return EXIT_CHECKPOINT;
   if (error instanceof ConfigError || error instanceof IpcError) return EXIT_CONFIG;
   if (CHECKPOINT.has(error.code) || error.code.startsWith('CHECKPOINT')) return EXIT_CHECKPOINT; // told by another process
-  return error.code === 'INVARIANT' || error.code === 'INTERNAL' ? EXIT_SOFTWARE : EXIT_CONFIG;
+  return SOFTWARE.has(error.code) ? EXIT_SOFTWARE : EXIT_CONFIG;
 }
 
 /** The exit code of `cairn run`. */

@@ -63,6 +63,7 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
                       checkpoint files are kept in FOLDER/NAME.checkpoints, such as on another disk or a mounted remote one, and so are those of clones;
                       disk layers stay in the library. It is chosen before the first checkpoint, and the VM opens only while the folder is there
   --from CHECKPOINT   go on from a checkpoint: an id, NAME/ID, or the path of a .ckpt file
+  --verify            load and check all of a checkpoint's memory before the guest runs, instead of when it is touched
   --serial stdio|none the first serial port: on stdin and stdout, byte for byte (default), or nowhere
   --display none      no window (the only choice here: \`cairn serve\` shows the screen)
   --no-reboot         a reset by the guest ends the VM

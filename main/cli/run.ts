@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
-import { ConfigError } from '#engine/errors/errors.ts';
+import { CairnError, ConfigError } from '#engine/errors/errors.ts';
 import { Bundle, nameOf } from '../bundle.ts';
 import type { HostService } from '../host-service.ts';
 import type { StartOptions } from '../vm.ts';
@@ -34,6 +34,7 @@ const OPTIONS: Options = {
   'checkpoint-store': { type: 'string' },
   ...PASSPHRASE_OPTION,
   from: { type: 'string' },
+  verify: { type: 'boolean' },
   serial: { type: 'string' },
   display: { type: 'string' },
   'no-reboot': { type: 'boolean' },
@@ -61,7 +62,7 @@ export async function runVerb(argv: readonly string[]): Promise<number> {
     client.on('notice', printNotice);
     const name = args.text('name') ?? `run-${randomBytes(4).toString('hex')}`;
     const isNew = !Bundle.exists(service.library.bundlePath(name));
-    const how = { cold: await prepare(service, client, name, args), passphrase };
+    const how = { cold: await prepare(service, client, name, args), whole: args.flag('verify'), passphrase };
     let hasRun = false;
     const started = () => (hasRun = true);
     try {
@@ -118,7 +119,7 @@ async function runToEnd(
     });
     void terminal?.left.then(unplug);
     const end = await ended;
-    if (end.kind === 'crashed') throw new ConfigError('CRASHED', `${name} crashed: ${end.reason}`);
+    if (end.kind === 'crashed') throw new CairnError('CRASHED', `${name} crashed: ${end.reason}`);
     if (json) printJson(end);
     return exitCodeOfEnd(end);
   } finally {
