@@ -1,8 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { StorageError } from '#engine/errors/errors.ts';
 import type { Step } from '#worker/testing/fake-machine.ts';
+import { Bundle } from './bundle.ts';
 import { HostService } from './host-service.ts';
 import type { HostClient } from './ipc/contract.ts';
 import { decodeFrame, encodeFrame, FRAME_SERIAL_IN, FRAME_SERIAL_OUT, FRAME_TEXT_SCREEN } from './ipc/frames.ts';
@@ -283,5 +285,14 @@ describe('two host services on one library', () => {
     mkdirSync(join(folder, 'library', 'a.cairn', 'state.json.tmp')); // in the way of what would be written
     expect(await client.request('vm.stop', { name: 'a', how: 'plug' })).toMatchObject({ state: 'off' });
     rmSync(join(folder, 'library', 'a.cairn', 'state.json.tmp'), { recursive: true });
+  });
+
+  test('a VM that cannot be noted as started does not run', async () => {
+    await vm('a', [{ halt: undefined }]);
+    vi.spyOn(Bundle.prototype, 'stand').mockImplementationOnce(() => {
+      throw new StorageError('DISK_FULL', 'state.json cannot be written.');
+    });
+    await expect(client.request('vm.start', { name: 'a' })).rejects.toThrow('cannot be written');
+    expect(await client.request('vm.show', { name: 'a' })).toMatchObject({ state: 'off' });
   });
 });

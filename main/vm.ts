@@ -166,12 +166,13 @@ export class Vm {
       try {
         this.locks = this.disks.open();
         await this.begin(from, options);
+        this.bundle.stand(current, undefined); // where this cannot be written, the next start would go back to the checkpoint once more
       } catch (error) {
+        if (this.world) await unplug(this.world);
         this.locks?.dispose();
         this.setState('off');
         throw error;
       }
-      this.bundle.stand(current, undefined);
       this.listener.changed();
     });
   }
