@@ -5,14 +5,12 @@
  *   off ─start▶ starting ─▶ running ◀─▶ paused      any ─end of world▶ off | crashed      running, paused ─revert▶ reverting ─▶ running, paused
  */
 import { randomBytes } from 'node:crypto';
-import { CairnError, ConfigError, InvariantError } from '#engine/errors/errors.ts';
+import { ConfigError } from '#engine/errors/errors.ts';
 import { PAGE_SIZE } from '#engine/memory/layout.ts';
 import type { DiskProgress } from '#worker/disk-protocol.ts';
 import * as protocol from '#worker/protocol.ts';
-import type { RunOptions, Stats, WorldEnd } from '#worker/protocol.ts';
-import { readBootFiles } from './boot-files.ts';
+import type { Stats, WorldEnd } from '#worker/protocol.ts';
 import type { Bundle } from './bundle.ts';
-import { memoryMiBOf } from './checkpoint-files.ts';
 import { takeSettings } from './checkpoint-settings.ts';
 import { CheckpointTaker, type TakeOrder } from './checkpoint-taker.ts';
 import type { ConsoleHub } from './console-hub.ts';
@@ -37,6 +35,7 @@ import { repairBundle } from './repair.ts';
 import { orItHasEnded, VmDisks } from './vm-disks.ts';
 import { VmPassphrase } from './vm-passphrase.ts';
 import type { Marks } from './vm-state.ts';
+import { launchWorld, unplug, type LaunchListener, type LaunchOptions } from './world-launch.ts';
 import type { World } from './world.ts';
 import type { WorldManager } from './world-manager.ts';
 
@@ -56,12 +55,9 @@ export interface VmListener {
   ended(end: WorldEnd): void;
 }
 
-/** What is particular to one start: what `cairn run` and exact tests ask for. */
-export interface StartOptions extends Partial<Pick<RunOptions, 'pacing' | 'inputs' | 'untilCount' | 'startPaused'>> {
+export interface StartOptions extends LaunchOptions {
   /** From the kernel, whatever checkpoint the VM stands on. */
   readonly cold?: boolean;
-  /** All memory of the checkpoint is loaded and checked before the guest runs. */
-  readonly whole?: boolean;
   /** Of encrypted checkpoints. */
   readonly passphrase?: string | undefined;
 }
@@ -469,78 +465,38 @@ export class Vm {
   }
 
   /** A world that has come as far as its first slice. */
-  private async launch(from: Checkpoint | undefined, options: StartOptions): Promise<World> {
-    const { config, name, checkpointsPath } = this.bundle;
+  private launch(from: Checkpoint | undefined, options: StartOptions): Promise<World> {
     const passphrase = this.passphrase.unlock(options.passphrase, from);
-    // A VM that goes on from a checkpoint needs its boot files only for a reset: they may have gone.
-    const boot = await readBootFiles(config).catch((error: unknown) => {
-      if (from) return { kind: 'none' } as const;
-      throw error;
-    });
-    const restore = from && {
-      path: this.bundle.checkpointPath(from.id),
-      folder: checkpointsPath,
-      ...(options.whole && { whole: true }),
-      ...(passphrase !== undefined && { passphrase }),
+    const parts = { bundle: this.bundle, worlds: this.worlds, disks: this.disks.specs(from?.disks), from, options, passphrase };
+    return launchWorld(parts, world => this.follow(() => world() !== undefined && this.world === world()));
+  }
+
+  /** What a world of this VM is listened to by; one that is not adopted (yet, or any more) has little to say. */
+  private follow(isMine: () => boolean): LaunchListener {
+    return {
+      serialOutput: (channel, bytes) => this.console.serialOutput(channel, bytes),
+      screen: payload => {
+        if (isMine()) this.console.screenFrame(payload);
+      },
+      state: (paused, reason) => {
+        if (!isMine() || this.state === 'reverting') return;
+        this.reason = reason;
+        this.setState(paused ? 'paused' : 'running');
+        if (reason !== undefined) this.listener.notice(`${this.bundle.name} is paused: ${reason} Resume it then, and nothing is lost.`);
+      },
+      // Of one that is not adopted yet nobody would want anything kept.
+      resetting: () => (isMine() ? this.listener.resetting() : Promise.resolve()),
+      stats: stats => {
+        if (!isMine()) return;
+        this.stats = { ...stats, at: performance.now() };
+        this.listener.changed();
+      },
+      notice: text => this.listener.notice(text),
+      diskProgress: progress => this.listener.diskProgress(progress),
+      ended: end => {
+        if (isMine()) this.worldEnded(end);
+      },
     };
-    const memoryMiB = restore ? await memoryMiBOf(restore.path) : config.memoryMiB;
-    let world: World | undefined;
-    let tellReady: (end: WorldEnd | undefined) => void = () => {};
-    const ready = new Promise<WorldEnd | undefined>(resolve => (tellReady = resolve));
-    const isMine = () => world !== undefined && this.world === world;
-    world = await this.worlds.start(
-      {
-        config,
-        memoryMiB,
-        boot,
-        run: {
-          pacing: options.pacing ?? 'host',
-          noReboot: config.noReboot,
-          holdResets: true,
-          startPaused: options.startPaused ?? false,
-          inputs: options.inputs ?? [],
-          untilCount: options.untilCount,
-        },
-        disks: this.disks.specs(from?.disks),
-        restore,
-      },
-      {
-        serialOutput: (channel, bytes) => this.console.serialOutput(channel, bytes),
-        screen: payload => {
-          if (isMine()) this.console.screenFrame(payload);
-        },
-        state: (paused, reason) => {
-          tellReady(undefined);
-          if (!isMine() || this.state === 'reverting') return;
-          this.reason = reason;
-          this.setState(paused ? 'paused' : 'running');
-          if (reason !== undefined) this.listener.notice(`${name} is paused: ${reason} Resume it then, and nothing is lost.`);
-        },
-        resetHeld: () => {
-          // One that is not adopted yet has nothing that anybody would want kept.
-          const kept = isMine() ? this.listener.resetting() : Promise.resolve();
-          const goOn = () => world?.post(protocol.ACTION_GO_ON_WITH_RESET);
-          void kept.then(goOn, goOn); // what could not be kept has been told
-        },
-        stats: stats => {
-          if (!isMine()) return;
-          this.stats = { ...stats, at: performance.now() };
-          this.listener.changed();
-        },
-        notice: text => this.listener.notice(text),
-        diskProgress: progress => this.listener.diskProgress(progress),
-        ended: end => {
-          tellReady(end);
-          if (isMine()) this.worldEnded(end);
-        },
-      },
-    );
-    const end = await ready;
-    if (end === undefined) return world;
-    if (end.kind === 'refused')
-      throw new CairnError(end.code, `${name} cannot start${from ? ` from the checkpoint ${from.id}` : ''}: ${end.message}`);
-    if (end.kind === 'crashed') throw new InvariantError(`${name} crashed while starting: ${end.reason}`);
-    return world; // so short a life is over, but was one
   }
 
   private adopt(world: World, paused: boolean): void {
@@ -610,16 +566,6 @@ function whyItEnded(end: WorldEnd, noReboot: boolean): string | undefined {
   if (end.kind === 'crashed') return `it crashed: ${end.reason}`;
   if (end.kind === 'reset' && !noReboot) return 'the guest reset the machine, and its kernel file has gone';
   return undefined;
-}
-
-/** A world that does not answer is ended all the same. */
-const PLUG_PATIENCE_MS = 2000;
-
-async function unplug(world: World): Promise<void> {
-  world.post(protocol.ACTION_STOP);
-  const timer = setTimeout(() => void world.terminate(), PLUG_PATIENCE_MS);
-  await world.ended;
-  clearTimeout(timer);
 }
 
 /** 16 lower-case letters and digits; sorts by time of making. */
