@@ -4,7 +4,7 @@
  *   vm.json  configuration    state.json  what only the user can say, and where the machine stands    catalog.db  checkpoint tree, history
  *   checkpoints/ID.ckpt    disks/    logs/    owner.json  while somebody has it open
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -23,6 +23,7 @@ import {
 } from './ipc/contract.ts';
 import { readOwner, removeOwner, writeOwner } from './owner.ts';
 import { problem } from './problem.ts';
+import { replaceFile } from './replace-file.ts';
 import { mirrorLayers, reconcile, type ReadCheckpointInfo } from './reconcile.ts';
 import { goneParents, livingParent, NEW_STATE, writeVmState, type Marks, type StateOfVm } from './vm-state.ts';
 
@@ -319,7 +320,5 @@ function readVmFile(path: string): VmFile {
 }
 
 function writeVmFile(folder: string, parts: VmFile): void {
-  const file = join(folder, CONFIG_FILE);
-  writeFileSync(`${file}.tmp`, `${JSON.stringify(vmFile.parse({ ...parts, version: CONFIG_VERSION }), undefined, 2)}\n`);
-  renameSync(`${file}.tmp`, file);
+  replaceFile(join(folder, CONFIG_FILE), `${JSON.stringify(vmFile.parse({ ...parts, version: CONFIG_VERSION }), undefined, 2)}\n`);
 }

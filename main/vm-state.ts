@@ -2,12 +2,13 @@
  * state.json in a bundle: what no other file can say, and what a lost catalogue must not take with it (docs/formats/bundle.md). Replaced whole and durably; written
  * before the catalogue, which mirrors it.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { nodeFiles, storageError } from '#worker/node-files.ts';
+import { storageError } from '#worker/node-files.ts';
 import type { ParentRow } from './catalog.ts';
 import { checkpointId, checkpointMarks } from './ipc/contract.ts';
+import { replaceFile } from './replace-file.ts';
 
 export const STATE_FILE = 'state.json';
 
@@ -54,20 +55,7 @@ export function readVmState(folder: string): StateOfVm | 'damaged' | undefined {
 
 /** Returns when it is durable. */
 export function writeVmState(folder: string, state: StateOfVm): void {
-  const path = join(folder, STATE_FILE);
-  try {
-    writeFileSync(`${path}.tmp`, `${JSON.stringify(stateSchema.parse({ version: 1, ...state }), undefined, 2)}\n`);
-    const file = openSync(`${path}.tmp`, 'r+');
-    try {
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(`${path}.tmp`, path);
-  } catch (cause) {
-    throw storageError(cause, path, 'written');
-  }
-  nodeFiles.syncFolder(folder);
+  replaceFile(join(folder, STATE_FILE), `${JSON.stringify(stateSchema.parse({ version: 1, ...state }), undefined, 2)}\n`);
 }
 
 /** `gone` once `doomed` are: for each checkpoint that stays and whose file names a parent that does not, the parent that it has then. */
