@@ -254,9 +254,11 @@ export class DriveChannel {
     const needed = this.pages!.needed(ranges, kind === 'read');
     if (needed > 0 && !this.hasPages(needed)) return false;
     if (this.pinnedPages > 0 && this.pinnedPages + count > MOST_PAGES) return false;
+    const pages = this.pages!.resolve(ranges, kind === 'read');
+    if (pages === undefined) return false;
     request.state = 'under way';
     request.generation = this.generations[request.disk]!;
-    request.pages = this.pages!.resolve(ranges, kind === 'read');
+    request.pages = pages;
     this.pinnedPages += request.pages.length;
     if (request.pages.length > 0) this.transfer(request, request.pages, false);
     else if (kind === 'write-zeroes' || kind === 'discard') {
@@ -325,12 +327,8 @@ export class DriveChannel {
     if (request.kind === 'read' && request.result === 'ok') {
       const stale = this.pages!.stale(request.pages);
       if (stale.length > 0) {
-        if (!this.hasPages(stale.length)) {
-          this.stale.push(request);
-          return;
-        }
-        this.pages!.renew(stale);
-        this.transfer(request, stale, true);
+        if (this.hasPages(stale.length) && this.pages!.renew(stale)) this.transfer(request, stale, true);
+        else this.stale.push(request);
         return;
       }
       this.pages!.dropCode(request.pages);

@@ -44,20 +44,24 @@ export class GuestPages {
     return into || this.words[MMM_NOT_LOADED_COUNT >>> 2] !== 0 ? countPages(ranges) : 0;
   }
 
-  /** The pages are pinned until release(). Step 816: what the disk reads into is made the live map's own first, so that no checkpoint's original changes. Takes at most one free page for each part. */
-  resolve(ranges: readonly GuestRange[], into: boolean): PagePart[] {
+  /**
+   * The pages are pinned until release(). Step 816: what the disk reads into is made the live map's own first, so that no checkpoint's original changes. Takes at most one free page for each part.
+   * Undefined, with nothing pinned, when the free pages are used up before the end: what loads pages late (904) takes some, too.
+   */
+  resolve(ranges: readonly GuestRange[], into: boolean): PagePart[] | undefined {
     const parts: PagePart[] = [];
-    let at = 0;
-    for (const { gpa, length } of ranges) {
-      for (let done = 0; done < length;) {
-        const inPage = (gpa + done) % PAGE_SIZE;
-        const part = Math.min(PAGE_SIZE - inPage, length - done);
-        parts.push({ ...this.page(Math.floor((gpa + done) / PAGE_SIZE), inPage, into), at, length: part });
-        done += part;
-        at += part;
+    return this.unlessExhausted(parts, () => {
+      let at = 0;
+      for (const { gpa, length } of ranges) {
+        for (let done = 0; done < length;) {
+          const inPage = (gpa + done) % PAGE_SIZE;
+          const part = Math.min(PAGE_SIZE - inPage, length - done);
+          parts.push({ ...this.page(Math.floor((gpa + done) / PAGE_SIZE), inPage, into), at, length: part });
+          done += part;
+          at += part;
+        }
       }
-    }
-    return parts;
+    });
   }
 
   /** Step 815: a read's pages that the live map no longer has, for a COW fault has copied them since. */
@@ -65,18 +69,36 @@ export class GuestPages {
     return parts.filter(({ gppn, ppn }) => ppn !== undefined && this.words[(LIVE_MAP >>> 2) + gppn] !== ppn);
   }
 
-  /** Points them at the pages that the live map has now. */
-  renew(parts: readonly PagePart[]): void {
+  /** Points them at the pages that the live map has now. False, with nothing changed, when there are no free pages for it. */
+  renew(parts: readonly PagePart[]): boolean {
+    const fresh: Pick<PagePart, 'gppn' | 'ppn' | 'address'>[] = [];
+    const found = this.unlessExhausted(fresh, () => {
+      for (const part of parts) fresh.push(this.page(part.gppn, part.address % PAGE_SIZE, true));
+    });
+    if (found === undefined) return false;
     this.release(parts);
-    for (const part of parts) {
-      const { ppn, address } = this.page(part.gppn, part.address % PAGE_SIZE, true);
-      part.ppn = ppn;
-      part.address = address;
+    for (const [i, part] of parts.entries()) {
+      part.ppn = fresh[i]!.ppn;
+      part.address = fresh[i]!.address;
+    }
+    return true;
+  }
+
+  /** Lets go of what was pinned so far when the core finds no page. */
+  private unlessExhausted<P extends Pick<PagePart, 'ppn'>>(parts: P[], pin: () => void): P[] | undefined {
+    try {
+      pin();
+      return parts;
+    } catch (thrown) {
+      const isExhausted = this.free === 0;
+      this.release(parts);
+      if (!isExhausted) throw thrown;
+      return undefined;
     }
   }
 
   /** Nobody reads or writes them any more: who frees one frees it. */
-  release(parts: readonly PagePart[]): void {
+  release(parts: readonly Pick<PagePart, 'ppn'>[]): void {
     for (const { ppn } of parts) if (ppn) this.core.unpinPage(ppn);
   }
 
