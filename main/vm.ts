@@ -149,7 +149,7 @@ export class Vm {
   start(options: StartOptions = {}): Promise<void> {
     return this.inTurn(async () => {
       if (this.busy) throw new ConfigError('VM_RUNNING', `${this.bundle.name} is running already.`);
-      const { config, name, current } = this.bundle;
+      const { config, name } = this.bundle;
       const from = options.cold ? undefined : this.startingPoint();
       if (from === undefined && config.kernel === undefined) {
         throw new ConfigError(
@@ -162,7 +162,6 @@ export class Vm {
       try {
         this.locks = this.disks.open();
         await this.begin(from, options);
-        this.bundle.stand(current, undefined); // where this cannot be written, the next start would go back to the checkpoint once more
       } catch (error) {
         if (this.world) await unplug(this.world);
         this.locks?.dispose();
@@ -173,21 +172,24 @@ export class Vm {
     });
   }
 
-  /** A VM that goes on from a checkpoint takes no step before its disks are the checkpoint's. */
+  /**
+   * A guest with disks takes no step before they are the checkpoint's, and before it is written down that it has started: a next start that went back to the
+   * checkpoint once more would lose what it has written by then.
+   */
   private async begin(from: Checkpoint | undefined, options: StartOptions): Promise<void> {
-    const branches = from !== undefined && this.disks.any;
+    const { current, resume } = this.bundle;
+    const waits = this.disks.any && (from !== undefined || resume !== undefined);
     const startPaused = options.startPaused ?? false;
-    const world = await this.launch(from, { ...options, startPaused: startPaused || branches });
-    if (branches) {
-      try {
-        await world.disks?.request('adopt', {});
-      } catch (error) {
-        await unplug(world);
-        throw error;
-      }
+    const world = await this.launch(from, { ...options, startPaused: startPaused || waits });
+    try {
+      if (from) await world.disks?.request('adopt', {});
+    } catch (error) {
+      await unplug(world);
+      throw error;
     }
-    this.adopt(world, startPaused || branches);
-    if (branches && !startPaused) world.post(protocol.ACTION_RESUME);
+    this.adopt(world, startPaused || waits);
+    this.bundle.stand(current, undefined);
+    if (waits && !startPaused) world.post(protocol.ACTION_RESUME);
     this.tellDisks(world);
   }
 
