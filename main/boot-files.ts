@@ -45,7 +45,11 @@ export function kernelKind(bytes: Uint8Array): 'linux' | 'multiboot' | undefined
 async function readInput(what: 'kernel' | 'initrd', path: string): Promise<Uint8Array> {
   try {
     if ((await stat(path)).isDirectory()) throw new ConfigError('NOT_A_FILE', `the ${what} ${path} is a folder: name a file.`);
-    return new Uint8Array(await readFile(path));
+    const bytes = await readFile(path);
+    // Shared: a world's thread has it without a copy.
+    const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+    shared.set(bytes);
+    return shared;
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
     const code = (cause as NodeJS.ErrnoException).code;

@@ -13,7 +13,7 @@ import { startData } from './thread.ts';
 const { core, memory, machine: options, run, disks: opened, restore, checkpoints } = startData<VcpuWorkerData>();
 runWorld(memory.buffer, run, outbox => {
   const disks = opened.length === 0 ? undefined : openChannel(memory.buffer, opened, run.pacing);
-  const machine = new Pc(core, memory, { ...options, drives: disks?.attached ?? [] }, outbox);
+  const machine = new Pc(core, memory, { ...options, drives: disks?.attached ?? [], filledLater: restore !== undefined }, outbox);
   disks?.connect(machine);
   const checkpoint = new MachineCheckpoint(machine, machine.core, memory.buffer, checkpoints, disks);
   if (restore) {

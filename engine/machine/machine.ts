@@ -93,6 +93,8 @@ export interface MachineConfig {
   readonly drives: readonly AttachedDrive[];
   /** A memory balloon is plugged in. */
   readonly balloon: boolean;
+  /** It is filled from a checkpoint before it runs: the boot source is for a reset. */
+  readonly filledLater?: boolean;
 }
 
 /** A virtual disk and the controller that the guest sees it through. */

@@ -163,6 +163,16 @@ test('reset boots again; time goes on', () => {
   expect(bench.serial[0].length).toBeGreaterThan(dots);
 });
 
+test('a machine that is filled later boots nothing before a reset', () => {
+  const bench = new BenchPc({ boot: { kind: 'multiboot', kernel: ticker().image(), modules: [], commandLine: '' }, filledLater: true });
+  const kernel = new Uint8Array(4096);
+  bench.pc.memory.read(0x100000, kernel);
+  expect(kernel.some(byte => byte !== 0)).toBe(false);
+  bench.pc.reset();
+  bench.run(5000);
+  expect(bench.serial[0]).toMatch(/^\.+$/);
+});
+
 test('a machine without a boot source says so', () => {
   expect(() => new BenchPc({ boot: { kind: 'none' } }).pc.reset()).toThrow(ConfigError);
 });

@@ -184,7 +184,7 @@ export class Pc implements Machine {
       stateful('pic', PicState, pic),
     ];
     cmosMemorySize(rtc, config.ramBytes);
-    if (config.boot.kind !== 'none') this.reset();
+    if (config.boot.kind !== 'none' && config.filledLater !== true) this.reset();
   }
 
   private loadPage(gppn: number) {
