@@ -5,6 +5,7 @@ import { CheckpointDeleteDialog } from './checkpoint-delete-dialog.tsx';
 import { CloneDialog } from './clone-dialog.tsx';
 import { ConfirmDialog } from './confirm-dialog.tsx';
 import { NameDialog } from './name-dialog.tsx';
+import { PassphraseDialog } from './passphrase-dialog.tsx';
 import { RevertDialog } from './revert-dialog.tsx';
 import { TakeDialog } from './take-dialog.tsx';
 import { VmFormDialog } from './vm-form-dialog.tsx';
@@ -53,6 +54,8 @@ function OpenDialog({ dialog }: { dialog: Dialog }) {
       return view && checkpoint ? <CheckpointDeleteDialog view={view} checkpoint={checkpoint} /> : null;
     case 'revert':
       return view && checkpoint ? <RevertDialog view={view} checkpoint={checkpoint} /> : null;
+    case 'passphrase':
+      return <PassphraseDialog question={dialog} />;
     case 'plug':
       return (
         <ConfirmDialog heading={`Pull the plug of ${dialog.vm}?`} verb="Pull the plug" run={() => controller.stop(dialog.vm, 'plug')}>

@@ -181,6 +181,16 @@ function CheckpointFields({ config, change }: { config: VmConfig; change: Change
           <span className="check-text">A new one replaces the one before it, unless that is marked to be kept or others came from it.</span>
         </span>
       </Checkbox>
+      <Checkbox className="check" isSelected={config.encrypted ?? false} onChange={encrypted => change({ encrypted })}>
+        <CheckMark />
+        <span>
+          Encrypt what checkpoints hold of memory
+          <span className="check-text">
+            Each start asks for the passphrase, which is kept nowhere. Disks, titles, notes and the tables of checkpoint files (how much
+            memory each holds, and where) stay in the clear, and so do checkpoints taken before.
+          </span>
+        </span>
+      </Checkbox>
     </section>
   );
 }

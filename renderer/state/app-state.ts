@@ -1,6 +1,7 @@
 /** Everything that the window shows, but for the consoles' contents (they change too often: console/console-hub.ts). */
 import type { Checkpoint, CheckpointDetail, Events, Result, VmDetail, VmSummary } from '../../main/ipc/contract.ts';
 import type { ConnectionState } from '../client.ts';
+import type { PassphraseQuestion } from './passphrase-question.ts';
 
 export type AppInfo = Result<'app.info'>;
 export type ConsoleTab = 'screen' | 'serial';
@@ -21,6 +22,7 @@ export type Dialog =
   | { readonly kind: 'clone'; readonly vm: string; readonly checkpoint: string }
   | { readonly kind: 'note'; readonly vm: string; readonly checkpoint: string }
   | { readonly kind: 'delete-checkpoint'; readonly vm: string; readonly checkpoint: string }
+  | PassphraseQuestion
   | { readonly kind: 'plug'; readonly vm: string }
   | { readonly kind: 'reset'; readonly vm: string }
   | { readonly kind: 'delete'; readonly vm: string };

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Checkpoint, EventName, Events, HostClient, Params, RequestName, Result, VmSummary } from '../../main/ipc/contract.ts';
 import { HERE } from './app-state.ts';
 import { Controller } from './controller.ts';
+import type { PassphraseQuestion } from './passphrase-question.ts';
 import { selectedVm, sortedVms } from './reduce.ts';
 
 const vm = (name: string, state: VmSummary['state'] = 'off'): VmSummary => ({ name, state, memoryMiB: 64, ownedElsewhere: false });
@@ -175,6 +176,99 @@ test('the way of a checkpoint and of a clone is asked for when the user chose on
   ]);
 });
 
+const locked = (code: string) => Object.assign(new Error('encrypted'), { code });
+const config = {
+  memoryMiB: 64,
+  append: '',
+  debugExit: false,
+  noReboot: false,
+  disks: [],
+  checkpointMode: 'chain',
+  overwrite: false,
+} as const;
+
+test('a start that lacks the passphrase asks for it, again while it is wrong, and is repeated with it; the state never holds it', async () => {
+  const { host, controller, state } = await opened();
+  const states: string[] = [];
+  controller.store.subscribe(now => states.push(JSON.stringify(now)));
+  host.answers['vm.start'] = locked('PASSPHRASE_NEEDED');
+  await controller.start('b');
+  const asked = { kind: 'passphrase', vm: 'b', hasOther: false, isNew: true } as const;
+  expect(state()).toMatchObject({ dialog: asked, notices: [] });
+  expect(state().vms['b']?.pending).toBeUndefined();
+
+  const question = state().dialog as PassphraseQuestion;
+  host.answers['vm.start'] = locked('WRONG_PASSPHRASE');
+  const wrong = controller.answer(question, 'a secret slip');
+  expect(state().vms['b']?.pending).toBe('start');
+  await expect(wrong).rejects.toMatchObject({ code: 'WRONG_PASSPHRASE' });
+  expect(state()).toMatchObject({ dialog: asked, notices: [] });
+  expect(state().vms['b']?.pending).toBeUndefined();
+
+  host.answers['vm.start'] = vm('b', 'running');
+  await controller.answer(question, 'a secret');
+  expect(state().dialog).toBeUndefined();
+  expect(state().vms['b']).toMatchObject({ summary: { state: 'running' }, pending: undefined });
+  expect(host.asked.filter(([name]) => name === 'vm.start').map(([, params]) => params)).toEqual([
+    { name: 'b' },
+    { name: 'b', passphrase: 'a secret slip' },
+    { name: 'b', passphrase: 'a secret' },
+  ]);
+  expect(states.filter(text => text.includes('secret'))).toEqual([]);
+});
+
+test('a revert asks, too, and says so when Cairn has another passphrase', async () => {
+  const { host, controller, state } = await opened();
+  host.answers['checkpoint.revert'] = locked('WRONG_PASSPHRASE');
+  await controller.revert('a 9', taken);
+  expect(state().dialog).toEqual({ kind: 'passphrase', vm: 'a 9', backTo: taken, hasOther: true, isNew: false });
+  host.answers['checkpoint.revert'] = vm('a 9', 'running');
+  await controller.answer(state().dialog as PassphraseQuestion, 'x');
+  expect(host.asked.at(-1)).toEqual(['checkpoint.revert', { name: 'a 9', id: taken.id, passphrase: 'x' }]);
+  expect(state()).toMatchObject({ dialog: undefined, notices: [{ text: 'a 9 is back at “First”.' }] });
+});
+
+test('another failure ends the question and is told; a question that the user has left stays closed, and its refusal is told', async () => {
+  const { host, controller, state } = await opened();
+  host.answers['vm.start'] = locked('PASSPHRASE_NEEDED');
+  await controller.start('b');
+  host.answers['vm.start'] = new Error('the kernel /k does not exist');
+  await controller.answer(state().dialog as PassphraseQuestion, 'x');
+  expect(state()).toMatchObject({ dialog: undefined, notices: [{ text: 'the kernel /k does not exist' }] });
+
+  host.answers['vm.start'] = locked('WRONG_PASSPHRASE');
+  await controller.start('b');
+  const answering = controller.answer(state().dialog as PassphraseQuestion, 'x');
+  controller.dispatch({ type: 'dialog', dialog: { kind: 'new-vm' } });
+  await answering;
+  expect(state()).toMatchObject({ dialog: { kind: 'new-vm' }, notices: [{}, { level: 'error', text: 'encrypted' }] });
+});
+
+test('a passphrase is a new one, and asked for twice, when the host has nothing to compare it with', async () => {
+  const { host, controller, state } = await opened();
+  const isNew = async () => {
+    host.answers['vm.start'] = locked('PASSPHRASE_NEEDED');
+    await controller.start('b');
+    return (state().dialog as PassphraseQuestion).isNew;
+  };
+  const stand = (running: boolean) => {
+    controller.dispatch({ type: 'checkpoints-listed', name: 'b', checkpoints: [{ ...taken, running }] });
+    host.emit('vm.changed', { ...vm('b'), current: taken.id });
+  };
+  stand(false);
+  expect(await isNew()).toBe(true);
+  stand(true);
+  expect(await isNew()).toBe(false);
+  const summary = { ...vm('b'), current: taken.id };
+  host.answers['vm.configure'] = { ...summary, config: { ...config, encrypted: true }, bundlePath: '/b', checkpoints: 1 };
+  await controller.configure('b', { ...config, encrypted: true });
+  expect(await isNew()).toBe(true);
+  host.answers['vm.start'] = { ...summary, state: 'running' };
+  await controller.answer(state().dialog as PassphraseQuestion, 'x');
+  await controller.configure('b', { ...config, encrypted: true });
+  expect(await isNew()).toBe(false);
+});
+
 test('why the selected machine is paused is not told a second time as a notice', async () => {
   const { host, controller, state } = await opened();
   const text = 'a 9 is paused: the disk is full. Resume it then, and nothing is lost.';
@@ -215,17 +309,7 @@ test('a refusal is a notice and nothing stays pending; a lost connection is not 
 test('a dialog’s refusal is the dialog’s to show', async () => {
   const { host, controller, state } = await opened();
   host.answers['vm.create'] = new Error('there is already a VM named "b"');
-  await expect(
-    controller.create('b', {
-      memoryMiB: 64,
-      append: '',
-      debugExit: false,
-      noReboot: false,
-      disks: [],
-      checkpointMode: 'chain',
-      overwrite: false,
-    }),
-  ).rejects.toThrow('already');
+  await expect(controller.create('b', config)).rejects.toThrow('already');
   expect(state().notices).toHaveLength(0);
 });
 

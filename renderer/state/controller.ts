@@ -5,6 +5,7 @@ import type { Checkpoint, CheckpointMode, HostClient, VmConfig, VmSummary } from
 import type { ConnectionState } from '../client.ts';
 import { formatBytes, formatMs } from '../format.ts';
 import { initialState, type Action, type AppState, type Notice, type Pending } from './app-state.ts';
+import { lacksPassphrase, questionOf, type Locked, type PassphraseQuestion } from './passphrase-question.ts';
 import { reduce, selectedVm } from './reduce.ts';
 
 export class Controller {
@@ -13,6 +14,8 @@ export class Controller {
   private nextNotice = 1;
   /** How often details of a checkpoint were asked for, by VM: only the last answer counts. */
   private readonly detailsAsked = new Map<string, number>();
+  /** VMs whose encryption was turned on since their last start: their passphrase is a new one. */
+  private readonly freshlyEncrypted = new Set<string>();
 
   constructor(host: HostClient) {
     this.host = host;
@@ -62,11 +65,15 @@ export class Controller {
   }
 
   async configure(name: string, config: VmConfig): Promise<void> {
+    const wasEncrypted = this.store.getState().vms[name]?.detail?.config.encrypted ?? false;
     this.dispatch({ type: 'vm-detail', detail: await this.host.request('vm.configure', { name, config }) });
+    if (!config.encrypted) this.freshlyEncrypted.delete(name);
+    else if (!wasEncrypted) this.freshlyEncrypted.add(name);
   }
 
+  /** Asks for the passphrase, if it takes one. */
   start(name: string): Promise<void> {
-    return this.command(name, 'start', () => this.host.request('vm.start', { name }));
+    return this.orAsk({ vm: name });
   }
   pause(name: string): Promise<void> {
     return this.command(name, 'pause', () => this.host.request('vm.pause', { name }));
@@ -97,12 +104,28 @@ export class Controller {
     });
   }
 
-  async revert(name: string, checkpoint: Checkpoint): Promise<void> {
-    await this.tracked(name, 'revert', async () => {
-      this.changed(await this.host.request('checkpoint.revert', { name, id: checkpoint.id }));
-      this.dispatch({ type: 'select-node', name, node: 'here' });
-      this.notify('info', `${name} is back at “${checkpoint.title}”.`, name);
+  /** Asks for the passphrase, if it takes one. */
+  revert(name: string, checkpoint: Checkpoint): Promise<void> {
+    return this.orAsk({ vm: name, backTo: checkpoint });
+  }
+
+  /**
+   * Does what a passphrase was asked for, with it. Throws while the question stands and the passphrase is not the right one: ask again. Whatever else comes of it ends the
+   * question, and a failure is told.
+   */
+  async answer(question: PassphraseQuestion, passphrase: string): Promise<void> {
+    const stands = () => this.store.getState().dialog === question;
+    let refusal: unknown;
+    await this.tracked(question.vm, pendingOf(question), async () => {
+      try {
+        await this.perform(question, passphrase);
+      } catch (error) {
+        if (!lacksPassphrase(error) || !stands()) throw error;
+        refusal = error;
+      }
     });
+    if (refusal !== undefined) throw refusal;
+    if (stands()) this.dispatch({ type: 'dialog', dialog: undefined });
   }
 
   async rename(name: string, id: string, title: string): Promise<void> {
@@ -197,6 +220,30 @@ export class Controller {
     this.dispatch({ type: 'vm-changed', vm });
   }
 
+  private orAsk(locked: Locked): Promise<void> {
+    const { vm } = locked;
+    return this.tracked(vm, pendingOf(locked), async () => {
+      try {
+        await this.perform(locked);
+      } catch (error) {
+        if (!lacksPassphrase(error)) throw error;
+        this.dispatch({ type: 'dialog', dialog: questionOf(locked, error, this.store.getState().vms[vm], this.freshlyEncrypted.has(vm)) });
+      }
+    });
+  }
+
+  private async perform({ vm: name, backTo }: Locked, passphrase?: string): Promise<void> {
+    const given = passphrase === undefined ? {} : { passphrase };
+    if (backTo === undefined) {
+      this.changed(await this.host.request('vm.start', { name, ...given }));
+      this.freshlyEncrypted.delete(name);
+      return;
+    }
+    this.changed(await this.host.request('checkpoint.revert', { name, id: backTo.id, ...given }));
+    this.dispatch({ type: 'select-node', name, node: 'here' });
+    this.notify('info', `${name} is back at “${backTo.title}”.`, name);
+  }
+
   private command(name: string, pending: Pending, run: () => Promise<VmSummary>): Promise<void> {
     return this.tracked(name, pending, async () => this.changed(await run()));
   }
@@ -221,3 +268,5 @@ export class Controller {
     }
   }
 }
+
+const pendingOf = ({ backTo }: Locked): Pending => (backTo === undefined ? 'start' : 'revert');
