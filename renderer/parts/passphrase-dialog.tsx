@@ -5,6 +5,7 @@ import { Button, FieldError, Form, Input, Label, TextField, ToggleButton } from 
 import { useApp } from '../app-context.ts';
 import type { PassphraseQuestion } from '../state/passphrase-question.ts';
 import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
+import { Tip } from './tip.tsx';
 
 /** As the contract has it. */
 const LONGEST = 1024;
@@ -35,9 +36,11 @@ export function PassphraseDialog({ question }: { question: PassphraseQuestion })
       >
         <Why question={question} />
         <SecretField {...field('passphrase')} label="Passphrase" value={passphrase} onChange={setPassphrase} input={first} isFirst>
-          <ToggleButton className="button icon" aria-label="Show the passphrase" isSelected={isShown} onChange={setShown}>
-            {isShown ? <EyeOff size={16} aria-hidden /> : <Eye size={16} aria-hidden />}
-          </ToggleButton>
+          <Tip text={isShown ? 'Hide the passphrase' : 'Show the passphrase'}>
+            <ToggleButton className="button icon" aria-label="Show the passphrase" isSelected={isShown} onChange={setShown}>
+              {isShown ? <EyeOff size={16} aria-hidden /> : <Eye size={16} aria-hidden />}
+            </ToggleButton>
+          </Tip>
         </SecretField>
         {isNew ? (
           <SecretField {...field('repeated')} label="The same once more" value={repeated} onChange={setRepeated} input={second} />

@@ -1,5 +1,15 @@
 import { expect, test } from 'vitest';
-import type { Checkpoint, EventName, Events, HostClient, Params, RequestName, Result, VmSummary } from '../../main/ipc/contract.ts';
+import type {
+  Checkpoint,
+  EventName,
+  Events,
+  HostClient,
+  Params,
+  RequestName,
+  Result,
+  VmConfig,
+  VmSummary,
+} from '../../main/ipc/contract.ts';
 import { HERE } from './app-state.ts';
 import { Controller } from './controller.ts';
 import type { PassphraseQuestion } from './passphrase-question.ts';
@@ -177,7 +187,7 @@ test('the way of a checkpoint and of a clone is asked for when the user chose on
 });
 
 const locked = (code: string) => Object.assign(new Error('encrypted'), { code });
-const config = {
+const config: VmConfig = {
   memoryMiB: 64,
   append: '',
   debugExit: false,
@@ -185,7 +195,7 @@ const config = {
   disks: [],
   checkpointMode: 'chain',
   overwrite: false,
-} as const;
+};
 
 test('a start that lacks the passphrase asks for it, again while it is wrong, and is repeated with it; the state never holds it', async () => {
   const { host, controller, state } = await opened();
