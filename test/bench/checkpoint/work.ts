@@ -69,10 +69,15 @@ export class Work {
     return work;
   }
 
+  /** Settles when the shell reads again: until then it loses what is typed. */
   async stop(): Promise<void> {
-    this.guest.type('\x03');
-    await this.guest.waitFor(SHELL);
-    this.guest.child.stdout.off('data', this.hear);
+    const { guest } = this;
+    guest.child.stdout.off('data', this.hear);
+    guest.type('\x03');
+    const heard = guest.waitFor(/quietness/).then(() => true);
+    do guest.type("echo quiet''ness\n");
+    while (!(await Promise.race([heard, sleep(300, false)])));
+    await sleep(300);
   }
 
   /** The longest time without a line. */
