@@ -10,12 +10,14 @@ import type { Checkpoint } from '#main/ipc/contract.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import type { ConsoleProcess } from '../../support/console-process.ts';
-import { diskGuest, QUICK_BOOT } from '../../support/guests.ts';
+import { diskGuest } from '../../support/guests.ts';
 import { emulators } from '../guest.ts';
 import { Qmp } from './qmp.ts';
 
 const MIB = 2 ** 20;
 const DISK_MIB = 256;
+/** Half of an emulated boot otherwise. */
+const WITHOUT_TESTS = 'cryptomgr.notests=1';
 /** QEMU's snapshots go into the image. */
 const QEMU_DISK = '16G';
 
@@ -50,7 +52,7 @@ async function startCairn(memoryMiB: number): Promise<Subject> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cairn-bench-'));
   const disk = path.join(folder, 'disk.qcow2');
   createQcow2(nodeFiles, nodeDecompressor, disk, { sizeBytes: DISK_MIB * MIB, clusterBytes: 65_536 });
-  const guest = emulators['cairn']!({ memoryMiB, files: diskGuest, append: QUICK_BOOT, disk, home: folder, name: 'bench' });
+  const guest = emulators['cairn']!({ memoryMiB, files: diskGuest, append: WITHOUT_TESTS, disk, home: folder, name: 'bench' });
   const service = new HostService({ libraryPath: folder, version: 'bench' }); // over the owner's socket, as QEMU is
   const client = service.connect();
   let newest = '';
@@ -85,7 +87,7 @@ async function startQemu(memoryMiB: number): Promise<QemuGuest> {
   const [disk, socket] = ['disk.qcow2', 'qmp'].map(name => path.join(folder, name)) as [string, string];
   execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', disk, QEMU_DISK]);
   const extra = ['-drive', `file=${disk},if=virtio`, '-monitor', 'none', '-qmp', `unix:${socket},server=on,wait=off`];
-  const guest = emulators['qemu']!({ memoryMiB, files: diskGuest, append: QUICK_BOOT, extra });
+  const guest = emulators['qemu']!({ memoryMiB, files: diskGuest, append: WITHOUT_TESTS, extra });
   const qmp = await Qmp.open(socket);
   const end = async () => {
     qmp.close();
@@ -141,7 +143,7 @@ async function startBackground(memoryMiB: number): Promise<Subject> {
 }
 
 function startV86(memoryMiB: number): Promise<Subject> {
-  const guest = emulators['v86']!({ memoryMiB, files: diskGuest, append: QUICK_BOOT });
+  const guest = emulators['v86']!({ memoryMiB, files: diskGuest, append: WITHOUT_TESTS });
   return Promise.resolve({
     guest,
     async take() {
