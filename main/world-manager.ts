@@ -65,9 +65,15 @@ export class WorldManager {
         `${spec.memoryMiB} MiB of memory is more than this computer has (${Math.floor(totalmem() / MIB)} MiB): give the VM less.`,
       );
     }
+    await using unused = new AsyncDisposableStack();
+    const thread = (entry: URL, name: string) => {
+      const taken = this.threads.take(entry, name);
+      unused.defer(async () => void (await taken.worker.terminate()));
+      return taken;
+    };
     // They load their programs meanwhile, where none was ready.
-    const vcpuThread = this.threads.take(this.files.vcpuEntry, 'vcpu');
-    const checkpointThread = this.threads.take(this.files.checkpointEntry, 'checkpoint');
+    const vcpuThread = thread(this.files.vcpuEntry, 'vcpu');
+    const checkpointThread = thread(this.files.checkpointEntry, 'checkpoint');
     const core = await this.loadCore();
     const poolPages = Math.min((WASM_LIMIT - POOL_BASE) / PAGE_SIZE, (2 * ramBytes) / PAGE_SIZE + SLACK_PAGES);
     const memory = makeMemory(POOL_BASE + poolPages * PAGE_SIZE, spec.memoryMiB);
@@ -82,7 +88,7 @@ export class WorldManager {
     const disks =
       spec.disks.length === 0
         ? undefined
-        : await WorldDisks.open(this.threads.take(this.files.diskEntry, 'disk'), sharedBuffer(memory), spec.disks, true);
+        : await WorldDisks.open(thread(this.files.diskEntry, 'disk'), sharedBuffer(memory), spec.disks, true);
     const { port1, port2 } = new MessageChannel();
     const data: VcpuWorkerData = {
       ...{ core, memory, machine, run: spec.run, restore: spec.restore },
@@ -91,6 +97,7 @@ export class WorldManager {
     };
     const checkpoints = new WorldCheckpoints(checkpointThread, sharedBuffer(memory), ramBytes, port2);
     const world = new World(vcpuThread, memory, data, [port1], listener, checkpoints, disks);
+    unused.move(); // they are the world's
     this.worlds.add(world);
     void world.ended.then(() => {
       this.worlds.delete(world);

@@ -1,4 +1,4 @@
-// What every change must pass, in about a minute: formatter, linter with the boundary rules, types of every layer, unit tests.
+// What every change must pass, in a few minutes: formatter, linter with the boundary rules, types of every layer, unit tests.
 import { main, projectNode, run } from './lib/host.mjs';
 import { ensureCore, ensurePackages } from './lib/install.mjs';
 
