@@ -111,6 +111,7 @@ export class World {
     progress: (progress: CheckpointProgress) => void,
   ): Promise<CheckpointFacts> {
     const { disks, checkpoints } = this;
+    this.post(protocol.ACTION_PREPARE_CHECKPOINT);
     if (!disks?.inCheckpoints) return this.order({ ...order, hasDisks: false }, progress);
     const pointers = await disks.request('prepare', { mode });
     void disks.request('seal', {}).then(

@@ -7,7 +7,7 @@ import { PageSource } from '#engine/checkpoint/page-source.ts';
 import type { Codec, HostClock } from '#engine/checkpoint/ports.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { takeCheckpoint } from '#engine/checkpoint/take.ts';
-import { FrozenMap, memoryStats, touchSlot } from '#engine/memory/mmm.ts';
+import { copyLiveMap, FrozenMap, memoryStats, touchSlot } from '#engine/memory/mmm.ts';
 import type { HostFiles } from '#engine/ports/host-files.ts';
 import {
   errorOf,
@@ -56,6 +56,7 @@ export class CheckpointJobQueue {
   }
 
   add(job: CheckpointJob): void {
+    if (job.kind === 'copy-map') return this.copyMap(job.slot);
     if (job.kind === 'reads-ended') return this.disks.of(job.id).reads.resolve();
     if (job.kind === 'restored') return this.restored(job);
     if (job.kind === 'fill') return this.loading?.fill(job.ppns);
@@ -113,6 +114,11 @@ export class CheckpointJobQueue {
     }
     if (lazy) this.loading = new LoadingReader(source, memory, clock, reply => this.toVcpu(reply));
     else source?.[Symbol.dispose]();
+  }
+
+  private copyMap(slot: number): void {
+    copyLiveMap(this.parts.memory, slot);
+    this.toVcpu({ kind: 'map-copied' });
   }
 
   private isUrgent(): boolean {

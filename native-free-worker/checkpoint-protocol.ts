@@ -64,6 +64,8 @@ export interface Failure {
 
 /** vcpu → checkpoint worker. */
 export type CheckpointJob =
+  /** The stop is near: the live map is to be copied into this empty slot. */
+  | { readonly kind: 'copy-map'; readonly slot: number }
   | { readonly kind: 'take'; readonly order: CheckpointOrder; readonly stopped: Stopped; readonly startedMs: number }
   /** Step 822: every read that was pending at the stop of this checkpoint has ended. Comes after its 'take'. */
   | { readonly kind: 'reads-ended'; readonly id: string }
@@ -87,6 +89,8 @@ export type CheckpointJob =
 
 /** checkpoint worker → vcpu. */
 export type CheckpointReply =
+  /** The answer to `copy-map`. */
+  | { readonly kind: 'map-copied' }
   /** Nobody reads the frozen map any more (step 828). */
   | { readonly kind: 'thaw'; readonly slot: number; readonly written: boolean }
   /** The answer to each `fill`. `done`: nothing is left that this worker could load. */

@@ -106,6 +106,25 @@ test('checkpoints of a VM that never stops writing are each the instant of their
   expect([...new Set(steps)]).toEqual([820, 822, 824, 832, 836]);
 });
 
+test('a stop that was prepared waits for the copy of the map, and is the instant of the stop all the same', async () => {
+  for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+  software.prepare();
+  vm.write(5, 50);
+  software.take(order('checkpoint1'));
+  let instant = vm.contents();
+  for (let turn = 1; memoryStats(vm.lone.memory).frozenMaps === 0; turn++) {
+    vm.write(turn % RAM, turn);
+    instant = vm.contents();
+    software.work();
+    await new Promise(resolve => setImmediate(resolve));
+  }
+  expect(await outcome('checkpoint1')).toMatchObject({ kind: 'done' });
+  await settle();
+  const store = new CheckpointStore(nodeFiles, folder);
+  restoreCheckpoint(store, store.pathOf('checkpoint1'), other, nodeCodec);
+  expect(other.contents()).toEqual(instant);
+});
+
 test('after a restore, the next checkpoint points to the file restored from', async () => {
   for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
   software.take(order('checkpoint1'));

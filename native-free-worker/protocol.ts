@@ -28,6 +28,8 @@ export const ACTION_BALLOON = 12;
 export const ACTION_REVERT_IN_RAM = 13;
 /** { UTF-8 id }: a checkpoint that was eliminated need not be kept in RAM. */
 export const ACTION_DROP_FROM_RAM = 14;
+/** An ACTION_CHECKPOINT comes soon. */
+export const ACTION_PREPARE_CHECKPOINT = 15;
 
 /** { u8 channel, bytes } */
 export const EVENT_SERIAL_OUT = 1;

@@ -24,6 +24,7 @@ const RECLAIM_CHUNK = 16384;
 
 export type MemoryExports = Pick<
   CoreExports,
+  | 'prepareFreeze'
   | 'freeze'
   | 'thaw'
   | 'reclaim'
@@ -50,6 +51,8 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   private readonly vm: StoppableVm;
   private readonly disks: CheckpointDisks | undefined;
   private underWay = 0;
+  /** Where the live map is, or is being, copied to before a stop. */
+  private prepared: { readonly slot: number; copied: boolean } | undefined;
   private readonly thawed: number[] = [];
   /** Ordered, and not stopped for yet. */
   private readonly orders: { readonly order: CheckpointOrder; readonly startedMs: number }[] = [];
@@ -70,8 +73,9 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     this.throttle = new CowThrottle(() => memoryStats(memory));
     this.inRam = new RamCheckpoints(core, memory, slot => this.thaw(slot));
     this.vm = {
-      freeze() {
-        const slot = findEmptySlot(memory);
+      freeze: () => {
+        const slot = this.prepared?.slot ?? findEmptySlot(memory);
+        this.prepared = undefined;
         return slot === undefined ? undefined : { slot, epoch: core.freeze(slot) >>> 0 };
       },
       thaw: slot => this.thaw(slot),
@@ -80,7 +84,16 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     };
   }
 
-  /** `order` is a CheckpointOrder. The stop comes at once, or with work() where disk operations are in the way. */
+  /** An order comes soon: most of step 806 is done while the guest runs, unless the checkpoint worker has a checkpoint to write. */
+  prepare(): void {
+    const slot = findEmptySlot(this.memory);
+    if (this.prepared !== undefined || this.underWay > 0 || slot === undefined) return;
+    this.core.prepareFreeze(slot);
+    this.prepared = { slot, copied: false };
+    this.send({ kind: 'copy-map', slot });
+  }
+
+  /** `order` is a CheckpointOrder. The stop comes at once, or with work() where the map is being copied or disk operations are in the way. */
   take(order: unknown): void {
     const { copyLimitBytes } = order as CheckpointOrder;
     if (copyLimitBytes !== undefined) this.throttle.limitBytes = copyLimitBytes;
@@ -100,7 +113,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
 
   private stopWherePossible(): void {
     const next = this.orders[0];
-    if (next === undefined) return;
+    if (next === undefined || this.prepared?.copied === false) return;
     try {
       if (!(this.disks?.canStop ?? true)) {
         const trouble = this.disks?.trouble;
@@ -165,8 +178,8 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   }
 
   work(): boolean {
-    this.stopWherePossible();
     this.takeReplies();
+    this.stopWherePossible();
     const moreToLoad = this.loading?.work() ?? false;
     if (this.loading?.isOver === true) this.loading = undefined;
     this.inRam.work(this.throttle.figures().restShare > 0);
@@ -176,7 +189,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   }
 
   private takeReplies(): void {
-    while (this.underWay > 0 || this.loading) {
+    while (this.underWay > 0 || this.loading || this.prepared) {
       const received = receiveMessageOnPort(this.port) as { message: CheckpointReply } | undefined;
       if (received === undefined) return;
       this.receive(received.message);
@@ -184,6 +197,10 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   }
 
   private receive(reply: CheckpointReply): void {
+    if (reply.kind === 'map-copied') {
+      if (this.prepared) this.prepared.copied = true;
+      return;
+    }
     if (reply.kind !== 'thaw') return this.loading!.take(reply);
     this.underWay--;
     const kept = this.toKeep.get(reply.slot);

@@ -11,6 +11,7 @@ const RING = 4096;
 const exact: RunOptions = { pacing: 'virtual', noReboot: false, holdResets: false, startPaused: false, inputs: [], untilCount: undefined };
 
 const noCheckpoint: VcpuCheckpoint = {
+  prepare: () => {},
   take: () => {},
   refuse: () => {},
   whenStorageFails: () => {},

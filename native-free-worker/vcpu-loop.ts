@@ -30,6 +30,8 @@ const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 
 /** The checkpoint software's part on the vcpu thread. */
 export interface VcpuCheckpoint {
+  /** An order comes soon: what can be done before the stop is begun. */
+  prepare(): void;
   /** Steps 804-814, between slices. Failures are reported to the kernel, never thrown. */
   take(order: unknown): void;
   /** No checkpoint can be taken now: the kernel is told. */
@@ -324,6 +326,9 @@ export class VcpuLoop {
       case protocol.ACTION_RESUME:
         this.parts.disks?.retry();
         this.setPaused(false);
+        break;
+      case protocol.ACTION_PREPARE_CHECKPOINT:
+        this.parts.checkpoint?.prepare();
         break;
       case protocol.ACTION_CHECKPOINT:
         this.parts.checkpoint?.take(protocol.decodeJson(payload));

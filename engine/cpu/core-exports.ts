@@ -40,6 +40,8 @@ export interface CoreExports {
   /** Drops the code decoded from machine page `ppn`: something else than the CPU has written it. */
   dropCode(ppn: number): void;
 
+  /** Before step 806: the live map may be copied into `slot` (copyLiveMap of memory/mmm.ts) while the VM runs; freeze() then copies what has changed since. */
+  prepareFreeze(slot: number): void;
   /** Step 806: freezes the live map into `slot`; every page becomes COW. Returns the frozen epoch. */
   freeze(slot: number): number;
   /** Forgets a frozen map's COW marks (step 828); its exclusive pages are freed by reclaim(). */

@@ -24,6 +24,8 @@ export const MMM_LOADED_EPOCH = 0x3024;
 export const MMM_NOT_LOADED_COUNT = 0x3028;
 /** u32, pages that the live map has, the zero page not counted. */
 export const MMM_LIVE_PAGES = 0x302c;
+/** u32, the slot + 1 into which copyLiveMap() has copied the live map since prepareFreeze(); 0 = none. */
+export const MMM_COPIED_SLOT = 0x3030;
 /** u32, freed-page ring: entries ever written (by the checkpoint worker) and ever taken (by the vcpu thread), modulo 2^32. */
 export const MMM_FREED_HEAD = 0x3040;
 export const MMM_FREED_TAIL = 0x3080;
@@ -35,6 +37,12 @@ export const SLOT_STATE = 0; // u32: SLOT_EMPTY…
 export const SLOT_EPOCH = 4; // u32: its frozen epoch
 export const SLOT_CURSOR = 8; // u32: while it is reclaimed, the GPPNs below are done
 export const SLOT_LIMIT = 12; // u32: GPPNs that the map covers
+
+/** u8 for each chunk of the live map: an entry of it has changed since prepareFreeze(). */
+export const MMM_CHANGED_CHUNKS = 0x3400;
+/** Map entries in a chunk: 4 KiB of map, 4 MiB of guest memory. */
+export const CHUNK_ENTRIES = 1024;
+export const MAP_CHUNKS = 1024;
 
 export const SLOT_EMPTY = 0;
 /** Its pages are COW: they never change. */

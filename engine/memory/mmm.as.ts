@@ -21,7 +21,7 @@
  */
 import { FREE_STACK, FREED_RING, FREED_RING_SIZE, FROZEN_MAPS, FROZEN_MAP_SLOTS, FROZEN_MAP_STRIDE, LIVE_MAP, PAGE_EPOCHS, PAGE_PINS, PAGE_SHIFT, PAGE_SIZE, POOL_BASE } from './layout';
 import {
-  MAP_ENTRIES, MMM_COW_FAULTS, MMM_DIRTY_NOTES, MMM_EPOCH, MMM_FREED_HEAD, MMM_FREED_TAIL, MMM_FREE_TOP, MMM_LIVE_PAGES, MMM_LOADED_EPOCH, MMM_MAP_LIMIT, MMM_NEWEST_FROZEN, MMM_NOT_LOADED_COUNT, MMM_POOL_PAGES,
+  CHUNK_ENTRIES, MAP_CHUNKS, MAP_ENTRIES, MMM_CHANGED_CHUNKS, MMM_COPIED_SLOT, MMM_COW_FAULTS, MMM_DIRTY_NOTES, MMM_EPOCH, MMM_FREED_HEAD, MMM_FREED_TAIL, MMM_FREE_TOP, MMM_LIVE_PAGES, MMM_LOADED_EPOCH, MMM_MAP_LIMIT, MMM_NEWEST_FROZEN, MMM_NOT_LOADED_COUNT, MMM_POOL_PAGES,
   MMM_SLOTS, MMM_SLOT_STRIDE, MMM_UNTOUCHED, MMM_ZERO_FAULTS, NOT_LOADED, NOT_RAM, PIN_COUNT, PIN_FREED, SLOT_CURSOR, SLOT_EMPTY, SLOT_EPOCH, SLOT_FROZEN, SLOT_LIMIT, SLOT_STATE, SLOT_THAWED,
 } from './mmm-block';
 import { dropPageTranslations, dropWriteTranslations } from '../cpu/tlb.as';
@@ -44,6 +44,7 @@ const UNLOADED: u32 = NOT_LOADED;
 function remap(gppn: u32, ppn: u32): void {
   const before = load<u32>(entry(0, gppn), LIVE_MAP);
   store<u32>(MMM_LIVE_PAGES, load<u32>(MMM_LIVE_PAGES) + isPage(ppn) - isPage(before));
+  store<u8>(gppn / CHUNK_ENTRIES, 1, MMM_CHANGED_CHUNKS);
   atomic.store<u32>(entry(0, gppn), ppn, LIVE_MAP);
 }
 @inline function isPage(ppn: u32): u32 { return <u32>(ppn != 0 && ppn < UNLOADED); }
@@ -195,19 +196,37 @@ export function freePages(): u32 {
   return load<u32>(MMM_FREE_TOP) + load<u32>(MMM_POOL_PAGES) - load<u32>(MMM_UNTOUCHED);
 }
 
+/**
+ * Before the stop, while the VM runs: the checkpoint worker may copy the live map into the empty `slot` now (copyLiveMap()), which nobody else uses before it has. What
+ * changes from here on is noted, and freeze() copies only that once more: step 806 takes as long with much memory as with little.
+ */
+export function prepareFreeze(slot: u32): void {
+  if (!(slot < SLOTS && load<u32>(slotRecord(slot), SLOT_STATE) == SLOT_EMPTY)) unreachable();
+  memory.fill(MMM_CHANGED_CHUNKS, 0, MAP_CHUNKS);
+  atomic.store<u32>(MMM_COPIED_SLOT, 0);
+}
+
 /** Step 806: the live map is copied into `slot` and every page in it becomes COW. Returns the frozen epoch. */
 export function freeze(slot: u32): u32 {
   const record = slotRecord(slot);
   if (!(slot < SLOTS && load<u32>(record, SLOT_STATE) == SLOT_EMPTY)) unreachable();
   const limit = load<u32>(MMM_MAP_LIMIT);
   const frozen = load<u32>(MMM_EPOCH);
-  memory.copy(frozenMap(slot), LIVE_MAP, (limit as usize) << 2);
+  if (atomic.load<u32>(MMM_COPIED_SLOT) == slot + 1) copyChangedChunks(frozenMap(slot), limit);
+  else memory.copy(frozenMap(slot), LIVE_MAP, (limit as usize) << 2);
+  atomic.store<u32>(MMM_COPIED_SLOT, 0);
   store<u32>(record, frozen, SLOT_EPOCH);
   store<u32>(record, 0, SLOT_CURSOR);
   store<u32>(record, limit, SLOT_LIMIT);
   atomic.store<u32>(record, SLOT_FROZEN, SLOT_STATE);
   store<u32>(MMM_NEWEST_FROZEN, frozen);
   return endEpoch();
+}
+
+function copyChangedChunks(map: usize, limit: u32): void {
+  for (let first: u32 = 0; first < limit; first += CHUNK_ENTRIES) {
+    if (load<u8>(first / CHUNK_ENTRIES, MMM_CHANGED_CHUNKS) != 0) memory.copy(entry(map, first), entry(LIVE_MAP, first), CHUNK_ENTRIES << 2);
+  }
 }
 
 /** Starts a new epoch: writes from now on are noted apart from those before. Returns the epoch that ended. */

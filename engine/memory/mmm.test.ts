@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { PAGE_SIZE, POOL_BASE } from './layout.ts';
-import { NOT_LOADED, NOT_RAM } from './mmm-block.ts';
-import { deriveReferences, findEmptySlot, FrozenMap, livePpn, memoryStats } from './mmm.ts';
+import { CHUNK_ENTRIES, NOT_LOADED, NOT_RAM } from './mmm-block.ts';
+import { copyLiveMap, deriveReferences, findEmptySlot, FrozenMap, livePpn, memoryStats } from './mmm.ts';
 import { loneMmm, PoolExhausted, type LoneMmm } from '#test/support/lone-mmm.ts';
 
 const RAM = 4;
@@ -63,6 +63,38 @@ describe('one map', () => {
     const frozen = new FrozenMap(lone.memory, 0);
     expect([frozen.ppn(1), frozen.ppn(0), frozen.ppn(RAM), frozen.epoch, frozen.limit]).toEqual([original, 0, NOT_RAM, 1, RAM]);
     expect(new Uint32Array(frozen.page(1).slice().buffer)[0]).toBe(5);
+  });
+
+  test('a map that was copied before the stop is frozen as it is at the stop', () => {
+    lone.mmm.initMemory(POOL);
+    lone.mmm.mapRam(0, 3 * CHUNK_ENTRIES);
+    const far = 2 * CHUNK_ENTRIES + 1;
+    write(1, 5);
+    lone.mmm.prepareFreeze(0);
+    write(2, 6);
+    copyLiveMap(lone.memory, 0);
+    write(far, 7);
+    lone.mmm.clearPage(1);
+    lone.mmm.freeze(0);
+    write(far, 8);
+    const frozen = new FrozenMap(lone.memory, 0);
+    const valueOf = (gppn: number) => valueAt(POOL_BASE + frozen.ppn(gppn) * PAGE_SIZE);
+    expect([1, 2, far, CHUNK_ENTRIES].map(valueOf)).toEqual([0, 6, 7, 0]);
+    expect(frozen.limit).toBe(3 * CHUNK_ENTRIES);
+    deriveReferences(lone.memory);
+  });
+
+  test('a copy of the map is for its slot and for one freeze only', () => {
+    lone.mmm.prepareFreeze(1);
+    copyLiveMap(lone.memory, 1);
+    write(1, 5);
+    lone.mmm.freeze(0);
+    expect(new FrozenMap(lone.memory, 0).ppn(1)).toBe(livePpn(lone.memory, 1));
+    write(1, 6);
+    lone.mmm.freeze(1);
+    expect(new FrozenMap(lone.memory, 1).ppn(1)).toBe(livePpn(lone.memory, 1));
+    expect(() => lone.mmm.prepareFreeze(1)).toThrow(WebAssembly.RuntimeError);
+    deriveReferences(lone.memory);
   });
 
   test('after a thaw the remaining marks are gone: pages are written in place and noted dirty', () => {
@@ -227,7 +259,7 @@ describe('pages that are loaded later', () => {
 
 type Op =
   | { op: 'write' | 'clear' | 'install' | 'early' | 'pin' | 'unpin' | 'read' | 'expect' | 'adopt'; gppn: number; slot: number }
-  | ({ op: 'freeze' | 'thaw' | 'endEpoch' | 'revert' } & { slot: number; gppn: number })
+  | ({ op: 'prepare' | 'freeze' | 'thaw' | 'endEpoch' | 'revert' } & { slot: number; gppn: number })
   | { op: 'reclaim'; slot: number; gppn: number };
 
 /** Slots as the model sees them: what each frozen map must keep, `undefined` where it was given back early. */
@@ -273,6 +305,11 @@ function apply(model: Model, { op, gppn, slot }: Op, stamp: number): void {
     case 'install':
       new Uint32Array(memory, mmm.installPage(gppn), PAGE_SIZE / 4).fill(stamp);
       model.live[gppn] = stamp;
+      break;
+    case 'prepare':
+      if (target !== undefined) break;
+      mmm.prepareFreeze(slot);
+      copyLiveMap(memory, slot);
       break;
     case 'freeze':
       if (target !== undefined) break;
@@ -341,7 +378,7 @@ const anyOp: fc.Arbitrary<Op> = fc.record({
   op: fc.oneof(
     { weight: 6, arbitrary: fc.constant('write' as const) },
     { weight: 3, arbitrary: fc.constantFrom('freeze' as const, 'thaw' as const, 'reclaim' as const, 'early' as const) },
-    { weight: 2, arbitrary: fc.constant('revert' as const) },
+    { weight: 2, arbitrary: fc.constantFrom('revert' as const, 'prepare' as const) },
     { weight: 2, arbitrary: fc.constantFrom('pin' as const, 'pin' as const, 'unpin' as const) },
     { weight: 2, arbitrary: fc.constantFrom('clear' as const, 'install' as const, 'endEpoch' as const) },
     { weight: 3, arbitrary: fc.constantFrom('expect' as const, 'expect' as const, 'read' as const, 'adopt' as const) },

@@ -100,6 +100,14 @@ export function touchSlot(memory: SharedArrayBuffer | ArrayBuffer, slot: number,
   for (let entry = 0; entry < entries; entry += PAGE_SIZE / 4) Atomics.or(map, entry, 0);
 }
 
+/** Copies the live map into the empty `slot` for prepareFreeze(), on any thread: what changes meanwhile freeze() copies again. */
+export function copyLiveMap(memory: SharedArrayBuffer | ArrayBuffer, slot: number): void {
+  const words = new Uint32Array(memory);
+  const limit = words[block.MMM_MAP_LIMIT >>> 2]!;
+  words.copyWithin((FROZEN_MAPS + slot * FROZEN_MAP_STRIDE) >>> 2, LIVE_MAP >>> 2, (LIVE_MAP >>> 2) + limit);
+  Atomics.store(words, block.MMM_COPIED_SLOT >>> 2, slot + 1);
+}
+
 export interface MemoryStats {
   readonly epoch: number;
   readonly poolPages: number;

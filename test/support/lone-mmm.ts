@@ -8,6 +8,7 @@ type MemoryExports = Pick<
   | 'mapRam'
   | 'pageForRead'
   | 'pageForWrite'
+  | 'prepareFreeze'
   | 'freeze'
   | 'endEpoch'
   | 'thaw'
