@@ -16,14 +16,14 @@ export const WORKS = {
   count: 'i=0; while :; do i=$((i+1)); echo 00$i; done',
 } as const;
 
-/** A booted guest with the dirty program in it and a third of its memory full of noise. */
+/** A booted guest with the dirty program in it and a third of its memory full of noise, no page of it like another. */
 export async function fillGuest(guest: ConsoleProcess, memoryMiB: number): Promise<void> {
   await guest.waitFor(SHELL);
   guest.type(`echo ${Buffer.from(dirtyProgram()).toString('base64')} | base64 -d >/bin/dirty; chmod +x /bin/dirty; echo typ''ed\n`);
   await guest.waitFor(/typed/);
   const rounds = Math.floor(memoryMiB / 24);
   guest.type(`dd if=/dev/urandom of=/tmp/seed bs=1M count=8 2>/dev/null; i=0\n`);
-  guest.type(`while [ $i -lt ${rounds} ]; do cat /tmp/seed >>/tmp/fill; i=$((i+1)); done; echo fill''ed\n`);
+  guest.type(`while [ $i -lt ${rounds} ]; do tail -c +$((i*37+1)) /tmp/seed >>/tmp/fill; i=$((i+1)); done; echo fill''ed\n`);
   await guest.waitFor(/filled/);
 }
 
