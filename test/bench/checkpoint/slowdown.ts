@@ -6,6 +6,8 @@ import { fillGuest, HOT_MIB, Work, WORKS } from './work.ts';
 
 const PEER_TIMES = 3;
 const REST_MS = 1000;
+/** What has just begun is not at its full speed yet. */
+const WARM_UP_MS = 4000;
 
 interface Window {
   readonly count: number;
@@ -44,6 +46,7 @@ export async function slowdownPart(sizes: readonly number[], times: number): Pro
       let first: Sample | undefined;
       for (const name of ['compute', 'dirty'] as const) {
         const work = await Work.begin(subject.guest, WORKS[name]);
+        await sleep(WARM_UP_MS);
         const firstHere = (first ??= await sample(subject, work));
         const samples: Sample[] = [];
         for (let time = 0; time < (kind === CAIRN ? times : PEER_TIMES); time++) samples.push(await sample(subject, work));
