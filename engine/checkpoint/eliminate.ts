@@ -9,8 +9,8 @@
  * The checkpoint is eliminated when its ID.ckpt has gone; at no instant can a group that somebody points to not be found.
  */
 import { CheckpointError, ConfigError, StorageError } from '../errors/errors.ts';
-import { CheckpointReader } from './format/reader.ts';
 import { PagesReader } from './format/pages-reader.ts';
+import { PointingReader } from './format/pointing-reader.ts';
 import { Needs, type GroupSet } from './needs.ts';
 import type { Codec } from './ports.ts';
 import type { CheckpointStore } from './store.ts';
@@ -59,7 +59,7 @@ function dependentsFirst(store: CheckpointStore, ids: readonly string[], codec: 
 /** A file that cannot be read points nowhere that could be given back. */
 function pointsTo(store: CheckpointStore, id: string, codec: Codec): string[] {
   try {
-    using reader = CheckpointReader.open(store.files, store.pathOf(id), codec);
+    using reader = PointingReader.openPointing(store.files, store.pathOf(id), codec);
     return reader.files.map(file => file.id);
   } catch (error) {
     if (!(error instanceof CheckpointError || error instanceof StorageError)) throw error;

@@ -1,9 +1,8 @@
-/** Which page groups of which files the checkpoints in a folder point to (§137): found by reading their page indices, never kept anywhere. */
+/** Which page groups of which files the checkpoints in a folder point to (§137): as their files tables say, and in old files their page indices; never kept anywhere else. */
 import { CheckpointError, StorageError } from '../errors/errors.ts';
-import { INDEX_POINTED } from './format/layout.ts';
-import { groupOf, type PageIndex } from './format/page-index.ts';
+import { pointedGroups } from './format/pointed-groups.ts';
+import { PointingReader } from './format/pointing-reader.ts';
 import { CheckpointReader } from './format/reader.ts';
-import type { PointedFile } from './format/schemas.ts';
 import type { Codec } from './ports.ts';
 import type { CheckpointStore } from './store.ts';
 
@@ -44,8 +43,7 @@ export class Needs {
     let needs = this.known.get(id);
     if (needs === undefined) {
       try {
-        using reader = CheckpointReader.open(this.store.files, this.store.pathOf(id), this.codec);
-        needs = pointedGroups(reader.index, reader.files);
+        needs = neededGroups(this.store, id, this.codec);
       } catch (error) {
         if (!(error instanceof CheckpointError || error instanceof StorageError)) throw error;
         needs = 'unknown';
@@ -56,10 +54,10 @@ export class Needs {
   }
 }
 
-function pointedGroups({ kinds, places }: PageIndex, files: readonly PointedFile[]): Map<string, Set<number>> {
-  const groups = files.map(() => new Set<number>());
-  kinds.forEach((kind, gppn) => {
-    if (kind >= INDEX_POINTED) groups[kind - INDEX_POINTED]!.add(groupOf(places[gppn]!));
-  });
-  return new Map(files.map(({ id }, file) => [id, groups[file]!]));
+function neededGroups(store: CheckpointStore, id: string, codec: Codec): ReadonlyMap<string, ReadonlySet<number>> {
+  const path = store.pathOf(id);
+  using reader = PointingReader.openPointing(store.files, path, codec);
+  if (!reader.neededGroups.includes(undefined)) return new Map(reader.files.map((file, number) => [file.id, reader.neededGroups[number]!]));
+  using whole = CheckpointReader.open(store.files, path, codec);
+  return new Map(pointedGroups(whole.index, whole.files.length).map((groups, number) => [whole.files[number]!.id, groups]));
 }

@@ -5,28 +5,18 @@ import type { HostFile, HostFiles } from '../../ports/host-files.ts';
 import type { Codec } from '../ports.ts';
 import { AUTHENTICATED, INDEX_STORED } from './layout.ts';
 import { PageIndex } from './page-index.ts';
-import { opening, PagesReader } from './pages-reader.ts';
-import {
-  areDiskPointers,
-  damaged,
-  DeviceStates,
-  DiskPointers,
-  FileTable,
-  isCheckpointId,
-  type DiskPointer,
-  type PointedFile,
-} from './schemas.ts';
+import { opening } from './pages-reader.ts';
+import { pointedGroups } from './pointed-groups.ts';
+import { PointingReader } from './pointing-reader.ts';
+import { areDiskPointers, damaged, DeviceStates, DiskPointers, type DiskPointer } from './schemas.ts';
 
-export class CheckpointReader extends PagesReader {
-  readonly files: readonly PointedFile[];
+export class CheckpointReader extends PointingReader {
   /** What its disks are (step 832). */
   readonly disks: readonly DiskPointer[];
   readonly index: PageIndex;
 
   private constructor(file: HostFile, codec: Codec) {
     super(file, codec);
-    this.files = this.parse(FileTable, 'files').files;
-    if (this.files.some(({ id }) => !isCheckpointId(id) || id === this.meta.id)) this.refuse('its table of files is not valid');
     this.disks = this.parse(DiskPointers, 'disks').disks;
     if (!areDiskPointers(this.disks)) this.refuse('its disk pointers are not valid');
     this.index = PageIndex.decode(this.section('index'), this.files.length) ?? this.refuse('its page index is not valid');
@@ -50,6 +40,7 @@ export class CheckpointReader extends PagesReader {
   verify(): void {
     if (this.isLocked) this.intactSection('devices');
     else this.devices();
+    this.checkNeededGroups();
     for (let index = 0; index < this.groups.length; index++) this.checkGroup(index);
   }
 
@@ -57,6 +48,14 @@ export class CheckpointReader extends PagesReader {
   private checkAuthentication(): void {
     const expected = this.cipher?.authenticate(AUTHENTICATED.map(name => this.storedSection(name)));
     if (expected?.some((byte, at) => byte !== this.authentication[at])) this.refuse('its tables are not those that were written with it');
+  }
+
+  private checkNeededGroups(): void {
+    const isWrong = pointedGroups(this.index, this.files.length).some((pointed, file) => {
+      const named = this.neededGroups[file];
+      return named !== undefined && (named.size !== pointed.size || ![...pointed].every(group => named.has(group)));
+    });
+    if (isWrong) this.refuse('its table of files does not name the groups that its page index points to');
   }
 
   private checkIndex(): void {

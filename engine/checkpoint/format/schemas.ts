@@ -1,7 +1,7 @@
 /** The parts of a checkpoint file that are CBOR, as schemas. */
 import { CheckpointError } from '../../errors/errors.ts';
-import { anything, bool, defineState, f64, list, optional, struct, text, u32, u53, type StateOf } from '../../state/state.ts';
-import { MAX_DISKS, MAX_FILES } from './layout.ts';
+import { anything, bool, bytesUpTo, defineState, f64, list, optional, struct, text, u32, u53, type StateOf } from '../../state/state.ts';
+import { MAX_DISKS, MAX_FILES, SECTION_LIMIT } from './layout.ts';
 
 export const CheckpointMeta = defineState('metadata', 1, {
   id: text(32),
@@ -31,8 +31,12 @@ export const CheckpointMeta = defineState('metadata', 1, {
 export type CheckpointMeta = StateOf<typeof CheckpointMeta>;
 
 /** An earlier checkpoint file that pages are pointed to in (§137): its commit record's checksum and its length make sure that it is still the same. */
-export const FileTable = defineState('files', 1, { files: list(struct({ id: text(32), sizeBytes: u53, commitChecksum: u32 }), MAX_FILES) });
-export type PointedFile = StateOf<typeof FileTable>['files'][number];
+export const FileTable = defineState('files', 1, {
+  files: list(struct({ id: text(32), sizeBytes: u53, commitChecksum: u32, groups: optional(bytesUpTo(SECTION_LIMIT.files)) }), MAX_FILES),
+});
+/** `groups`: those that are pointed to (pointed-groups.ts), for who does not want to read the whole page index; left out where they would take too much room. */
+export type FileTableEntry = StateOf<typeof FileTable>['files'][number];
+export type PointedFile = Omit<FileTableEntry, 'groups'>;
 
 export const DeviceStates = defineState('devices', 1, { devices: list(struct({ name: text(64), version: u32, state: anything }), 1024) });
 

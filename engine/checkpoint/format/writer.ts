@@ -8,6 +8,7 @@ import type { Codec, FileCipher } from '../ports.ts';
 import { encodeGroups, type Group } from './groups.ts';
 import { AUTHENTICATED, CODEC_RAW, CODEC_ZSTD, COMMIT_SIZE, GROUP_PAGES, SECTION_LIMIT, SECTIONS, type SectionName } from './layout.ts';
 import type { PageIndex } from './page-index.ts';
+import { encodeGroupNumbers, pointedGroups } from './pointed-groups.ts';
 import type { CheckpointMeta, DiskPointer, PointedFile } from './schemas.ts';
 import { commitChecksum, encodeCommit, encodeHeader, type SectionRecord, type SectionRecords } from './sections.ts';
 
@@ -69,7 +70,7 @@ export class CheckpointWriter {
   finish(meta: CheckpointMeta, files: readonly PointedFile[], index: PageIndex): number {
     if (this.groupFill > 0) throw new InvariantError('a page group was left open');
     this.section('metadata', encodeState(meta));
-    this.section('files', encodeState({ files }));
+    this.section('files', encodeFileTable(files, index));
     this.section('groups', encodeGroups(this.groups));
     this.section('index', index.encode());
     if (SECTIONS.some(name => this.sections[name] === undefined)) throw new InvariantError('a checkpoint file lacks a section');
@@ -104,4 +105,11 @@ export class CheckpointWriter {
     this.file.write(bytes, this.size);
     this.size += bytes.length;
   }
+}
+
+/** With the groups that are pointed to, where there is room for them. */
+function encodeFileTable(files: readonly PointedFile[], index: PageIndex): Uint8Array {
+  const groups = pointedGroups(index, files.length).map(encodeGroupNumbers);
+  const table = encodeState({ files: files.map((file, number) => ({ ...file, groups: groups[number]! })) });
+  return table.length <= SECTION_LIMIT.files ? table : encodeState({ files });
 }
