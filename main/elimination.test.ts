@@ -54,7 +54,7 @@ describe('eliminating', () => {
     expect(before.withChildren.freedBytes).toBe(before.memory.ownBytes + bundle.checkpoint(three).bytesWritten);
     const used = usedBytes(bundle);
     expect(eliminator.choose([two], ALONE)).toEqual([two]);
-    eliminator.eliminate([two]);
+    await eliminator.eliminate([two]);
     expect(used - usedBytes(bundle)).toBeGreaterThanOrEqual(before.alone.freedBytes);
     expect(existsSync(join(bundle.checkpointsPath, `${two}.ckpt`))).toBe(false);
     expect(tree()).toEqual([
@@ -62,7 +62,7 @@ describe('eliminating', () => {
       [three, one],
     ]);
     expect(bundle.current).toBe(three);
-    eliminator.eliminate([one, three]);
+    await eliminator.eliminate([one, three]);
     expect([tree(), bundle.current]).toEqual([[], undefined]);
   });
 
@@ -74,7 +74,7 @@ describe('eliminating', () => {
     expect(() => eliminator.choose([two], { ...ALONE, startsFrom: two })).toThrow(`box goes on from the checkpoint ${two}`);
     expect(() => eliminator.choose([two, 'nothere0'], ALONE)).toThrow('box has no checkpoint nothere0');
     expect(tree()).toHaveLength(2);
-    eliminator.eliminate(eliminator.choose([one, two], { ...ALONE, force: true, startsFrom: two }));
+    await eliminator.eliminate(eliminator.choose([one, two], { ...ALONE, force: true, startsFrom: two }));
     expect(tree()).toEqual([]);
     expect(bundle.catalog.history(2).map(({ event }) => event)).toEqual(['eliminated', 'eliminated']);
   });

@@ -15,6 +15,7 @@ import { allocatedBytes, DiskGraph, diskFolderOf } from './disk-graph.ts';
 import type { Checkpoint, CheckpointDetail, Elimination } from './ipc/contract.ts';
 import { linkedStates } from './linked-clones.ts';
 import { problem } from './problem.ts';
+import type { World } from './world.ts';
 
 export interface EliminationOptions {
   /** All that descend from them, too. */
@@ -82,13 +83,14 @@ export class Eliminator {
     return doomed;
   }
 
-  /** Their memory; disk layers are the collector's. A StorageError leaves some of them eliminated and the rest as it was. */
-  eliminate(doomed: readonly string[]): void {
+  /** Their memory; disk layers are the collector's. `world`: does it on a thread of its own. A StorageError leaves some of them eliminated and the rest as it was. */
+  async eliminate(doomed: readonly string[], world?: Pick<World, 'eliminate'>): Promise<void> {
     const { bundle } = this;
     const intent = bundle.catalog.begin('eliminate', { ids: doomed });
     bundle.prepareToForget(doomed);
     try {
-      eliminateCheckpoints(this.store, doomed, nodeCodec);
+      if (world) await world.eliminate(bundle.checkpointsPath, doomed);
+      else eliminateCheckpoints(this.store, doomed, nodeCodec);
     } finally {
       this.forget(doomed.filter(id => !this.store.has(id)));
       bundle.catalog.end(intent);

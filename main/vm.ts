@@ -334,7 +334,7 @@ export class Vm {
   /** Disk layers that nobody needs then go at once when the VM is off, beside the guest's operations when it runs. Answers the bytes that are free. */
   private async eliminateNow(doomed: readonly string[]): Promise<number> {
     const before = usedBytes(this.bundle);
-    this.eliminator.eliminate(doomed);
+    await this.eliminator.eliminate(doomed, this.world);
     for (const id of doomed) this.world?.post(protocol.ACTION_DROP_FROM_RAM, protocol.encodeText(id));
     try {
       if (this.world) this.tellDisks(this.world);
