@@ -13,6 +13,8 @@ await main(() => {
     ['iasl', 'acpica-tools'],
     ['nasm', 'nasm'],
     ['e2fsck', 'e2fsprogs'],
+    ['mkfs.xfs', 'xfsprogs'],
+    ['mkfs.btrfs', 'btrfs-progs'],
     ['xorriso', 'xorriso'],
     ['chromium', 'chromium'],
   ]);
