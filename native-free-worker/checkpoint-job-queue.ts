@@ -175,8 +175,10 @@ export class CheckpointJobQueue {
     } catch (error) {
       event = { kind: 'failed', id, failure: failureOf(error) };
     }
-    this.disks.forget(id);
     this.toVcpu({ kind: 'thaw', slot: stopped.slot, written: event.kind === 'done' });
+    // The kernel lets the frozen files go when it hears of a failure, and until then a read may be done again from them (815).
+    if (hasDisks) await disks.reads.promise;
+    this.disks.forget(id);
     toKernel(event);
   }
 

@@ -58,6 +58,20 @@ test('815: a pending read into a page that was copied since is done again into t
   expect([firstBlock(diskOf(world)), firstBlock(world.savedDisk(ID))]).toEqual([block(NEW), block(OLD)]);
 });
 
+test('815: a checkpoint that fails has not failed before the pending reads have ended, for they may be done again from the files that it holds', async () => {
+  const world = await worldWithDisk();
+  const { bench } = world;
+  const seen = bench.submit(read(0, INTO));
+  world.take(ID);
+  bench.files.failAt(bench.files.operations, { kind: 'error', code: 'STORAGE', lasting: true });
+  await world.turn(); // no file can be made for it
+  bench.files.mend();
+  expect(world.stateOf(ID)).toMatchObject({ kind: 'progress', step: 820 });
+  await world.settle();
+  expect(world.stateOf(ID)).toMatchObject({ kind: 'failed', failure: { message: expect.stringContaining('the disk is full') } });
+  expect(seen).toEqual({ result: 'ok' });
+});
+
 test('816: a new read goes to a copy: the checkpoint has the page as it was', async () => {
   const world = await worldWithDisk();
   const { bench } = world;
