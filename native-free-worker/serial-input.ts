@@ -19,8 +19,9 @@ export class SerialInput {
     if (payload.length > 1) this.queues[channel].push(payload.subarray(1));
   }
 
-  /** Gives the UARTs what they take now. */
-  deliver(): void {
+  /** Gives the UARTs what they take now. True when that was anything. */
+  deliver(): boolean {
+    let gave = false;
     for (const channel of [0, 1] as const) {
       const queue = this.queues[channel];
       let total = 0;
@@ -35,7 +36,10 @@ export class SerialInput {
         }
         queue.shift();
       }
-      if (total > 0) this.outbox.post(EVENT_SERIAL_TAKEN, encodeTaken(channel, total));
+      if (total === 0) continue;
+      gave = true;
+      this.outbox.post(EVENT_SERIAL_TAKEN, encodeTaken(channel, total));
     }
+    return gave;
   }
 }

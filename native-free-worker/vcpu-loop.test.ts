@@ -177,6 +177,17 @@ describe('the vcpu loop', () => {
     expect(machine.scancodes).toEqual([0x1e]);
   });
 
+  test('a guest that halts and is given input that had to wait is not left asleep with its interrupt', () => {
+    const second = { halt: 1e9 };
+    const { loop, machine } = world([{ nops: 10 }, second, second, second, { end: { kind: 'power-off' } }], {
+      inputs: [{ count: 10, action: protocol.ACTION_SERIAL_IN, payload: Uint8Array.of(0, 1, 2, 3, 4) }],
+    });
+    machine.uartRoom = 1;
+    expect(loop.run()).toEqual({ kind: 'power-off' });
+    expect(machine.received.map(({ bytes }) => bytes)).toEqual([[1], [2], [3], [4]]);
+    expect(machine.advances).toEqual([]);
+  });
+
   test('a reset starts the machine again, or ends the world when it may not', () => {
     const steps: Step[] = [{ end: { kind: 'reset', cause: 'port 92h' } }, { end: { kind: 'power-off' } }];
     const again = world([...steps]);

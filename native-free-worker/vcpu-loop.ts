@@ -208,10 +208,11 @@ export class VcpuLoop {
     this.busyNs += elapsedNs;
     this.restNs += this.parts.checkpoint?.ran(elapsedNs) ?? 0;
     this.screenStale = true;
-    if (end.kind === 'halted' || this.budget.atBoundary(machine.instructionCount())) this.serialInput.deliver();
+    const gaveInput = (end.kind === 'halted' || this.budget.atBoundary(machine.instructionCount())) && this.serialInput.deliver();
     this.parts.outbox.takeSerial();
     this.sendScreen();
     this.sendStats();
+    if (end.kind === 'halted' && gaveInput) return; // that may have woken it
     if (end.kind === 'halted') this.halted(seen, moreWork);
     else if (end.kind === 'budget') {
       this.rest(seen);
