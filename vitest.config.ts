@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: 2,
+    globalSetup: './test/support/current-core.ts',
     reporters: ['default', './test/support/count-reporter.ts'],
     projects: [
       {

@@ -1,9 +1,12 @@
-// Compiles the AssemblyScript core (engine/core.as.ts) to build/engine.wasm.
-import { mkdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+// Compiles the AssemblyScript core (engine/core.as.ts) to build/engine.wasm, and writes into it what it was built from.
+import { appendFileSync, mkdirSync, renameSync } from 'node:fs';
 import { main as compile } from 'assemblyscript/asc';
+import { AGREEMENT_SECTION, coreAgreement } from '../engine/cpu/core-agreement.ts';
+import { customSection, sourcesSection } from './lib/core-file.mjs';
+import { root } from './lib/host.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const sources = sourcesSection(); // before they are compiled: what is changed meanwhile is built again next time
+const unfinished = `build/engine.${process.pid}.wasm`; // several may build at once
 mkdirSync(`${root}build`, { recursive: true });
 // 0x20_0000 is STATICS_BASE; 3072 pages of 64 KiB reach POOL_BASE (engine/memory/layout.ts).
 const { error, stderr } = await compile([
@@ -11,7 +14,7 @@ const { error, stderr } = await compile([
   '--baseDir',
   root,
   '--outFile',
-  'build/engine.wasm',
+  unfinished,
   '--runtime',
   'stub',
   '--importMemory',
@@ -39,3 +42,5 @@ const { error, stderr } = await compile([
 ]);
 process.stderr.write(stderr.toString());
 if (error) process.exit(1);
+appendFileSync(`${root}${unfinished}`, Buffer.concat([customSection(AGREEMENT_SECTION, coreAgreement()), sources]));
+renameSync(`${root}${unfinished}`, `${root}build/engine.wasm`);

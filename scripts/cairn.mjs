@@ -1,17 +1,17 @@
 #!/usr/bin/env node
 // The `cairn` command. Any Node can start it; it runs on the one that the project pins (package.json).
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { constants } from 'node:os';
 import path from 'node:path';
+import { coreIsCurrent } from './lib/core-file.mjs';
 import { cacheDir, projectNode, root, SetupError } from './lib/host.mjs';
 
 const PINNED_MAJOR = '26';
 
 try {
   const node = projectNode();
-  if (!existsSync(`${root}build/engine.wasm`)) build(node);
+  if (!process.channel && !coreIsCurrent()) build(node); // with a channel the starter below has looked already
   if (process.versions.node.split('.')[0] === PINNED_MAJOR) await runHere();
   else runThere(node);
 } catch (error) {
@@ -35,6 +35,7 @@ async function runHere() {
 
 /** Nothing but the command itself writes to stdout. */
 function build(node) {
+  process.stderr.write('cairn: building the emulator core …\n');
   const built = spawnSync(node, [`${root}scripts/build-core.mjs`], { cwd: root, stdio: ['ignore', 2, 2] });
   if (built.status !== 0)
     throw new SetupError('the emulator core could not be built: run "npm run build" in the project folder and see why.');

@@ -2,6 +2,7 @@
 import { InvariantError } from '../errors/errors.ts';
 import { CPU_BLOCK, CPU_BLOCK_SIZE } from '../memory/layout.ts';
 import { FAULT_VECTOR } from './block.ts';
+import { checkCore } from './core-agreement.ts';
 import { STOP_BUDGET, type CoreExports, type CoreImports } from './core-exports.ts';
 
 /** run() ended because no machine page was left for a copy; the instruction under way starts again next time. */
@@ -33,7 +34,9 @@ export class Cpu {
   private readonly block: DataView;
   private readonly bytes: Uint8Array;
 
+  /** Throws ConfigError when `module` is the core of other sources. */
   constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, host: CpuHost) {
+    checkCore(module);
     const instance = new WebAssembly.Instance(module, {
       env: { memory },
       host: {

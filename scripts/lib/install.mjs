@@ -1,8 +1,10 @@
 // Brings node_modules and build/ up to date, and says so only when there is something to do.
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { coreIsCurrent } from './core-file.mjs';
 import { has, projectNode, root, run, SetupError } from './host.mjs';
+import { sourceDigest } from './source-digest.mjs';
 
 const digest = text => createHash('sha256').update(text).digest('hex');
 
@@ -22,25 +24,11 @@ export function ensurePackages() {
   writeFileSync(stamp, lock);
 }
 
-function* sourceFiles(folder) {
-  for (const entry of readdirSync(path.join(root, folder), { withFileTypes: true })) {
-    const name = `${folder}/${entry.name}`;
-    if (entry.isDirectory()) yield* sourceFiles(name);
-    else if (!name.endsWith('.test.ts')) yield name;
-  }
-}
-
 /** Runs `build` when any of its sources is not what it was when the outputs were last built. */
-function ensureBuilt(name, folders, outputs, build) {
-  const hash = createHash('sha256');
-  for (const folder of folders) {
-    const files = statSync(path.join(root, folder)).isDirectory() ? [...sourceFiles(folder)].sort() : [folder];
-    for (const file of files) hash.update(file).update(readFileSync(path.join(root, file)));
-  }
-  const want = hash.digest('hex');
+function ensureBuilt(name, sources, outputs, build) {
+  const want = sourceDigest(sources);
   const stamp = path.join(root, 'build', `${name}.stamp`);
-  const fresh = existsSync(stamp) && readFileSync(stamp, 'utf8') === want && outputs.every(file => existsSync(path.join(root, file)));
-  if (fresh) return;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === want && outputs.every(file => existsSync(path.join(root, file)))) return;
   console.log(`Building the ${name} …`);
   build();
   mkdirSync(path.dirname(stamp), { recursive: true });
@@ -49,8 +37,9 @@ function ensureBuilt(name, folders, outputs, build) {
 
 /** The WebAssembly core. */
 export function ensureCore() {
-  const sources = ['engine/core.as.ts', 'engine/cpu', 'engine/isa', 'engine/memory', 'scripts/build-core.mjs', 'package-lock.json'];
-  ensureBuilt('core', sources, ['build/engine.wasm'], () => run(projectNode(), ['scripts/build-core.mjs']));
+  if (coreIsCurrent()) return;
+  console.log('Building the core …');
+  run(projectNode(), ['scripts/build-core.mjs']);
 }
 
 /** The window's files. */

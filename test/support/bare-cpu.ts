@@ -1,10 +1,9 @@
 /** A CPU with nothing around it but RAM: for tests of the core. RAM from 0 to 4 MiB; above is MMIO. */
-import { readFileSync } from 'node:fs';
 import { Cpu, type CpuHost } from '#engine/cpu/cpu.ts';
 import * as block from '#engine/cpu/block.ts';
 import { CPU_BLOCK, CPU_BLOCK_SIZE, PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
+import { coreModule } from './core-module.ts';
 
-const module = new WebAssembly.Module(readFileSync(new URL('../../build/engine.wasm', import.meta.url)));
 const RAM_PAGES = 1024;
 const POOL_PAGES = 1536;
 const WASM_PAGE = 0x10000;
@@ -39,7 +38,7 @@ export function bareCpu(host: Partial<CpuHost> = {}): BareCpu {
   const size = Math.ceil((POOL_BASE + POOL_PAGES * PAGE_SIZE) / WASM_PAGE);
   const memory = new WebAssembly.Memory({ initial: size, maximum: 65536, shared: true });
   const log: (string | number)[][] = [];
-  const cpu = new Cpu(module, memory, {
+  const cpu = new Cpu(coreModule(), memory, {
     portIn: (port, bytes) => (log.push(['in', port, bytes, cpu.exports.instructionCount()]), 0x5a),
     portOut: (port, _bytes, value) => void log.push(['out', port, value, cpu.exports.instructionCount()]),
     mmioRead: (gpa, bytes) => (log.push(['read', gpa, bytes, cpu.exports.instructionCount()]), 0xff),
