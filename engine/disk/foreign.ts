@@ -16,6 +16,8 @@ export interface Place {
 export interface BlockMap extends Disposable {
   readonly sizeBytes: number;
   readonly blockBytes: number;
+  /** The image was not closed properly, and what its log says is read as if it were in place. */
+  readonly logReplayed?: boolean;
   locate(offset: number): Place;
 }
 
@@ -28,6 +30,8 @@ export class ForeignImage implements Layer {
   readonly clusterBytes: number;
   readonly writable = false;
   readonly parent = undefined;
+  /** As BlockMap's. */
+  readonly logReplayed: boolean;
   private readonly map: BlockMap;
 
   constructor(path: string, format: ForeignFormat, map: BlockMap) {
@@ -36,6 +40,7 @@ export class ForeignImage implements Layer {
     this.map = map;
     this.sizeBytes = map.sizeBytes;
     this.clusterBytes = map.blockBytes;
+    this.logReplayed = map.logReplayed ?? false;
   }
 
   read(offset: number, into: Uint8Array): void {

@@ -1,5 +1,6 @@
 /** What `cairn disk info` tells of an image, as plain JSON. */
 import type { DiskFormat } from './block.ts';
+import { ForeignImage } from './foreign.ts';
 import { openDisk, type DiskHost } from './open.ts';
 import { COMPATIBLE, INCOMPATIBLE } from './qcow2/format.ts';
 import { hasFeature, readHeader, type Header } from './qcow2/header.ts';
@@ -12,6 +13,8 @@ export interface DiskInfo {
   readonly fileBytes: number;
   /** Of what is not raw: what has a place of its own in the file. */
   readonly clusterBytes?: number;
+  /** The image was not closed properly: what its log says was read as if it were in place. The file is as it was. */
+  readonly logReplayed?: true;
   readonly qcow2?: Qcow2Info;
 }
 
@@ -38,7 +41,8 @@ export function diskInfo(host: DiskHost, path: string, format: DiskFormat): Disk
   if (format === 'raw') return { path, format, sizeBytes: fileBytes, fileBytes };
   if (format !== 'qcow2') {
     using disk = openDisk(host, path, { format, writable: false });
-    return { path, format, sizeBytes: disk.sizeBytes, fileBytes, clusterBytes: disk.clusterBytes };
+    const replayed = disk instanceof ForeignImage && disk.logReplayed;
+    return { path, format, sizeBytes: disk.sizeBytes, fileBytes, clusterBytes: disk.clusterBytes, ...(replayed && { logReplayed: true }) };
   }
   const header = readHeader(file);
   return { path, format, sizeBytes: header.sizeBytes, fileBytes, clusterBytes: header.geometry.clusterBytes, qcow2: qcow2Info(header) };

@@ -26,8 +26,13 @@ export async function infoVerb(argv: readonly string[]): Promise<number> {
   return EXIT_OK;
 }
 
-function printInfo({ path, format, sizeBytes, fileBytes, clusterBytes, qcow2 }: DiskInfo): void {
-  const marks = [qcow2?.lazyRefcounts && 'lazy reference counts', qcow2?.dirty && 'not closed properly', qcow2?.corrupt && 'damaged'];
+function printInfo({ path, format, sizeBytes, fileBytes, clusterBytes, logReplayed, qcow2 }: DiskInfo): void {
+  const marks = [
+    qcow2?.lazyRefcounts && 'lazy reference counts',
+    qcow2?.dirty && 'not closed properly',
+    qcow2?.corrupt && 'damaged',
+    logReplayed && 'not closed properly: its log was replayed in memory, the file is as it was',
+  ];
   const lines: [string, string | undefined][] = [
     ['format', format === 'qcow2' ? `qcow2, version ${qcow2!.version}` : format],
     ['size', `${formatBytes(sizeBytes)} (${sizeBytes} bytes)`],

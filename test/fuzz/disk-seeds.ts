@@ -13,6 +13,7 @@ import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { pattern } from '../support/disk-model.ts';
 import { MemoryFiles } from '../support/memory-files.ts';
 import { qemuImg } from '../support/qemu-img.ts';
+import { fillRing, logEntry, openLog, seal } from '../support/vhdx-log.ts';
 import type { Spot } from './mutate.ts';
 
 export interface DiskSeed {
@@ -69,6 +70,10 @@ function mendVpc(bytes: Uint8Array): void {
 const KIB64 = 65_536;
 const HEADERS = [KIB64, 2 * KIB64];
 const REGIONS = [3 * KIB64, 4 * KIB64];
+/** The first field of the table's GUID. */
+const VHDX_BAT = 0x2dc2_7766;
+/** "loge" */
+const LOG_ENTRY = 0x6c6f_6765;
 
 function vhdxSpots(bytes: Uint8Array): Spot[] {
   const view = viewOf(bytes);
@@ -83,6 +88,51 @@ function mendVhdx(bytes: Uint8Array): void {
     view.setUint32(4, 0, true);
     view.setUint32(4, crc32c(bytes.subarray(at, at + length)), true);
   }
+  for (const at of logEntries(bytes)) seal(bytes.subarray(at, at + viewOf(bytes).getUint32(at + 8, true)));
+}
+
+/** Where the entries of a log are whose length is one and that end in the file. */
+function logEntries(bytes: Uint8Array): number[] {
+  const view = viewOf(bytes);
+  const log = Number(view.getBigUint64(HEADERS[0]! + 72, true));
+  const found: number[] = [];
+  for (let at = log; at < Math.min(log + (1 << 20), bytes.length - 4096); at += 4096) {
+    const length = view.getUint32(at + 8, true);
+    if (view.getUint32(at) === LOG_ENTRY && length >= 4096 && at + length <= bytes.length) found.push(at);
+  }
+  return found;
+}
+
+/** Headers, descriptors and the ends of data sectors of the log; the rest as of any VHDX image. */
+const dirtyVhdxSpots = (bytes: Uint8Array): Spot[] => [
+  ...logEntries(bytes).flatMap(at => [
+    little(at, 64),
+    little(at + 8, 56, 8),
+    little(at + 64, 96, 8),
+    little(at + 4096, 8),
+    little(at + 8188, 4),
+  ]),
+  ...vhdxSpots(bytes),
+];
+
+/** The table of blocks is in the log only, as are zeroes and a sector of a block. */
+function dirtyVhdx(clean: Uint8Array): Uint8Array {
+  const image = clean.slice();
+  const view = viewOf(image);
+  const region = [0, 1].map(i => REGIONS[0]! + 16 + i * 32).find(at => view.getUint32(at, true) === VHDX_BAT)!;
+  const bat = Number(view.getBigUint64(region + 16, true));
+  const block = Number(view.getBigUint64(bat, true) >> 20n) << 20;
+  const more = { tail: 0, flushedOffset: image.length };
+  const changes = [
+    { offset: bat, bytes: image.slice(bat, bat + 4096) },
+    { offset: block, zeroes: 8192 },
+  ];
+  image.fill(0, bat, bat + 4096);
+  fillRing(openLog(image), [
+    logEntry({ sequence: 1n, changes, ...more }),
+    logEntry({ sequence: 2n, changes: [{ offset: block, bytes: pattern(4096, 4) }], ...more }),
+  ]);
+  return image;
 }
 
 function qcow2Spots(bytes: Uint8Array): Spot[] {
@@ -135,6 +185,7 @@ export function makeDiskSeeds(): DiskSeed[] {
     qemuImg('convert', '-f', 'raw', '-O', 'qcow2', '-o', 'cluster_size=4096', join(folder, 'small'), join(folder, 'snapshots'));
     qemuImg('snapshot', '-c', 'one', join(folder, 'snapshots'));
     const snapshots = new Map([['snapshots', new Uint8Array(readFileSync(join(folder, 'snapshots')))]]);
+    const vhdx = make('vhdx', 'vhdx', ['block_size=1M']);
     return [
       vmdk('monolithicSparse'),
       vmdk('streamOptimized'),
@@ -144,7 +195,14 @@ export function makeDiskSeeds(): DiskSeed[] {
       { name: 'vdi fixed', format: 'vdi', files: make('vdi.fixed', 'vdi', ['static=on']), spots: vdiSpots },
       vpc('dynamic'),
       vpc('fixed'),
-      { name: 'vhdx', format: 'vhdx', files: make('vhdx', 'vhdx', ['block_size=1M']), spots: vhdxSpots, mend: mendVhdx },
+      { name: 'vhdx', format: 'vhdx', files: vhdx, spots: vhdxSpots, mend: mendVhdx },
+      {
+        name: 'vhdx left dirty',
+        format: 'vhdx',
+        files: new Map([['vhdx', dirtyVhdx(vhdx.get('vhdx')!)]]),
+        spots: dirtyVhdxSpots,
+        mend: mendVhdx,
+      },
       qcow2('plain', ['cluster_size=4096']),
       qcow2('zlib', ['cluster_size=4096'], ['-c']),
       qcow2('zstd', ['compression_type=zstd,cluster_size=8192'], ['-c']),

@@ -12,3 +12,10 @@ export function crc32c(bytes: Uint8Array): number {
   for (let i = 0; i < bytes.length; i++) crc = (crc >>> 8) ^ TABLE[(crc ^ bytes[i]!) & 0xff]!;
   return ~crc >>> 0;
 }
+
+/** Whether the checksum at byte 4 of a structure is that of the whole with zeroes for the checksum itself; the zeroes stay. */
+export function checksumIsRight(view: DataView): boolean {
+  const told = view.getUint32(4, true);
+  view.setUint32(4, 0, true);
+  return crc32c(new Uint8Array(view.buffer, view.byteOffset, view.byteLength)) === told;
+}

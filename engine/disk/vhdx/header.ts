@@ -6,7 +6,8 @@
  */
 import type { HostFile } from '../../ports/host-files.ts';
 import { NO_GUID, asciiAt, damaged, guidAt, littleU64, unsupported, viewAt } from '../fields.ts';
-import { crc32c } from './crc32c.ts';
+import { checksumIsRight } from './crc32c.ts';
+import type { LogPlace } from './log.ts';
 
 export const SIGNATURE = 'vhdxfile';
 const KIB64 = 65536;
@@ -29,8 +30,8 @@ export interface Regions {
   readonly metadata: Region;
 }
 
-/** Checks the header that is in force. Throws where the log has something to say: what it protects is not in place then. */
-export function checkVhdxHeader(file: HostFile): void {
+/** Checks the header that is in force. Answers where the log is, when it has something to say: what it protects is not in place then. */
+export function readVhdxHeader(file: HostFile): LogPlace | undefined {
   if (asciiAt(viewAt(file, 0, 8), 0, 8) !== SIGNATURE) throw unsupported(file, 'this is not a VHDX image.');
   let current: DataView | undefined;
   for (const at of HEADERS_AT) {
@@ -41,11 +42,9 @@ export function checkVhdxHeader(file: HostFile): void {
   if (current === undefined) throw damaged(file, 'Neither of its headers is whole', HEADERS_AT[0]);
   const version = current.getUint16(66, true);
   if (version !== 1) throw unsupported(file, `VHDX version ${version} is not known.`);
-  if (guidAt(current, 48) !== NO_GUID)
-    throw unsupported(
-      file,
-      'it was not closed properly: its log has changes that are not in place yet. Open it once with the program that wrote it (or with `qemu-img check -r all`), then try again.',
-    );
+  const guid = guidAt(current, 48);
+  if (guid === NO_GUID) return undefined;
+  return { guid, version: current.getUint16(64, true), length: current.getUint32(68, true), offset: littleU64(current, 72) };
 }
 
 /** The first region table that is whole. */
@@ -68,11 +67,4 @@ export function readRegions(file: HostFile): Regions {
   const [bat, metadata] = [found.get(REGION_BAT), found.get(REGION_METADATA)];
   if (bat === undefined || metadata === undefined) throw damaged(file, 'The region table lacks a region', REGION_TABLES_AT[0]);
   return { bat, metadata };
-}
-
-/** CRC-32C over the whole structure, with zeroes for the checksum itself. */
-function checksumIsRight(view: DataView): boolean {
-  const told = view.getUint32(4, true);
-  view.setUint32(4, 0, true);
-  return crc32c(new Uint8Array(view.buffer, view.byteOffset, view.byteLength)) === told;
 }

@@ -3,7 +3,8 @@ import type { HostFile } from '../../ports/host-files.ts';
 import { damaged, viewAt } from '../fields.ts';
 import type { BlockMap, Place } from '../foreign.ts';
 import type { MetadataBudget } from '../qcow2/table.ts';
-import { checkVhdxHeader, readRegions, type Region } from './header.ts';
+import { readRegions, readVhdxHeader, type Region } from './header.ts';
+import { replayLog } from './log.ts';
 import { readMetadata } from './metadata.ts';
 
 const MIB = 1 << 20;
@@ -22,6 +23,7 @@ const CHUNK_SECTORS = 2 ** 23;
 export class VhdxMap implements BlockMap {
   readonly sizeBytes: number;
   readonly blockBytes: number;
+  readonly logReplayed: boolean;
   private readonly file: HostFile;
   private readonly fileBytes: number;
   private readonly bat: Region;
@@ -29,10 +31,12 @@ export class VhdxMap implements BlockMap {
   private readonly chunkBlocks: number;
   private readonly entries: DataView;
 
-  constructor(file: HostFile, budget: MetadataBudget) {
+  constructor(source: HostFile, budget: MetadataBudget) {
+    const log = readVhdxHeader(source);
+    const file = log === undefined ? source : replayLog(source, log, budget);
     this.file = file;
+    this.logReplayed = log !== undefined;
     this.fileBytes = file.size();
-    checkVhdxHeader(file);
     const { bat, metadata } = readRegions(file);
     const { sizeBytes, blockBytes, sectorBytes } = readMetadata(file, metadata);
     this.bat = bat;
