@@ -10,13 +10,26 @@ export interface Arguments {
   /** Of an option that may be given several times. */
   texts(option: string): readonly string[];
   flag(option: string): boolean;
+  /** True: given; false: taken back as --no-OPTION; undefined: nothing was said. */
+  choice(option: string): boolean | undefined;
+}
+/** What may be written besides. */
+export interface Habits {
+  /** --no-OPTION takes any option back that is given without a value. */
+  readonly allowNegative?: boolean;
 }
 
 const EVERYWHERE = { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const satisfies Options;
 
 /** `words` names the words wanted; a name in brackets may be left out, one with dots comes once or more. */
-export function readArguments(verb: string, argv: readonly string[], words: readonly string[], options: Options = {}): Arguments {
-  const { values, positionals } = parse(verb, argv, options);
+export function readArguments(
+  verb: string,
+  argv: readonly string[],
+  words: readonly string[],
+  options: Options = {},
+  habits: Habits = {},
+): Arguments {
+  const { values, positionals } = parse(verb, argv, options, habits);
   const required = words.filter(word => !word.startsWith('['));
   if (
     values['help'] !== true &&
@@ -29,12 +42,18 @@ export function readArguments(verb: string, argv: readonly string[], words: read
     text: option => (typeof values[option] === 'string' ? values[option] : undefined),
     texts: option => (Array.isArray(values[option]) ? (values[option] as string[]) : []),
     flag: option => values[option] === true,
+    choice: option => (typeof values[option] === 'boolean' ? values[option] : undefined),
   };
 }
 
-function parse(verb: string, argv: readonly string[], options: Options): { values: Record<string, unknown>; positionals: string[] } {
+function parse(
+  verb: string,
+  argv: readonly string[],
+  options: Options,
+  habits: Habits,
+): { values: Record<string, unknown>; positionals: string[] } {
   try {
-    return parseArgs({ args: [...argv], options: { ...options, ...EVERYWHERE }, allowPositionals: true, strict: true });
+    return parseArgs({ args: [...argv], options: { ...options, ...EVERYWHERE }, allowPositionals: true, strict: true, ...habits });
   } catch (cause) {
     const why = (cause as Error).message.split('. ')[0]!.replace(/\s+/g, ' ');
     throw new UsageError(`${why}: see \`cairn ${verb.split(' ')[0]} --help\`.`, { cause });

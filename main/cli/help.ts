@@ -52,7 +52,7 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
                       how much of the time checkpoints are written beside the guest: gentle a fifth, half after a minute; normal (default) half, all of
                       it after 30 seconds; fast all of it. Steps of your own: checkpointPace in vm.json
   --copy-limit SIZE   what copies of the pages that the guest writes meanwhile may take; the guest is slowed before they take more
-                      (default: about half the VM's memory)
+                      (default: auto, about half the VM's memory)
   --keep-in-ram       the memory of the last checkpoints (up to 4, as room allows) stays in RAM, too: a VM without disks goes back to one at once
   --encrypt --passphrase-file FILE|-
                       device state and memory in this VM's checkpoint files are encrypted (AES-256-GCM) under the passphrase in FILE's first line, or
@@ -69,6 +69,9 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
   --no-reboot         a reset by the guest ends the VM
   --debug-exit        let the guest end the VM with a code of its choice (port f4h, as QEMU's isa-debug-exit)
   --json              with --serial none: say at the end how it ended
+
+A VM keeps what it was given. --no-overwrite, --no-balloon, --no-keep-in-ram, --no-encrypt, --no-debug-exit and --reboot take it back; checkpoints
+that are encrypted stay so, and one that has a balloon in it starts only with the balloon.
 
 With a terminal, Ctrl-A X ends the VM and Ctrl-A A sends a Ctrl-A. The end of stdin ends nothing.
 Checkpoints are taken from another terminal, or from \`cairn serve\`.

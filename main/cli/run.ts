@@ -16,7 +16,7 @@ import { SerialTerminal } from './serial-terminal.ts';
 import { endingSignal } from './signals.ts';
 import { openService } from './with-service.ts';
 
-const OPTIONS: Options = {
+export const OPTIONS: Options = {
   name: { type: 'string' },
   memory: { type: 'string' },
   kernel: { type: 'string' },
@@ -37,14 +37,14 @@ const OPTIONS: Options = {
   verify: { type: 'boolean' },
   serial: { type: 'string' },
   display: { type: 'string' },
-  'no-reboot': { type: 'boolean' },
+  reboot: { type: 'boolean' },
   'debug-exit': { type: 'boolean' },
 };
 const DEFAULT_MEMORY_MIB = 512;
 const LARGEST_MEMORY_MIB = 3072;
 
 export async function runVerb(argv: readonly string[]): Promise<number> {
-  const args = readArguments('run', argv, [], OPTIONS);
+  const args = readArguments('run', argv, [], OPTIONS, { allowNegative: true });
   const serial = oneOf(args, 'serial', ['stdio', 'none']);
   oneOf(args, 'display', ['none']);
   if (args.flag('json') && serial === 'stdio')
@@ -127,7 +127,7 @@ async function runToEnd(
   }
 }
 
-function configFrom(args: Arguments, before: VmConfig | undefined): VmConfig {
+export function configFrom(args: Arguments, before: VmConfig | undefined): VmConfig {
   const path = (option: string) => {
     const text = args.text(option);
     return text === undefined ? undefined : resolve(text);
@@ -142,23 +142,24 @@ function configFrom(args: Arguments, before: VmConfig | undefined): VmConfig {
   }
   const fresh = args.text('kernel') !== undefined;
   const copyLimit = args.text('copy-limit');
+  const reboot = args.choice('reboot');
   const disks = args.texts('disk').map(text => parseDisk(text, sentence => printNotice({ level: 'warning', text: sentence })));
   const checked = vmConfig.safeParse({
     memoryMiB,
     ...(kernel === undefined ? {} : { kernel }),
     ...(initrd === undefined ? {} : { initrd }),
     append: args.text('append') ?? (fresh ? '' : (before?.append ?? '')),
-    debugExit: args.flag('debug-exit') || (!fresh && (before?.debugExit ?? false)),
-    noReboot: args.flag('no-reboot') || (!fresh && (before?.noReboot ?? false)),
+    debugExit: args.choice('debug-exit') ?? (!fresh && (before?.debugExit ?? false)),
+    noReboot: reboot === undefined ? !fresh && (before?.noReboot ?? false) : !reboot,
     disks: disks.length > 0 ? disks : (before?.disks ?? []),
     checkpointMode: args.text('checkpoint-mode') ?? before?.checkpointMode,
-    overwrite: args.flag('overwrite') || (before?.overwrite ?? false),
-    balloon: args.flag('balloon') || (before?.balloon ?? false),
+    overwrite: args.choice('overwrite') ?? before?.overwrite,
+    balloon: args.choice('balloon') ?? before?.balloon,
     compression: choice(args, 'compression', ['zstd', 'none']) ?? before?.compression,
     checkpointPace: choice(args, 'checkpoint-pace', ['gentle', 'normal', 'fast']) ?? before?.checkpointPace,
-    copyLimitMiB: copyLimit === undefined ? before?.copyLimitMiB : parseMemory(copyLimit, 'copy-limit'),
-    keepInRam: args.flag('keep-in-ram') || before?.keepInRam,
-    encrypted: args.flag('encrypt') || before?.encrypted,
+    copyLimitMiB: copyLimit === undefined ? before?.copyLimitMiB : copyLimit === 'auto' ? undefined : parseMemory(copyLimit, 'copy-limit'),
+    keepInRam: args.choice('keep-in-ram') ?? before?.keepInRam,
+    encrypted: args.choice('encrypt') ?? before?.encrypted,
     checkpointStore: path('checkpoint-store') ?? before?.checkpointStore,
   });
   if (checked.success) return checked.data;
