@@ -38,6 +38,8 @@ export interface Drive {
   readonly clusterBytes: number;
   /** At most 20 printable ASCII characters, stable over the VM's life. */
   readonly serial: string;
+  /** Of what a disc holds: another disc has another one, so that a guest that comes back to a checkpoint learns of it. '' of anything but a disc. */
+  readonly fingerprint: string;
   /** Never fails and never calls `done` itself: that happens between instructions, at a count that a log of the run can name. `bytes` is for read-bytes only. */
   submit(request: DriveRequest, done: (result: DriveResult, bytes?: Uint8Array) => void): void;
   /** Waits until nothing is pending: every `done` has been called when it returns. A reset of the controller needs it. */

@@ -52,6 +52,12 @@ export interface Machine {
   setBalloonTarget(pages: number): void;
   /** How many pages the guest has given back as it was asked to. */
   balloonedPages(): number;
+  /** The CD-ROM drives, in the order in which the guest counts them. */
+  trays(): TrayState[];
+  /** Puts a disc into the drive of `disk`, or takes it out. Only between slices; what is pending on the old disc ends before. */
+  changeMedium(disk: string, medium: Drive | undefined): void;
+  /** The button of a locked tray: the guest hears of it. */
+  pressEject(disk: string): void;
   /** The picture as the guest has it now. */
   screen(): TextScreen;
 
@@ -98,10 +104,24 @@ export interface MachineConfig {
 }
 
 /** A virtual disk and the controller that the guest sees it through. */
-export interface AttachedDrive {
-  readonly interface: 'virtio' | 'ide' | 'scsi';
-  readonly media: 'disk' | 'cdrom';
-  readonly drive: Drive;
+export type AttachedDrive =
+  | { readonly interface: 'virtio' | 'ide' | 'scsi'; readonly media: 'disk'; readonly drive: Drive }
+  /** A drive with a disc or none; `name` and `serial` are the drive's own. */
+  | {
+      readonly interface: 'virtio' | 'ide' | 'scsi';
+      readonly media: 'cdrom';
+      readonly name: string;
+      readonly serial: string;
+      readonly drive: Drive | undefined;
+    };
+
+/** A CD-ROM drive as the guest has it now. */
+export interface TrayState {
+  /** The name of its disk: `disk0`… */
+  readonly disk: string;
+  /** The guest has asked that nobody takes the disc out. */
+  readonly isLocked: boolean;
+  readonly isOpen: boolean;
 }
 
 export type BootSource =

@@ -51,14 +51,15 @@ import { ReplacedLine } from '../devices/replaced-line.ts';
 import { Rtc, RtcState } from '../devices/rtc.ts';
 import { Uart, UartState } from '../devices/uart.ts';
 import { Vga, VgaState } from '../devices/vga.ts';
+import type { Drive } from '../devices/drive.ts';
 import type { VirtioBalloon } from '../devices/virtio/balloon.ts';
 import { InvariantError } from '../errors/errors.ts';
 import { CPU_BLOCK, PAGE_SIZE, POOL_BASE } from '../memory/layout.ts';
 import { bootMachine, cmosMemorySize } from './boot.ts';
-import type { Machine, MachineConfig, MachineOutputs, SavedDevice, SliceEnd, TextScreen } from './machine.ts';
+import type { Machine, MachineConfig, MachineOutputs, SavedDevice, SliceEnd, TextScreen, TrayState } from './machine.ts';
 import { checkRamSize, ramRanges } from './memory-map.ts';
 import { MmioBus } from './mmio-bus.ts';
-import { pciDevices } from './pci-devices.ts';
+import { type CdromDrive, pciDevices } from './pci-devices.ts';
 import { assignPci } from './pci-firmware.ts';
 import { IoPorts } from './port-bus.ts';
 import { Ram } from './ram.ts';
@@ -90,6 +91,7 @@ export class Pc implements Machine {
   private readonly pci: Pci;
   private readonly vga: Vga;
   private readonly balloon: VirtioBalloon | undefined;
+  private readonly cdroms: readonly CdromDrive[];
   /** In the order in which they are loaded: the clock first, and the interrupt controllers last, after every line is up. */
   private readonly devices: readonly StatefulDevice[];
   private unloaded: { load(gppn: number): void } | undefined;
@@ -161,6 +163,7 @@ export class Pc implements Machine {
     };
     const plugged = pciDevices({ bus: pci, ports, memory: this.memory, time, line: irq => pic.line(irq), releasePages }, config);
     this.balloon = plugged.balloon;
+    this.cdroms = plugged.cdroms;
     if (config.debugExit) connectDebugExit(ports, code => this.end({ kind: 'debug-exit', code }));
 
     const stateful = (name: string, definition: StatefulDevice['definition'], device: Device) => ({ name, definition, device });
@@ -322,6 +325,20 @@ export class Pc implements Machine {
   }
   balloonedPages() {
     return this.balloon?.inflatedPages ?? 0;
+  }
+  trays(): TrayState[] {
+    return this.cdroms.map(({ disk, unit }) => ({ disk, isLocked: unit.isLocked, isOpen: unit.isOpen }));
+  }
+  changeMedium(disk: string, medium: Drive | undefined) {
+    this.cdrom(disk).insert(medium);
+  }
+  pressEject(disk: string) {
+    this.cdrom(disk).unit.pressEject();
+  }
+  private cdrom(disk: string): CdromDrive {
+    const found = this.cdroms.find(cdrom => cdrom.disk === disk);
+    if (found === undefined) throw new InvariantError(`${disk} is no CD-ROM drive`);
+    return found;
   }
   screen(): TextScreen {
     return this.vga.screen(this.memory);

@@ -161,7 +161,9 @@ test('a new balloon target interrupts the guest', () => {
 
 const drive = new FakeDrive({ read() {}, write() {} });
 const attached = (kind: AttachedDrive['interface'], count = 1, media: AttachedDrive['media'] = 'disk') =>
-  Array.from({ length: count }, (): AttachedDrive => ({ interface: kind, media, drive }));
+  Array.from({ length: count }, (_, i): AttachedDrive =>
+    media === 'disk' ? { interface: kind, media, drive } : { interface: kind, media, drive, name: `${kind}${i}`, serial: 'CD' },
+  );
 const build = (drives: AttachedDrive[]) => new BenchPc({ drives, boot: { kind: 'none' } });
 
 test('controllers are there when they have drives, and are loaded before what hangs on them', () => {
@@ -176,6 +178,29 @@ test('controllers are there when they have drives, and are loaded before what ha
     'virtio-scsi',
     'virtio-blk-0',
   ]);
+});
+
+test('CD-ROM drives are told by their disks: a disc goes in, out, and a pressed button is heard', () => {
+  const { pc } = build([...attached('ide', 2, 'disk'), ...attached('ide', 2, 'cdrom'), ...attached('scsi', 1, 'cdrom')]);
+  expect(pc.trays()).toEqual(['ide0', 'ide1', 'scsi0'].map(disk => ({ disk, isLocked: false, isOpen: false })));
+  const medium = () =>
+    pc.saveDevices().flatMap(({ name, state }) => {
+      const unit = name === 'ide3' ? (state as { unit: { mediumBytes: number; event: number } }).unit : undefined;
+      return unit ? [unit.mediumBytes, unit.event] : [];
+    });
+  pc.changeMedium('ide1', undefined);
+  expect(medium()).toEqual([0, 3]);
+  pc.changeMedium('ide1', drive);
+  expect(medium()).toEqual([drive.sizeBytes, 2]);
+  pc.pressEject('ide1');
+  expect(medium()).toEqual([drive.sizeBytes, 1]);
+  expect(() => pc.pressEject('disk7')).toThrow(/disk7 is no CD-ROM drive/);
+});
+
+test('an empty drive is no virtio block device', () => {
+  const empty: AttachedDrive = { interface: 'virtio', media: 'cdrom', name: 'disk0', serial: 'CD', drive: undefined };
+  expect(() => build([empty])).toThrow(/no drive that can be empty/);
+  expect(build([{ ...empty, interface: 'scsi' }]).pc.trays()).toHaveLength(1);
 });
 
 test('a machine refuses what it has no slots for', () => {

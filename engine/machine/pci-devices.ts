@@ -3,6 +3,8 @@
  * devices there are: a guest finds its disks where they were.
  */
 import type { GuestMemory, IrqLine, PortBus, Timers } from '../devices/device.ts';
+import type { Drive } from '../devices/drive.ts';
+import { AtapiDrive } from '../devices/ide/atapi-drive.ts';
 import { Ide, type IdeDevice, type IdePlace, IdeState } from '../devices/ide/ide.ts';
 import type { PciBus } from '../devices/pci-function.ts';
 import { ScsiCdrom } from '../devices/scsi/cdrom.ts';
@@ -35,17 +37,33 @@ export interface PciDevices {
   /** In the order in which their states are loaded. */
   readonly devices: readonly StatefulDevice[];
   readonly balloon: VirtioBalloon | undefined;
+  readonly cdroms: readonly CdromDrive[];
 }
+
+export interface CdromDrive {
+  readonly disk: string;
+  readonly unit: ScsiCdrom;
+  insert(medium: Drive | undefined): void;
+}
+
+/** The states of one interface's devices, and the CD-ROM drives among them. */
+interface Plugged {
+  readonly devices: readonly StatefulDevice[];
+  readonly cdroms: readonly CdromDrive[];
+}
+const NOTHING: Plugged = { devices: [], cdroms: [] };
 
 export function pciDevices(parts: PciParts, { drives, balloon: wanted }: Pick<MachineConfig, 'drives' | 'balloon'>): PciDevices {
   const balloon = wanted ? new VirtioBalloon({ ...parts, slot: BALLOON_SLOT }, parts) : undefined;
+  const ide = ideDevices(parts, drivesBy(drives, 'ide'));
+  const scsi = scsiHost(parts, drivesBy(drives, 'scsi'));
   const devices = [
     ...(balloon ? [{ name: 'virtio-balloon', definition: VirtioBalloonState, device: balloon }] : []),
-    ...ideDevices(parts, drivesBy(drives, 'ide')),
-    ...scsiHost(parts, drivesBy(drives, 'scsi')),
+    ...ide.devices,
+    ...scsi.devices,
     ...blockDevices(parts, drivesBy(drives, 'virtio')),
   ];
-  return { devices, balloon };
+  return { devices, balloon, cdroms: [...ide.cdroms, ...scsi.cdroms] };
 }
 
 function drivesBy(drives: readonly AttachedDrive[], kind: AttachedDrive['interface']) {
@@ -56,32 +74,50 @@ function drivesBy(drives: readonly AttachedDrive[], kind: AttachedDrive['interfa
 }
 
 /** Primary device 0 and 1, secondary device 0 and 1, in the order of the configuration; the channels before what hangs on them. */
-function ideDevices(parts: PciParts, drives: readonly AttachedDrive[]): StatefulDevice[] {
-  if (drives.length === 0) return [];
-  const plugged = drives.map(({ media, drive }, i): [IdePlace, IdeDevice] => [
+function ideDevices(parts: PciParts, drives: readonly AttachedDrive[]): Plugged {
+  if (drives.length === 0) return NOTHING;
+  const plugged = drives.map((attached, i): [IdePlace, IdeDevice] => [
     i as IdePlace,
-    media === 'disk' ? { kind: 'disk', drive } : { kind: 'cdrom', serial: drive.serial, medium: drive },
+    attached.media === 'disk'
+      ? { kind: 'disk', drive: attached.drive }
+      : { kind: 'cdrom', serial: attached.serial, medium: attached.drive },
   ]);
   const { bus, ports, memory, time, line } = parts;
   const ide = new Ide({ pci: bus, ports, memory, time, irq14: line(14), irq15: line(15) }, new Map(plugged));
-  return [{ name: 'ide', definition: IdeState, device: ide }, ...ide.devices];
+  const cdroms = ide.devices.flatMap(({ device }, i): CdromDrive[] => {
+    const attached = drives[i]!;
+    if (attached.media === 'disk' || !(device instanceof AtapiDrive)) return [];
+    return [{ disk: attached.name, unit: device.unit, insert: medium => device.insert(medium) }];
+  });
+  return { devices: [{ name: 'ide', definition: IdeState, device: ide }, ...ide.devices], cdroms };
 }
 
 /** One host; each drive is a target of its own. */
-function scsiHost({ bus, memory, time }: PciParts, drives: readonly AttachedDrive[]): StatefulDevice[] {
-  if (drives.length === 0) return [];
-  const units = drives.map(({ media, drive }, target) => {
-    const unit = media === 'disk' ? new ScsiDisk(drive) : new ScsiCdrom(drive.serial, drive);
-    return [{ target, lun: 0 }, unit] as const;
+function scsiHost({ bus, memory, time }: PciParts, drives: readonly AttachedDrive[]): Plugged {
+  if (drives.length === 0) return NOTHING;
+  const cdroms: CdromDrive[] = [];
+  const units = drives.map((attached, target) => {
+    const address = { target, lun: 0 };
+    if (attached.media === 'disk') return [address, new ScsiDisk(attached.drive)] as const;
+    const unit = new ScsiCdrom(attached.serial, attached.drive);
+    cdroms.push({ disk: attached.name, unit, insert: medium => unit.insert(medium) });
+    return [address, unit] as const;
   });
   const device = new VirtioScsi({ bus, memory, time, slot: SCSI_SLOT }, units);
-  return [{ name: 'virtio-scsi', definition: device.definition, device }];
+  return { devices: [{ name: 'virtio-scsi', definition: device.definition, device }], cdroms };
 }
 
 function blockDevices({ bus, memory, time }: PciParts, drives: readonly AttachedDrive[]): StatefulDevice[] {
-  return drives.map(({ drive }, i) => ({
-    name: `virtio-blk-${i}`,
-    definition: VirtioBlockState,
-    device: new VirtioBlock({ bus, memory, time, slot: FIRST_BLOCK_SLOT + i }, drive),
-  }));
+  return drives.map(({ drive }, i) => {
+    if (drive === undefined)
+      throw new ConfigError(
+        'VIRTIO_CDROM',
+        'A virtio block device is no drive that can be empty: give a CD-ROM the interface ide or scsi.',
+      );
+    return {
+      name: `virtio-blk-${i}`,
+      definition: VirtioBlockState,
+      device: new VirtioBlock({ bus, memory, time, slot: FIRST_BLOCK_SLOT + i }, drive),
+    };
+  });
 }

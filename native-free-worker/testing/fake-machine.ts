@@ -2,7 +2,8 @@
  * A Machine small enough to reason about, for tests of the loop alone: its guest runs a script of steps, each an instruction. The real one
  * is tested by vcpu-worker.test.ts.
  */
-import type { Machine, MachineOutputs, SavedDevice, SliceEnd, TextScreen } from '#engine/machine/machine.ts';
+import type { Drive } from '#engine/devices/drive.ts';
+import type { Machine, MachineOutputs, SavedDevice, SliceEnd, TextScreen, TrayState } from '#engine/machine/machine.ts';
 
 export type Step =
   | { readonly out: string }
@@ -27,6 +28,9 @@ export class FakeMachine implements Machine {
   resets = 0;
   balloonTarget = 0;
   powerButtons = 0;
+  trayStates: TrayState[] = [];
+  readonly discs: [disk: string, fingerprint: string | undefined][] = [];
+  readonly ejectsPressed: string[] = [];
   private readonly outputs: MachineOutputs;
   private readonly steps: Step[];
   private at = 0;
@@ -120,6 +124,15 @@ export class FakeMachine implements Machine {
   }
   balloonedPages() {
     return this.balloonTarget;
+  }
+  trays(): TrayState[] {
+    return this.trayStates;
+  }
+  changeMedium(disk: string, medium: Drive | undefined) {
+    this.discs.push([disk, medium?.fingerprint]);
+  }
+  pressEject(disk: string) {
+    this.ejectsPressed.push(disk);
   }
   screen(): TextScreen {
     return { kind: 'text', columns: 80, rows: 25, cells: this.cells.slice(), cursor: -1 };

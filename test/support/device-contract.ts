@@ -99,7 +99,7 @@ export function deviceContract<D extends Device>(
       const target = freshAt(bench.count);
       const untouched = structuredClone(target.saveState());
       for (const path of paths(before)) {
-        for (const damage of [deleteAt, (state: object, at: string[]) => setAt(state, at, 'no such thing')]) {
+        for (const damage of [deleteAt, (state: object, at: string[]) => setAt(state, at, new Map())]) {
           const damaged = structuredClone(before);
           damage(damaged, path);
           expect(() => target.loadState(damaged), path.join('.')).toThrow(StateError);

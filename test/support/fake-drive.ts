@@ -15,17 +15,19 @@ export class FakeDrive implements Drive {
   readonly writeThrough: boolean;
   readonly clusterBytes: number = 65536;
   readonly serial: string = 'CAIRN-0123456789';
+  readonly fingerprint: string;
   /** What the disk holds. */
   readonly content: Uint8Array;
   /** Pending, oldest first. */
   readonly held: HeldRequest[] = [];
   private readonly memory: GuestMemory;
 
-  constructor(memory: GuestMemory, { sizeBytes = 1 << 20, readOnly = false, writeThrough = false } = {}) {
+  constructor(memory: GuestMemory, { sizeBytes = 1 << 20, readOnly = false, writeThrough = false, fingerprint = '' } = {}) {
     this.memory = memory;
     this.content = new Uint8Array(sizeBytes);
     this.readOnly = readOnly;
     this.writeThrough = writeThrough;
+    this.fingerprint = fingerprint;
   }
 
   get sizeBytes() {

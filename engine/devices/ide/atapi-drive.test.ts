@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { deviceContract } from '#test/support/device-contract.ts';
 import { FakeDrive } from '#test/support/fake-drive.ts';
 import { IdeBench } from '#test/support/ide-bench.ts';
-import type { AtapiDrive } from './atapi-drive.ts';
+import { decodeState } from '../../state/state.ts';
+import { type AtapiDrive, AtapiDriveState } from './atapi-drive.ts';
 
 const IDLE = 0x50;
 const BUSY = 0x80;
@@ -22,10 +24,10 @@ const REQUEST_SENSE = [0x03, 0, 0, 0, 18];
 const read10 = (block: number, count: number) => [0x28, 0, 0, 0, block >> 8, block & 0xff, 0, count >> 8, count & 0xff];
 
 /** A drive on the secondary channel, with a disc whose block n is filled with n; its power-on attention has been taken. */
-function start({ disc = true, attention = false } = {}) {
+function start({ disc = true, attention = false, fingerprint = 'disc' } = {}) {
   let drive!: FakeDrive;
   const bench = new IdeBench(memory => {
-    drive = new FakeDrive(memory, { sizeBytes: 400 * BLOCK, readOnly: true });
+    drive = new FakeDrive(memory, { sizeBytes: 400 * BLOCK, readOnly: true, fingerprint });
     return new Map([[2, { kind: 'cdrom', serial: 'CD-1', medium: disc ? drive : undefined }]]);
   }, 1);
   for (let block = 0; block < 400; block++) drive.content.fill(block & 0xff, block * BLOCK, (block + 1) * BLOCK);
@@ -83,7 +85,7 @@ function sense(bench: IdeBench) {
         of(bench).writeData(Uint8Array.of(0x25, 0, 0, 0));
       },
     ],
-    ['unit.mediumBytes'], // the disc that was put in
+    ['unit.mediumBytes', 'unit.medium'], // the disc that was put in
   );
 }
 
@@ -281,6 +283,39 @@ describe('discs', () => {
   });
 });
 
+describe('a disc that is changed for another under a read', () => {
+  const other = (from: FakeDrive) => {
+    const drive = new FakeDrive({ read() {}, write() {} }, { sizeBytes: 500 * BLOCK, readOnly: true, fingerprint: 'other' });
+    drive.content.fill(0xee);
+    drive.submit = () => expect.fail('the new disc is read for a command that was given to the old one');
+    expect(from.fingerprint).not.toBe(drive.fingerprint);
+    return drive;
+  };
+
+  test('by PIO: what was asked for comes from the old disc, the rest from none', () => {
+    const { bench, drive, device } = start();
+    bench.packet(read10(7, 64), { byteCount: 0xfffe });
+    device.insert(other(drive));
+    expect(drive.held).toEqual([]);
+    const { bytes } = bench.packetData();
+    expect([bytes.length, bytes[0], bytes.at(-1)]).toEqual([65536, 7, 38]);
+    expect(bench.status).toBe(CHECK);
+    expect(sense(bench)).toEqual([2, '3a01']);
+    bench.packet(TEST_UNIT_READY);
+    expect(sense(bench)).toEqual([6, '2800']);
+  });
+
+  test('between command and bus master', () => {
+    const { bench, drive, device } = start();
+    bench.regions([[RESULT, BLOCK]]);
+    bench.packet(read10(0, 1), { dma: true });
+    device.insert(other(drive));
+    bench.start();
+    expect([bench.interrupting, bench.acknowledge()]).toEqual([true, CHECK]);
+    expect(sense(bench)).toEqual([2, '3a01']);
+  });
+});
+
 describe('resets', () => {
   test('SRST and DEVICE RESET end what is pending', () => {
     for (const reset of [(bench: IdeBench) => bench.out(0x376, 4, 0), (bench: IdeBench) => bench.out(bench.base + 7, 0x08)]) {
@@ -335,6 +370,28 @@ describe('a state saved under a pending command', () => {
     const { bench, drive } = move(from);
     drive.complete();
     expect(bench.packetData().bytes[100]).toBe(9);
+  });
+
+  test('a read by PIO is not made again from another disc', () => {
+    const from = start();
+    from.bench.packet(read10(9, 1));
+    const to = start({ fingerprint: 'other' });
+    to.bench.ide.loadState(structuredClone(from.bench.ide.saveState()));
+    to.device.loadState(structuredClone(from.device.saveState()));
+    to.device.restored();
+    expect([to.drive.held.length, to.bench.status]).toEqual([0, CHECK]);
+    expect(sense(to.bench)).toEqual([2, '3a01']);
+    to.bench.packet(TEST_UNIT_READY);
+    expect(sense(to.bench)).toEqual([6, '2800']);
+  });
+
+  test('a state saved by version 1 is taken', () => {
+    const hex = readFileSync(new URL('../../../test/golden/states/atapi-drive-1.hex', import.meta.url), 'utf8').replaceAll('\n', '');
+    const { device, bench } = start();
+    device.loadState(AtapiDriveState.parseVersion(1, decodeState(new Uint8Array(Buffer.from(hex, 'hex')), 'atapi-drive')));
+    expect(device.unit.isLocked).toBe(true);
+    bench.packet(TEST_UNIT_READY);
+    expect(bench.acknowledge()).toBe(IDLE);
   });
 
   test('another disc than the saved one is a changed disc', () => {

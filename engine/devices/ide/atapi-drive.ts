@@ -7,7 +7,7 @@ import type { Device, GuestMemory, Timer, Timers } from '../device.ts';
 import { type Drive, type DriveResult, MAX_BUFFERED_BYTES } from '../drive.ts';
 import { scatter, splitRanges, totalLength } from '../guest-ranges.ts';
 import { CDB_BYTES } from '../scsi/cdb.ts';
-import { ScsiCdrom, ScsiCdromState } from '../scsi/cdrom.ts';
+import { ScsiCdrom, ScsiCdromState, withMedium } from '../scsi/cdrom.ts';
 import { NO_MEDIUM, type Sense } from '../scsi/sense.ts';
 import type { ScsiStep } from '../scsi/step.ts';
 import { AtaDevice, AtaDeviceState, type IdeBus } from './ata-device.ts';
@@ -22,7 +22,10 @@ const MAX_BLOCK_BYTES = 0xfffe;
 /** From the start of the bus master to the data of an answer that needs no disk: a port handler writes no guest memory, a timer may. */
 const REPLY_NS = 10_000;
 
-export const AtapiDriveState = defineState('atapi-drive', 1, {
+/** Where a read goes on whose disc was taken out: beyond any disc. */
+const NOWHERE = Number.MAX_SAFE_INTEGER;
+
+const fields = {
   device: AtaDeviceState,
   unit: ScsiCdromState,
   mode: u8,
@@ -38,7 +41,8 @@ export const AtapiDriveState = defineState('atapi-drive', 1, {
   left: u53,
   /** When the reply goes out; 0 = none does. */
   replyNs: u53,
-});
+};
+export const AtapiDriveState = defineState('atapi-drive', 2, fields, { 1: old => ({ ...old, unit: withMedium(old['unit']) }) });
 type State = StateOf<typeof AtapiDriveState>;
 
 export interface AtapiParts {
@@ -51,7 +55,7 @@ export interface AtapiParts {
 export class AtapiDrive extends AtaDevice implements Device<State> {
   protected readonly signature = { mid: 0x14, high: 0xeb };
   protected readonly hasDeviceReset = true;
-  private readonly unit: ScsiCdrom;
+  readonly unit: ScsiCdrom;
   private readonly memory: GuestMemory;
   private readonly time: Timers;
   private readonly timer: Timer;
@@ -73,10 +77,10 @@ export class AtapiDrive extends AtaDevice implements Device<State> {
     this.reset();
   }
 
-  /** The user changes the disc, between instructions. A read under way ends on the old one. */
+  /** The user changes the disc, between instructions. What the drive has asked the old one for arrives; the rest of a command fails. */
   insert(medium: Drive | undefined) {
-    if (this.phase === 'fetch' || this.phase === 'dma') this.unit.drive?.drain();
     this.unit.insert(medium);
+    this.offset = NOWHERE;
   }
 
   // --- commands -----------------------------------------------------------------------------------------------------
@@ -320,12 +324,12 @@ export class AtapiDrive extends AtaDevice implements Device<State> {
 
   loadState(raw: unknown) {
     const state = AtapiDriveState.parse(raw);
-    this.unit.load(state.unit);
+    const isOther = this.unit.load(state.unit);
     this.mode = state.mode;
     this.phase = state.phase;
     this.useDma = state.useDma;
     this.byteCount = state.byteCount;
-    this.offset = state.offset;
+    this.offset = isOther ? NOWHERE : state.offset;
     this.left = state.left;
     if (state.replyNs > 0) this.timer.arm(state.replyNs);
     else this.timer.disarm();

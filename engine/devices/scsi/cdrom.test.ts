@@ -6,13 +6,14 @@ import type { ScsiStep } from './step.ts';
 
 const BLOCK = 2048;
 const cdb = (...bytes: number[]) => Uint8Array.from({ length: CDB_BYTES }, (_, i) => bytes[i] ?? 0);
-const disc = (blocks: number): Drive => ({
+const disc = (blocks: number, fingerprint = 'disc'): Drive => ({
   name: 'disk0',
   sizeBytes: blocks * BLOCK + 512, // what is left over is no block
   readOnly: true,
   writeThrough: false,
   clusterBytes: 65536,
   serial: '',
+  fingerprint,
   submit: () => {},
   drain: () => {},
 });
@@ -166,6 +167,50 @@ describe('tray and events', () => {
     drive.insert(undefined);
     expect(event(run)).toEqual([0, 6, 4, 0x10, 3, 0, 0, 0]);
     expect(told(run(Op.TestUnitReady))).toBe(NOT_READY);
+  });
+
+  test('the button of a locked tray asks the guest to let go', () => {
+    const { drive, run } = start();
+    run(Op.PreventAllowRemoval, 0, 0, 0, 1);
+    drive.pressEject();
+    expect([drive.isLocked, drive.isOpen]).toEqual([true, false]);
+    expect(event(run)).toEqual([0, 6, 4, 0x10, 1, 2, 0, 0]);
+    run(Op.PreventAllowRemoval, 0, 0, 0, 0);
+    run(...eject);
+    expect([drive.isLocked, drive.isOpen]).toEqual([false, true]);
+  });
+
+  describe('a saved state meets', () => {
+    const saved = (medium: Drive | undefined, open = false) => {
+      const drive = new ScsiCdrom('CD-1', medium);
+      drive.execute(cdb(Op.TestUnitReady));
+      if (open) drive.execute(cdb(...eject));
+      return drive.save();
+    };
+    const loaded = (state: object, medium: Drive | undefined) => {
+      const drive = new ScsiCdrom('CD-1', medium);
+      const isOther = drive.load(state);
+      const told = [event((...bytes) => drive.execute(cdb(...bytes)))].flat()[4];
+      const step = drive.execute(cdb(Op.TestUnitReady));
+      return [isOther, told, step.kind === 'check' ? step.sense.code.toString(16) : step.kind];
+    };
+    test('its own disc: nothing to tell', () => {
+      expect(loaded(saved(disc(50)), disc(50))).toEqual([false, 0, 'good']);
+      expect(loaded(saved(undefined), undefined)).toEqual([false, 0, '3a01']);
+    });
+    test('another of the same size, or none: told as if it had been changed', () => {
+      expect(loaded(saved(disc(50)), disc(50, 'another'))).toEqual([true, 2, '2800']);
+      expect(loaded(saved(undefined), disc(50))).toEqual([true, 2, '2800']);
+      expect(loaded(saved(disc(50)), undefined)).toEqual([true, 3, '3a01']);
+    });
+    test('another disc, and the tray was open then: it is shut now', () => {
+      expect(loaded(saved(disc(50), true), disc(50, 'another'))).toEqual([true, 2, '2800']);
+      expect(loaded(saved(disc(50), true), disc(50))).toEqual([false, 3, '3a02']);
+    });
+    test('a state without a fingerprint is known by the size alone', () => {
+      expect(loaded({ ...saved(disc(50)), medium: '' }, disc(50))).toEqual([false, 0, 'good']);
+      expect(loaded({ ...saved(disc(50)), medium: '' }, disc(51))).toEqual([true, 2, '2800']);
+    });
   });
 
   test('events of other classes, and waiting for events', () => {

@@ -1,5 +1,5 @@
 /** A CD-ROM or DVD-ROM drive as a SCSI unit (MMC-6): a medium that may be absent, a tray that the guest may lock and open. */
-import { bool, range, struct, u53 } from '../../state/state.ts';
+import { bool, range, struct, text, u53 } from '../../state/state.ts';
 import type { Drive } from '../drive.ts';
 import { capacity10 } from './block-pages.ts';
 import { type Blocks, blocksOf, Op, u16be, u24be, u32be } from './cdb.ts';
@@ -30,7 +30,8 @@ const USER_DATA = 0x10; // of READ CD's main channel selection
 const DOOR_OPEN = 0x10; // of MECHANISM STATUS
 
 /** Media events of GET EVENT STATUS NOTIFICATION (MMC-6 § 6.7.2.4). */
-const Event = { None: 0, NewMedia: 2, MediaRemoval: 3 } as const;
+const Event = { None: 0, EjectRequest: 1, NewMedia: 2, MediaRemoval: 3 } as const;
+const MOST_FINGERPRINT = 64;
 
 export const ScsiCdromState = struct({
   unit: ScsiUnitState,
@@ -39,7 +40,13 @@ export const ScsiCdromState = struct({
   event: range(Event.None, Event.MediaRemoval),
   /** Of the disc in the drive, to notice that another one is there when the state is loaded; 0 = no disc. */
   mediumBytes: u53,
+  /** Its fingerprint; '' of no disc, and of one in a state that an older Cairn saved. */
+  medium: text(MOST_FINGERPRINT),
 });
+
+/** A unit's state as version 1 of its transport saved it. */
+export const withMedium = (old: unknown): unknown =>
+  typeof old === 'object' && old !== null && 'mediumBytes' in old ? { ...old, medium: '' } : old;
 
 export class ScsiCdrom extends ScsiUnit {
   readonly stateField = ScsiCdromState;
@@ -115,11 +122,24 @@ export class ScsiCdrom extends ScsiUnit {
     return Math.floor((this.drive?.sizeBytes ?? 0) / BLOCK_BYTES);
   }
 
-  /** The user puts a disc in and closes the tray, or takes it out. Nothing may be pending on the old one. */
+  get isLocked() {
+    return this.locked;
+  }
+  get isOpen() {
+    return this.trayOpen;
+  }
+
+  /** The user puts a disc in and closes the tray, or takes it out; a lock does not hinder who has the drive in hand. What is pending ends on the old one before. */
   insert(medium: Drive | undefined) {
+    this.medium?.drain();
     this.medium = medium;
     this.trayOpen = false;
     this.mediumChanged();
+  }
+
+  /** The button of a tray that the guest has locked: it is told, and may let go of it. */
+  pressEject() {
+    this.event = Event.EjectRequest;
   }
 
   private mediumChanged() {
@@ -210,16 +230,23 @@ export class ScsiCdrom extends ScsiUnit {
   }
   save() {
     const { locked, trayOpen, event } = this;
-    return { unit: this.saveUnit(), locked, trayOpen, event, mediumBytes: this.medium?.sizeBytes ?? 0 };
+    const { sizeBytes = 0, fingerprint = '' } = this.medium ?? {};
+    return { unit: this.saveUnit(), locked, trayOpen, event, mediumBytes: sizeBytes, medium: fingerprint };
   }
-  /** Another disc than the saved one has been put in. */
-  load(raw: unknown) {
+  /** Another disc than the saved one is as if it had just been put in. True then: what was being read is nowhere any more. */
+  load(raw: unknown): boolean {
     const state = ScsiCdromState.parse(raw, 'scsi-cdrom');
     this.loadUnit(state.unit);
     this.locked = state.locked;
     this.trayOpen = state.trayOpen;
     this.event = state.event;
-    if ((this.medium?.sizeBytes ?? 0) !== state.mediumBytes) this.mediumChanged();
+    const { sizeBytes = 0, fingerprint = '' } = this.medium ?? {};
+    const isSame = sizeBytes === state.mediumBytes && (fingerprint === state.medium || state.medium === '');
+    if (!isSame) {
+      this.trayOpen = false;
+      this.mediumChanged();
+    }
+    return !isSame;
   }
 }
 

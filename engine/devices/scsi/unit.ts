@@ -84,7 +84,8 @@ export abstract class ScsiUnit {
   /** What save() gives and load() takes. */
   abstract readonly stateField: Field<object>;
   abstract save(): object;
-  abstract load(raw: unknown): void;
+  /** True when the medium is another one than the saved. */
+  abstract load(raw: unknown): boolean | void;
 
   /** The vital product data pages, without their header. */
   protected abstract vitalProductData(): ReadonlyMap<number, Uint8Array>;

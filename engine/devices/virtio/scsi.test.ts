@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Bench, deviceContract } from '#test/support/device-contract.ts';
 import { FakeDrive } from '#test/support/fake-drive.ts';
 import { boardOf, PciAccess } from '#test/support/pci-bench.ts';
 import { EVENT_IDX, type DriverQueue, VirtioDriver } from '#test/support/virtio-driver.ts';
+import { decodeState } from '../../state/state.ts';
 import { Op } from '../scsi/cdb.ts';
 import { ScsiCdrom } from '../scsi/cdrom.ts';
 import { ScsiDisk } from '../scsi/disk.ts';
@@ -21,12 +23,13 @@ function plug(bench: Bench) {
   const disk = new FakeDrive(ram);
   const other = new FakeDrive(ram, { readOnly: true });
   const disc = new FakeDrive(ram, { readOnly: true });
+  const cdrom = new ScsiCdrom('CD-1', disc);
   const host = new VirtioScsi({ bus: pci, memory: ram, time: bench.time, slot: SLOT }, [
     [{ target: 0, lun: 0 }, new ScsiDisk(disk)],
     [{ target: 0, lun: 300 }, new ScsiDisk(other)],
-    [{ target: 5, lun: 1 }, new ScsiCdrom('CD-1', disc)],
+    [{ target: 5, lun: 1 }, cdrom],
   ]);
-  return { disk, other, disc, host };
+  return { disk, other, disc, cdrom, host };
 }
 
 function setUp() {
@@ -145,6 +148,7 @@ deviceContract(
     ...['taken', 'returned', 'signalled'].map(field => `transport.queues.queue1.${field}`), // no events
     ...['target0-lun0', 'target0-lun300', 'target5-lun1'].flatMap(unit => [`units.${unit}.unit.held.key`, `units.${unit}.unit.held.code`]), // sense data goes with the status
     'units.target5-lun1.mediumBytes',
+    'units.target5-lun1.medium',
   ],
 );
 
@@ -288,12 +292,19 @@ describe('targets and LUNs', () => {
   test('a disc is changed', () => {
     const board = setUp();
     submit(board.commands, at(5, 1), [Op.Read10, 0, ...u32(0), 0, 0, 1], [], [2048]);
-    board.host.insert({ target: 5, lun: 1 }, undefined);
+    board.cdrom.insert(undefined);
     expect(board.disc.held).toEqual([]);
     expect(run(board, at(5, 1), [Op.TestUnitReady]).sense).toBe('2/3a01');
-    board.host.insert({ target: 5, lun: 1 }, board.disc);
+    board.cdrom.insert(board.disc);
     expect(run(board, at(5, 1), [Op.TestUnitReady]).sense).toBe('6/2800');
   });
+});
+
+test('a state saved by version 1 is taken', () => {
+  const hex = readFileSync(new URL('../../../test/golden/states/virtio-scsi-1.hex', import.meta.url), 'utf8').replaceAll('\n', '');
+  const { host } = plug(new Bench());
+  host.loadState(host.definition.parseVersion(1, decodeState(new Uint8Array(Buffer.from(hex, 'hex')), 'virtio-scsi')));
+  expect(host.saveState().units['target5-lun1']).toMatchObject({ mediumBytes: 1 << 20, event: 0 });
 });
 
 describe('the control queue', () => {

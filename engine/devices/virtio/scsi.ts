@@ -11,7 +11,7 @@ import type { AccessSize, Device, GuestMemory } from '../device.ts';
 import type { Drive, DriveRequest, GuestRange } from '../drive.ts';
 import { gather, type GuestWrite, scatter, splitRanges, totalLength } from '../guest-ranges.ts';
 import { CDB_BYTES } from '../scsi/cdb.ts';
-import { ScsiCdrom } from '../scsi/cdrom.ts';
+import { withMedium } from '../scsi/cdrom.ts';
 import { fixedSense, INVALID_FIELD_IN_CDB, type Sense } from '../scsi/sense.ts';
 import { Status, type ScsiStep } from '../scsi/step.ts';
 import type { ScsiUnit } from '../scsi/unit.ts';
@@ -88,7 +88,7 @@ export class VirtioScsi implements Device {
   constructor(wiring: VirtioWiring, units: readonly (readonly [ScsiAddress, ScsiUnit])[]) {
     this.memory = wiring.memory;
     this.targets = new ScsiTargets(units);
-    this.definition = defineState('virtio-scsi', 1, this.stateFields());
+    this.definition = defineState('virtio-scsi', 2, this.stateFields(), { 1: withMedia });
     this.transport = new VirtioPci(wiring, {
       type: TYPE,
       classCode: MASS_STORAGE_SCSI,
@@ -100,14 +100,6 @@ export class VirtioScsi implements Device {
       request: (queue, chain) => (queue === Queue.Control ? this.control(chain) : this.command(chain)),
       reset: () => this.resetUnits(),
     });
-  }
-
-  /** The user changes the disc of a CD-ROM, between instructions. */
-  insert({ target, lun }: ScsiAddress, medium: Drive | undefined) {
-    const unit = this.targets.at(target, lun);
-    if (!(unit instanceof ScsiCdrom)) return;
-    unit.drive?.drain();
-    unit.insert(medium);
   }
 
   // --- configuration ------------------------------------------------------------------------------------------------
@@ -293,6 +285,13 @@ export class VirtioScsi implements Device {
   restored() {
     this.transport.restored();
   }
+}
+
+/** Version 1 named no medium. */
+function withMedia(old: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { units } = old;
+  if (typeof units !== 'object' || units === null) return { ...old };
+  return { ...old, units: Object.fromEntries(Object.entries(units).map(([name, unit]) => [name, withMedium(unit)])) };
 }
 
 /** All at once; done with the last of them. */
