@@ -15,7 +15,17 @@ import { cloneDisks } from './clone-disks.ts';
 import { ConsoleHub } from './console-hub.ts';
 import { finishIntents } from './elimination.ts';
 import { HostClientHere } from './host-client.ts';
-import type { EventName, Events, HostClient, Params, RequestName, Result, VmDetail, VmSummary } from './ipc/contract.ts';
+import {
+  cdromDrives,
+  type EventName,
+  type Events,
+  type HostClient,
+  type Params,
+  type RequestName,
+  type Result,
+  type VmDetail,
+  type VmSummary,
+} from './ipc/contract.ts';
 import { Library } from './library.ts';
 import { linkedStates } from './linked-clones.ts';
 import { LibraryWatch } from './library-watch.ts';
@@ -177,6 +187,11 @@ export class HostService {
     'vm.balloon': params =>
       this.command('vm.balloon', params, vm => {
         vm.balloon(params.memoryMiB);
+        return vm.summary();
+      }),
+    'vm.media': params =>
+      this.command('vm.media', params, async vm => {
+        await vm.changeMedium(params);
         return vm.summary();
       }),
     'vm.clone': params => this.clone(params),
@@ -392,7 +407,13 @@ export class HostService {
     }
     try {
       const current = Catalog.peek(join(path, 'catalog.db'))?.current;
-      return { name, state: 'off', memoryMiB: Bundle.readConfig(path).memoryMiB, ownedElsewhere: false, ...(current ? { current } : {}) };
+      const config = Bundle.readConfig(path);
+      const drives = cdromDrives(config);
+      return {
+        ...{ name, state: 'off', memoryMiB: config.memoryMiB, ownedElsewhere: false },
+        ...(current ? { current } : {}),
+        ...(drives.length > 0 ? { drives } : {}),
+      };
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       return { name, state: 'off', memoryMiB: 0, ownedElsewhere: false, reason: error.message };

@@ -13,7 +13,7 @@ import { nodeFiles } from '#worker/node-files.ts';
 import { Thread } from '#worker/thread.ts';
 import { offlineMemory } from '#worker/world-block.ts';
 import type { Bundle } from './bundle.ts';
-import { FileLocks } from './file-locks.ts';
+import { FileLocks, type FileLock } from './file-locks.ts';
 import type { Checkpoint, VmDisk } from './ipc/contract.ts';
 import { graphHost } from '#worker/node-graph-host.ts';
 import { linkedStates } from './linked-clones.ts';
@@ -21,7 +21,7 @@ import { WorldDisks } from './world-disks.ts';
 import type { World } from './world.ts';
 
 /** The names that the descriptors, the machine and checkpoints have for the disks of a configuration. */
-const diskName = (index: number) => `disk${index}`;
+export const diskName = (index: number) => `disk${index}`;
 
 /** Only these are held by checkpoints. */
 const isWritten = ({ readonly, media }: VmDisk) => !readonly && media === 'disk';
@@ -30,6 +30,8 @@ export class VmDisks {
   private readonly bundle: Bundle;
   private readonly entry: URL;
   private readonly locks: FileLocks;
+  /** On the files that are only read, by disk, while they are open. */
+  private readonly media = new Map<string, FileLock>();
   /** States that somebody copies now. */
   private readonly lent = new Set<readonly DiskPointer[]>();
 
@@ -67,15 +69,31 @@ export class VmDisks {
   /** Makes the descriptors of new disks, and takes the locks that a session with the disks needs. Throws ConfigError, StorageError, DiskFormatError. */
   open(): DisposableStack {
     const taken = new DisposableStack();
+    taken.defer(() => {
+      for (const disk of this.media.keys()) this.holdMedium(disk, undefined);
+    });
     try {
       if (this.any) mkdirSync(this.folder, { recursive: true });
-      for (const disk of this.bundle.config.disks) if (!isWritten(disk)) taken.use(this.locks.take(disk.path, 'shared', this.bundle.name));
+      for (const [index, disk] of this.bundle.config.disks.entries())
+        if (!isWritten(disk) && disk.path !== '') this.holdMedium(diskName(index), this.lockMedium(disk.path));
       for (const [name, disk] of this.written) this.attach(name, disk, taken);
       return taken;
     } catch (error) {
       taken.dispose();
       throw error;
     }
+  }
+
+  /** On a file that is only read. Throws ConfigError and StorageError. */
+  lockMedium(path: string): FileLock {
+    return this.locks.take(path, 'shared', this.bundle.name);
+  }
+
+  /** Of what `disk` reads from now on; the lock on what it read before is let go. */
+  holdMedium(disk: string, lock: FileLock | undefined): void {
+    this.media.get(disk)?.[Symbol.dispose]();
+    if (lock) this.media.set(disk, lock);
+    else this.media.delete(disk);
   }
 
   /** The files of these states stay as they are, once a session has been told, until this is disposed of. */
@@ -95,7 +113,11 @@ export class VmDisks {
       const state = startAt.find(pointer => pointer.disk === name)?.layer;
       return {
         ...{ name, interface: disk.interface, media, cache, serial: `CAIRN-DISK-${index}` },
-        source: isWritten(disk) ? { kind: 'graph', folder: this.folder, startAt: state } : { kind: 'image', path, format },
+        source: isWritten(disk)
+          ? { kind: 'graph', folder: this.folder, startAt: state }
+          : path === ''
+            ? { kind: 'none' }
+            : { kind: 'image', path, format },
       };
     });
   }

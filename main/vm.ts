@@ -13,6 +13,7 @@ import type { Stats, WorldEnd } from '#worker/protocol.ts';
 import type { Bundle } from './bundle.ts';
 import { takeSettings } from './checkpoint-settings.ts';
 import { CheckpointTaker, type TakeOrder } from './checkpoint-taker.ts';
+import { CdDrives, type MediumChange } from './cd-drives.ts';
 import type { ConsoleHub } from './console-hub.ts';
 import type {
   Checkpoint,
@@ -68,6 +69,7 @@ export class Vm {
   private readonly console: ConsoleHub;
   private readonly listener: VmListener;
   private readonly disks: VmDisks;
+  private readonly drives: CdDrives;
   private readonly taker: CheckpointTaker;
   private world: World | undefined;
   /** On files outside the bundle, while the VM is not off. */
@@ -96,6 +98,7 @@ export class Vm {
     this.eliminator = new Eliminator(bundle);
     this.passphrase = new VmPassphrase(bundle, passphrase);
     this.disks = new VmDisks(bundle, worlds.files.diskEntry);
+    this.drives = new CdDrives(bundle, this.disks);
     this.taker = new CheckpointTaker(bundle, this.disks);
   }
 
@@ -118,6 +121,7 @@ export class Vm {
 
   summary(): VmSummary {
     const { config, name, current } = this.bundle;
+    const drives = this.drives.list();
     const fresh = this.stats && performance.now() - this.stats.at < STATS_LIFE_MS ? this.stats : { mips: 0, load: 0 };
     return {
       name,
@@ -128,6 +132,7 @@ export class Vm {
       ...(current === undefined ? {} : { current }),
       ...(this.world ? { mips: fresh.mips, load: fresh.load } : {}),
       ...(this.world && config.balloon ? { balloonedMiB: ((this.stats?.balloonedPages ?? 0) * PAGE_SIZE) / MIB } : {}),
+      ...(drives.length > 0 ? { drives } : {}),
     };
   }
 
@@ -224,6 +229,14 @@ export class Vm {
       throw new ConfigError('NO_BALLOON', `${name} has no memory balloon: start it with \`cairn run --name ${name} --balloon\`.`);
     const givenBack = Math.max(0, config.memoryMiB - memoryMiB) * MIB;
     world.post(protocol.ACTION_BALLOON, protocol.encodePages(givenBack / PAGE_SIZE));
+  }
+
+  /** Another disc in a CD-ROM drive, or none. */
+  changeMedium(change: MediumChange): Promise<void> {
+    return this.inTurn(async () => {
+      await this.drives.change(this.world, change);
+      this.listener.changed();
+    });
   }
 
   async setPaused(paused: boolean): Promise<void> {
@@ -469,6 +482,7 @@ export class Vm {
   /** A world that has come as far as its first slice. */
   private launch(from: Checkpoint | undefined, options: StartOptions): Promise<World> {
     const passphrase = this.passphrase.unlock(options.passphrase, from);
+    this.drives.shutTrays();
     const parts = { bundle: this.bundle, worlds: this.worlds, disks: this.disks.specs(from?.disks), from, options, passphrase };
     return launchWorld(parts, world => this.follow(() => world() !== undefined && this.world === world()));
   }
@@ -493,6 +507,9 @@ export class Vm {
         this.stats = { ...stats, at: performance.now() };
         this.listener.changed();
       },
+      trays: () => {
+        if (isMine()) this.followTrays();
+      },
       notice: text => this.listener.notice(text),
       diskProgress: progress => this.listener.diskProgress(progress),
       ended: end => {
@@ -501,8 +518,18 @@ export class Vm {
     };
   }
 
+  private followTrays(): void {
+    try {
+      this.drives.follow(this.world!.trays);
+    } catch (error) {
+      this.listener.notice(`Which discs ${this.bundle.name} has is not noted: ${problem(error)}`); // the host's disk may be full
+    }
+    this.listener.changed();
+  }
+
   private adopt(world: World, paused: boolean): void {
     this.world = world;
+    this.followTrays();
     this.reason = undefined;
     this.stats = undefined;
     this.console.setSource({
@@ -523,6 +550,7 @@ export class Vm {
   private worldEnded(end: WorldEnd): void {
     this.world = undefined;
     this.passphrase.forget();
+    this.drives.ended();
     this.locks?.dispose();
     this.console.setSource(undefined);
     this.clock.run(false);

@@ -5,12 +5,13 @@
 import { setImmediate as yieldToLoop } from 'node:timers/promises';
 import type { MessagePort, Worker } from 'node:worker_threads';
 import type { DiskMode } from '#engine/disk/graph/descriptor.ts';
+import type { TrayState } from '#engine/machine/machine.ts';
 import type { DiskProgress } from '#worker/disk-protocol.ts';
 import type { Doorbell } from '#worker/doorbell.ts';
 import type { Thread } from '#worker/thread.ts';
 import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import * as protocol from '#worker/protocol.ts';
-import type { Stats, WorldEnd } from '#worker/protocol.ts';
+import type { MediumAnswer, MediumOrder, Stats, WorldEnd } from '#worker/protocol.ts';
 import { RingReader, RingWriter, type Message } from '#worker/ring.ts';
 import { actionRing, eventRing, kernelDoorbell, vcpuDoorbell } from '#worker/world-block.ts';
 
@@ -27,6 +28,8 @@ export interface WorldListener {
   /** The guest is about to reset the machine and waits for ACTION_GO_ON_WITH_RESET. */
   resetHeld(): void;
   stats(stats: Stats): void;
+  /** The guest has locked, released, opened or shut the tray of a CD-ROM drive. */
+  trays(): void;
   /** One sentence for the user. */
   notice(text: string): void;
   /** What is done to the disks' files beside the guest. */
@@ -57,6 +60,9 @@ export class World {
   private exit: string | undefined;
   /** The guest runs no more. */
   hasEnded = false;
+  /** The CD-ROM drives as the guest has them. */
+  trays: readonly TrayState[] = [];
+  private tellMedium: (answer: MediumAnswer) => void = () => {};
   private tellReverted: (isDone: boolean) => void = () => {};
   private giveUp: () => void = () => {};
   private readonly givenUp = new Promise<void>(resolve => (this.giveUp = resolve));
@@ -138,6 +144,13 @@ export class World {
     return Promise.race([reverted, this.ended.then(() => false)]);
   }
 
+  /** Gives the guest the disc that the disk worker has opened. */
+  async changeMedium(order: MediumOrder): Promise<MediumAnswer['outcome'] | 'ended'> {
+    const answered = new Promise<MediumAnswer>(resolve => (this.tellMedium = resolve));
+    this.post(protocol.ACTION_MEDIUM, protocol.encodeJson(order));
+    return Promise.race([answered.then(({ outcome }) => outcome), this.ended.then(() => 'ended' as const)]);
+  }
+
   /** A promise when much is waiting already: send no more before it settles. */
   sendSerial(channel: 0 | 1, bytes: Uint8Array): void | Promise<void> {
     const window = this.serialInput[channel];
@@ -200,6 +213,11 @@ export class World {
       }
       case protocol.EVENT_REVERTED:
         return this.tellReverted(event.payload[0] === 1);
+      case protocol.EVENT_MEDIUM:
+        return this.tellMedium(protocol.decodeJson(event.payload) as MediumAnswer);
+      case protocol.EVENT_TRAYS:
+        this.trays = protocol.decodeJson(event.payload) as TrayState[];
+        return this.listener.trays();
       case protocol.EVENT_RESET_HELD:
         return this.listener.resetHeld();
       case protocol.EVENT_STATS:

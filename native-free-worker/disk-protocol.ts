@@ -11,6 +11,8 @@ export type CachePolicy = 'writeback' | 'writethrough' | 'unsafe';
 export type DiskSource =
   /** One image, as it lies, for reading only: it is no part of checkpoints. */
   | { readonly kind: 'image'; readonly path: string; readonly format: DiskFormat }
+  /** A CD-ROM drive without a disc. */
+  | { readonly kind: 'none' }
   /** The descriptor and the layers in `folder` (docs/formats/disk-graph.md), named as the disk. `startAt`: a state to branch from, which becomes the top when it is adopted. */
   | { readonly kind: 'graph'; readonly folder: string; readonly startAt: LayerId | undefined };
 
@@ -33,7 +35,12 @@ export interface OpenedDisk extends Pick<DiskSpec, 'name' | 'interface' | 'media
   readonly clusterBytes: number;
   /** Checkpoints hold it: step 810 switches it. */
   readonly inCheckpoints: boolean;
+  /** Of the disc in a CD-ROM drive; '' of anything else. */
+  readonly fingerprint: string;
 }
+
+/** What can lie in a CD-ROM drive. */
+export type Medium = Extract<DiskSource, { readonly kind: 'image' | 'none' }>;
 
 /** What the disk worker starts with. */
 export interface DiskWorkerData {
@@ -74,6 +81,10 @@ export interface DiskRequests {
   release: Record<never, never>;
   /** Steps 906 and 908, for a VM that is off: the disks go on from these states. */
   revert: { readonly disks: readonly DiskPointer[] };
+  /** A disc for the drive `disk` is opened beside the one that is in it. Answers what it is; the guest gets it with DISK_MEDIUM, when the drive has let go of the old one. */
+  'open-medium': { readonly disk: string; readonly medium: Medium };
+  /** `isTaken`: answered when the guest has the new disc, and the old one is closed. Otherwise the new one is closed. */
+  'settle-medium': { readonly disk: string; readonly isTaken: boolean };
   /** The world has ended: what is in the ring is executed, all layers are flushed and closed, and the worker ends after its answer. */
   finish: Record<never, never>;
 }
@@ -82,8 +93,9 @@ export type DiskRequest<K extends DiskRequestKind = DiskRequestKind> = {
   [P in K]: { readonly id: number; readonly kind: P } & DiskRequests[P];
 }[K];
 /** What the answer to each carries. */
-export interface DiskAnswers extends Record<Exclude<DiskRequestKind, 'prepare'>, undefined> {
+export interface DiskAnswers extends Record<Exclude<DiskRequestKind, 'prepare' | 'open-medium'>, undefined> {
   prepare: readonly DiskPointer[];
+  'open-medium': OpenedDisk;
 }
 
 /** What the collector does, for the user. */

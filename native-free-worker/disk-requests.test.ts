@@ -58,7 +58,13 @@ function quietLoop({ bench }: DiskWorld, ...backings: GraphBacking[]) {
   const requests: DiskRequest[] = [];
   const said: DiskMessage[] = [];
   const bell = new Doorbell(new SharedArrayBuffer(4), 0);
-  const loop = new DiskWorkerLoop({ server, bell, receive: () => requests.shift(), send: message => said.push(message) });
+  const loop = new DiskWorkerLoop({
+    server,
+    bell,
+    receive: () => requests.shift(),
+    send: message => said.push(message),
+    openMedium: () => expect.fail('no disc was asked for'),
+  });
   return { server, loop, requests, said };
 }
 
@@ -104,7 +110,9 @@ describe('a checkpoint', () => {
     });
     const { server } = quietLoop(world, one!, two!);
     const before = world.bench.files.paths();
-    expect(() => diskHandlers(server).prepare({ id: 0, kind: 'prepare', mode: undefined })).toThrow('no room for disk1');
+    expect(() =>
+      diskHandlers(server, () => expect.fail('no disc was asked for')).prepare({ id: 0, kind: 'prepare', mode: undefined }),
+    ).toThrow('no room for disk1');
     expect(world.bench.files.paths()).toEqual(before);
     expect([one!.awaitsSwitch, two!.awaitsSwitch]).toEqual([false, false]);
   });

@@ -1,9 +1,10 @@
 /** What each request of the kernel does in the disk worker. */
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import { ConfigError, InvariantError } from '#engine/errors/errors.ts';
-import type { DiskRequest, DiskRequestKind } from './disk-protocol.ts';
+import type { DiskRequest, DiskRequestKind, Medium } from './disk-protocol.ts';
 import type { DiskServer } from './disk-server.ts';
 import type { GraphBacking } from './graph-backing.ts';
+import type { DiskBacking, ServedDisk } from './served-disk.ts';
 
 /** An answer that comes later. */
 export class Waiting {
@@ -17,7 +18,8 @@ export class Waiting {
 
 export type DiskHandlers = { readonly [K in DiskRequestKind]: (request: DiskRequest<K>) => unknown };
 
-export function diskHandlers(server: DiskServer): DiskHandlers {
+/** `openMedium`: opens what is put into a drive. Throws as openDisk does. */
+export function diskHandlers(server: DiskServer, openMedium: (medium: Medium) => DiskBacking): DiskHandlers {
   const { graphs } = server;
   const each = (action: (graph: GraphBacking) => void) => {
     for (const graph of graphs) action(graph);
@@ -26,6 +28,11 @@ export function diskHandlers(server: DiskServer): DiskHandlers {
     const graph = graphs.find(candidate => candidate.name === name);
     if (graph === undefined) throw new InvariantError(`there is no ${name} that checkpoints hold`);
     return graph;
+  };
+  const drive = (name: string): ServedDisk => {
+    const found = server.disks.find(({ spec }) => spec.name === name);
+    if (found?.spec.media !== 'cdrom') throw new InvariantError(`there is no CD-ROM drive ${name}`);
+    return found;
   };
   return {
     prepare: ({ mode }) => {
@@ -63,6 +70,11 @@ export function diskHandlers(server: DiskServer): DiskHandlers {
     revert: ({ disks }) => {
       for (const { disk, layer } of disks) named(disk).checkHas(layer); // all of them or none
       for (const { disk, layer } of disks) named(disk).revertTo(layer);
+    },
+    'open-medium': ({ disk, medium }) => drive(disk).offer(openMedium(medium)),
+    'settle-medium': ({ disk, isTaken }) => {
+      if (isTaken) return new Waiting(() => !drive(disk).isOffered);
+      return drive(disk).withdraw();
     },
     finish: () => server.finish(),
   };

@@ -5,6 +5,7 @@ import type { Doorbell } from './doorbell.ts';
 import {
   DISK_GIVE_UP,
   DISK_MARKER,
+  DISK_MEDIUM,
   DISK_RETRY,
   DONE_ERROR,
   DONE_HELD,
@@ -86,9 +87,10 @@ export class DiskServer {
       if (lost > 0) this.parts.notice(`${disk.spec.name}: ${lost} operations of the guest that the host's disk refused are lost.`);
     }
     runDry();
-    for (const { backing } of this.disks) {
+    for (const disk of this.disks) {
+      disk.withdraw();
       try {
-        backing.close();
+        disk.backing.close();
       } catch (error) {
         if (!(error instanceof StorageError || error instanceof DiskFormatError)) throw error;
         this.parts.notice(`${error.message} What the guest wrote after its last flush may be lost.`);
@@ -99,7 +101,10 @@ export class DiskServer {
   /** The files are another world's from now on: what this one's guest still wants of them is nothing that anybody will see. */
   release(): void {
     this.released = true;
-    for (const { backing } of this.disks) backing[Symbol.dispose]();
+    for (const disk of this.disks) {
+      disk.withdraw();
+      disk.backing[Symbol.dispose]();
+    }
   }
 
   /** A piece of a collector's work, if there is any. */
@@ -135,6 +140,7 @@ export class DiskServer {
     }
     const disk = decodeOrder(order);
     if (order.kind === DISK_MARKER) this.disk(disk).switchTop();
+    else if (order.kind === DISK_MEDIUM) this.disk(disk).takeOffered();
     else if (order.kind === DISK_GIVE_UP)
       for (const { operation } of this.disk(disk).queue.takeHeld()) this.complete(DONE_ERROR, operation.id);
     else throw new InvariantError(`unknown order ${order.kind} to the disk worker`);

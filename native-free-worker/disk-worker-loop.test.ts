@@ -26,6 +26,7 @@ function loopOver(pieces: Record<string, number>) {
     server: { step: () => false, collect, graphs } as unknown as DiskServer,
     bell: { count: 0, ring: () => {}, sleep: () => {} } as never,
     receive: () => undefined,
+    openMedium: () => expect.fail('no disc was asked for'),
     send: (message: DiskMessage) => {
       if (message.kind === 'progress') heard.push([message.progress.disk, message.progress.step]);
     },

@@ -3,10 +3,11 @@
  * doorbell when there is nothing. Collectors (merging, committing, copying) get what the guest leaves, and an eighth when it leaves nothing.
  */
 import { failureOf } from './checkpoint-protocol.ts';
-import type { DiskMessage, DiskRequest, DiskRequestKind } from './disk-protocol.ts';
+import type { DiskMessage, DiskRequest, DiskRequestKind, Medium } from './disk-protocol.ts';
 import { diskHandlers, Waiting, type DiskHandlers } from './disk-requests.ts';
 import type { DiskServer } from './disk-server.ts';
 import type { Doorbell } from './doorbell.ts';
+import type { DiskBacking } from './served-disk.ts';
 
 /** Operations of a busy guest between two pieces of other work. */
 const OPERATIONS_PER_PIECE = 8;
@@ -18,6 +19,7 @@ export interface DiskWorkerParts {
   readonly bell: Doorbell;
   receive(): DiskRequest | undefined;
   send(message: DiskMessage): void;
+  openMedium(medium: Medium): DiskBacking;
 }
 
 export class DiskWorkerLoop {
@@ -33,7 +35,7 @@ export class DiskWorkerLoop {
 
   constructor(parts: DiskWorkerParts) {
     this.parts = parts;
-    this.handlers = diskHandlers(parts.server);
+    this.handlers = diskHandlers(parts.server, medium => parts.openMedium(medium));
   }
 
   /** Returns when the kernel has asked it to finish. */

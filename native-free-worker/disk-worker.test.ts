@@ -3,15 +3,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { DriveResult } from '#engine/devices/drive.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Drive, DriveResult } from '#engine/devices/drive.ts';
 import { createBlankDisk } from '#engine/disk/graph/create.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { DISK_DONE_RING, DISK_SUBMIT_RING } from '#engine/memory/layout.ts';
 import { readState } from '#test/support/disk-graph-model.ts';
 import { pattern } from '#test/support/disk-model.ts';
 import { loneMmm, type LoneMmm } from '#test/support/lone-mmm.ts';
-import type { DiskAnswers, DiskMessage, DiskRequestKind, DiskRequests, DiskSpec, DiskWorkerData } from './disk-protocol.ts';
+import type { DiskAnswers, DiskMessage, DiskRequestKind, DiskRequests, DiskSpec, DiskWorkerData, Medium } from './disk-protocol.ts';
 import { openChannel, type DriveChannel } from './drive-channel.ts';
 import { graphHost } from './node-graph-host.ts';
 import { Thread } from './thread.ts';
@@ -144,6 +144,69 @@ test('an image as it lies is only read, and no part of a checkpoint', async () =
   disks.switchTops();
   await ask('seal', {});
   expect(submit(disks, { kind: 'read-bytes', offset: 0, length: 512 }, 1)).toEqual(pattern(4096, 7).slice(0, 512));
+});
+
+describe('a CD-ROM drive', () => {
+  const iso = (name: string, seed: number, length = 8192) => {
+    const path = join(folder, name);
+    writeFileSync(path, pattern(length, seed));
+    return { kind: 'image', path, format: 'raw' } as const;
+  };
+  const cdrom = (source: DiskSpec['source']): DiskSpec => ({ ...about, name: 'disk1', interface: 'ide', media: 'cdrom', source });
+  const drive = (disks: DriveChannel) => disks.attached[1]!.drive;
+  const read = (disks: DriveChannel, from: Drive, offset: number) => {
+    let bytes: Uint8Array | undefined;
+    from.submit({ kind: 'read-bytes', offset, length: 512 }, (_result, got) => (bytes = got));
+    from.drain();
+    expect(disks.pendingOperations()).toEqual([]);
+    return bytes;
+  };
+
+  test('gets another disc: what is pending comes from the old one, what follows from the new', async () => {
+    const disks = await channel(cdrom(iso('one.iso', 1)));
+    const old = drive(disks)!;
+    const opened = await ask('open-medium', { disk: 'disk1', medium: iso('two.iso', 2, 16384) });
+    expect(opened).toMatchObject({ name: 'disk1', sizeBytes: 16384, readOnly: true });
+    expect(opened.fingerprint).not.toBe(old.fingerprint);
+    const pending: (Uint8Array | undefined)[] = [];
+    for (const offset of [0, 512]) old.submit({ kind: 'read-bytes', offset, length: 512 }, (_result, bytes) => pending.push(bytes));
+    const fresh = disks.changeMedium(opened)!;
+    expect(pending).toEqual([pattern(8192, 1).slice(0, 512), pattern(8192, 1).slice(512, 1024)]);
+    await ask('settle-medium', { disk: 'disk1', isTaken: true });
+    expect(fresh).toMatchObject({ sizeBytes: 16384, fingerprint: opened.fingerprint });
+    expect(read(disks, fresh, 15872)).toEqual(pattern(16384, 2).slice(15872));
+  });
+
+  test('can be empty, at the start and later', async () => {
+    const disks = await channel(cdrom({ kind: 'none' }));
+    expect(disks.attached[1]).toMatchObject({ name: 'disk1', serial: 'SERIAL', drive: undefined });
+    const disc = disks.changeMedium(await ask('open-medium', { disk: 'disk1', medium: iso('one.iso', 1) }))!;
+    expect(read(disks, disc, 0)).toEqual(pattern(8192, 1).slice(0, 512));
+    expect(disks.changeMedium(await ask('open-medium', { disk: 'disk1', medium: { kind: 'none' } }))).toBeUndefined();
+    await ask('settle-medium', { disk: 'disk1', isTaken: true });
+  });
+
+  test('keeps its disc when the other cannot be opened, or the guest does not take it', async () => {
+    const disks = await channel(cdrom(iso('one.iso', 1)));
+    const nowhere = { kind: 'image', path: join(folder, 'nowhere.iso'), format: 'raw' } as const;
+    await expect(ask('open-medium', { disk: 'disk1', medium: nowhere })).rejects.toThrow(/nowhere\.iso/);
+    await expect(ask('open-medium', { disk: 'disk0', medium: iso('two.iso', 2) })).rejects.toThrow('there is no CD-ROM drive disk0');
+    await ask('open-medium', { disk: 'disk1', medium: iso('two.iso', 2) });
+    await ask('settle-medium', { disk: 'disk1', isTaken: false });
+    expect(read(disks, drive(disks)!, 0)).toEqual(pattern(8192, 1).slice(0, 512));
+    await ask('finish', {});
+    expect(await exited).toBe(0);
+  });
+
+  test('a disc that was moved is the same disc, one of the same size is another', async () => {
+    await channel(cdrom(iso('one.iso', 1)));
+    const of = async (medium: Medium) => (await ask('open-medium', { disk: 'disk1', medium })).fingerprint;
+    const one = await of(iso('one.iso', 1));
+    expect(await of(iso('copy.iso', 1))).toBe(one);
+    expect(await of(iso('two.iso', 2))).not.toBe(one);
+    expect(await of(iso('longer.iso', 1, 8704))).not.toBe(one);
+    expect(await of({ kind: 'none' })).toBe('');
+  });
 });
 
 test('executes and flushes what is left when the world ends, and then ends', async () => {

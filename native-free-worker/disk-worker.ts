@@ -1,11 +1,12 @@
 /** Entry of a world's disk worker: owns the open files of all disks and executes the guest's operations on them. Also for a VM that is off, without a guest. */
 import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { failureOf } from './checkpoint-protocol.ts';
-import type { DiskMessage, DiskRequest, DiskSpec, DiskWorkerData } from './disk-protocol.ts';
+import type { DiskMessage, DiskRequest, DiskSpec, DiskWorkerData, Medium } from './disk-protocol.ts';
 import { DiskServer } from './disk-server.ts';
 import { DiskWorkerLoop } from './disk-worker-loop.ts';
 import { GraphBacking } from './graph-backing.ts';
 import { ImageBacking } from './image-backing.ts';
+import { NO_DISC } from './no-disc.ts';
 import { graphHost } from './node-graph-host.ts';
 import { RingReader, RingWriter } from './ring.ts';
 import { ServedDisk, type DiskBacking } from './served-disk.ts';
@@ -32,6 +33,7 @@ if (disks !== undefined) {
     bell: diskDoorbell(memory),
     receive: () => (receiveMessageOnPort(kernel) as { message: DiskRequest } | undefined)?.message,
     send,
+    openMedium,
   }).run();
 }
 
@@ -48,7 +50,11 @@ function openAll(specs: readonly DiskSpec[]): ServedDisk[] | undefined {
   }
 }
 
+function openMedium(medium: Medium): DiskBacking {
+  return medium.kind === 'none' ? NO_DISC : new ImageBacking(graphHost, medium);
+}
+
 function openBacking({ name, source }: DiskSpec): DiskBacking {
-  if (source.kind === 'image') return new ImageBacking(graphHost, source);
+  if (source.kind !== 'graph') return openMedium(source);
   return new GraphBacking(graphHost, source.folder, name, { startAt: source.startAt, running });
 }

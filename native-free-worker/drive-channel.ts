@@ -16,6 +16,7 @@ import type { Doorbell } from './doorbell.ts';
 import {
   DISK_GIVE_UP,
   DISK_MARKER,
+  DISK_MEDIUM,
   DISK_RETRY,
   DONE_ERROR,
   DONE_HELD,
@@ -118,7 +119,22 @@ export class DriveChannel {
 
   /** As a machine's configuration takes them. */
   get attached(): AttachedDrive[] {
-    return this.parts.disks.map((disk, index) => ({ interface: disk.interface, media: disk.media, drive: this.drives[index]! }));
+    return this.parts.disks.map(({ name, serial, media, interface: kind, sizeBytes }, index) => {
+      const drive = this.drives[index]!;
+      if (media === 'disk') return { interface: kind, media, drive };
+      return { interface: kind, media, name, serial, drive: sizeBytes === 0 ? undefined : drive };
+    });
+  }
+
+  /**
+   * Another disc for a CD-ROM drive, as the disk worker has opened it; undefined where that is none. What is pending on the old one ends first. The machine has to be
+   * told before its guest runs on.
+   */
+  changeMedium(opened: OpenedDisk): Drive | undefined {
+    const index = this.parts.disks.findIndex(({ name }) => name === opened.name);
+    while ([...this.requests.values()].some(({ disk }) => disk === index)) this.drain(index);
+    this.send(encodeOrder(DISK_MEDIUM, index));
+    return opened.sizeBytes === 0 ? undefined : this.drive(opened, index);
   }
 
   // --- between slices -------------------------------------------------------------------------------------------------
@@ -205,7 +221,7 @@ export class DriveChannel {
   // --- submission -----------------------------------------------------------------------------------------------------
 
   private drive(disk: OpenedDisk, index: number): Drive {
-    const { name, sizeBytes, readOnly, writeThrough, clusterBytes, serial } = disk;
+    const { name, sizeBytes, readOnly, writeThrough, clusterBytes, serial, fingerprint } = disk;
     return {
       name,
       sizeBytes,
@@ -213,6 +229,7 @@ export class DriveChannel {
       writeThrough,
       clusterBytes,
       serial,
+      fingerprint,
       submit: (request, done) => this.submit(disk, index, request, done),
       drain: () => this.drain(index),
     };

@@ -19,6 +19,8 @@ export const DISK_MARKER = 16;
 export const DISK_RETRY = 17;
 /** Those of this disk are given up: they end with an error. */
 export const DISK_GIVE_UP = 18;
+/** The disk's drive has let go of its disc: what follows goes to the one that was opened beside it. */
+export const DISK_MEDIUM = 19;
 
 /** disk worker → vcpu. */
 export const DONE_OK = 1;
@@ -101,7 +103,7 @@ export function decodeOperation({ kind, payload }: Message): RingOperation | und
   };
 }
 
-/** DISK_MARKER and DISK_GIVE_UP. */
+/** DISK_MARKER, DISK_GIVE_UP and DISK_MEDIUM. */
 export function encodeOrder(kind: number, disk: number): Message {
   const payload = new Uint8Array(2);
   viewOf(payload).setUint16(0, disk, true);

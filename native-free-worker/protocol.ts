@@ -30,6 +30,8 @@ export const ACTION_REVERT_IN_RAM = 13;
 export const ACTION_DROP_FROM_RAM = 14;
 /** An ACTION_CHECKPOINT comes soon. */
 export const ACTION_PREPARE_CHECKPOINT = 15;
+/** { JSON MediumOrder }: another disc for a drive; answered by EVENT_MEDIUM. */
+export const ACTION_MEDIUM = 16;
 
 /** { u8 channel, bytes } */
 export const EVENT_SERIAL_OUT = 1;
@@ -47,6 +49,10 @@ export const EVENT_SERIAL_TAKEN = 6;
 export const EVENT_RESET_HELD = 7;
 /** { u8 }: 1 when the machine is what it was at the checkpoint, 0 when that must come from its file and nothing has changed. */
 export const EVENT_REVERTED = 8;
+/** { JSON MediumAnswer } */
+export const EVENT_MEDIUM = 9;
+/** { JSON TrayState[] }: the guest has locked, released, opened or shut the tray of a CD-ROM drive. */
+export const EVENT_TRAYS = 10;
 
 export const RUN_STATE_RUNNING = 1;
 export const RUN_STATE_PAUSED = 2;
@@ -69,6 +75,16 @@ export type WorldEnd =
   /** It never ran: a kernel that is none, a checkpoint that can't be read. */
   | { readonly kind: 'refused'; readonly code: string; readonly message: string }
   | { readonly kind: 'crashed'; readonly reason: string };
+
+/** The disc that the disk worker has opened for a drive. `force`: also when the guest has locked the tray. */
+export interface MediumOrder {
+  readonly opened: OpenedDisk;
+  readonly force: boolean;
+}
+/** `locked`: nothing has changed, and the guest was told that somebody wants the disc out. `busy`: nothing has changed, for the world stands still. */
+export interface MediumAnswer {
+  readonly outcome: 'changed' | 'locked' | 'busy';
+}
 
 /** An outside event at an instruction count: what an exact run is made of. */
 export interface TimedInput {

@@ -3,6 +3,7 @@ import type { Layer } from '#engine/disk/block.ts';
 import { DiskQueue, changes, type QueuedOperation } from '#engine/disk/queue.ts';
 import { InvariantError } from '#engine/errors/errors.ts';
 import type { DiskSpec, OpenedDisk } from './disk-protocol.ts';
+import { fingerprintOf } from './fingerprint.ts';
 import type { RingOperation } from './drive-protocol.ts';
 
 /** The files behind a disk. */
@@ -20,8 +21,10 @@ export interface DiskBacking extends Disposable {
 
 export class ServedDisk {
   readonly spec: DiskSpec;
-  readonly backing: DiskBacking;
+  backing: DiskBacking;
   readonly queue: DiskQueue<RingOperation>;
+  /** The disc that the drive gets next. */
+  private next: DiskBacking | undefined;
   /** The top of the generation before, while operations may still go to it. */
   private before: Layer | undefined;
 
@@ -32,11 +35,45 @@ export class ServedDisk {
   }
 
   describe(): OpenedDisk {
+    return this.describeAs(this.backing);
+  }
+
+  private describeAs({ inCheckpoints, top }: DiskBacking): OpenedDisk {
     const { name, interface: bus, media, serial, cache } = this.spec;
-    const { inCheckpoints, top } = this.backing;
+    const fingerprint = media === 'cdrom' ? fingerprintOf(top) : '';
     const { sizeBytes, clusterBytes } = top;
     const place = { name, interface: bus, media, serial };
-    return { ...place, sizeBytes, clusterBytes, readOnly: !top.writable, writeThrough: cache === 'writethrough', inCheckpoints };
+    return {
+      ...place,
+      sizeBytes,
+      clusterBytes,
+      readOnly: !top.writable,
+      writeThrough: cache === 'writethrough',
+      inCheckpoints,
+      fingerprint,
+    };
+  }
+
+  /** A disc that was opened for the drive. */
+  offer(disc: DiskBacking): OpenedDisk {
+    this.withdraw();
+    this.next = disc;
+    return this.describeAs(disc);
+  }
+  /** Nobody wants it. */
+  withdraw(): void {
+    this.next?.[Symbol.dispose]();
+    this.next = undefined;
+  }
+  get isOffered(): boolean {
+    return this.next !== undefined;
+  }
+  /** The drive has let go of the old one: nothing is pending. */
+  takeOffered(): void {
+    if (this.next === undefined || this.queue.length > 0) throw new InvariantError(`the disc of ${this.spec.name} cannot be changed now`);
+    this.backing[Symbol.dispose]();
+    this.backing = this.next;
+    this.next = undefined;
   }
 
   /** Step 810: operations that come from now on go to the COW disk that 802 made. */

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Drive } from '#engine/devices/drive.ts';
+import type { OpenedDisk } from './disk-protocol.ts';
 import { Doorbell } from './doorbell.ts';
 import { Outbox } from './outbox.ts';
 import * as protocol from './protocol.ts';
@@ -239,6 +241,7 @@ describe('the vcpu loop', () => {
         return trouble[0];
       },
       retry: () => void disks.retries++,
+      changeMedium: () => undefined,
     };
     const { loop, drain, bell } = world([{ nops: 1000 }, { end: { kind: 'power-off' } }], {}, { disks });
     ring = () => bell.ring();
@@ -280,6 +283,54 @@ describe('the vcpu loop', () => {
       { paused: true, reason: 'the file cannot be read.' },
       { paused: false, reason: undefined },
     ]);
+  });
+
+  describe('a disc is changed', () => {
+    const opened = { name: 'disk1', sizeBytes: 2048, fingerprint: 'new' } as OpenedDisk;
+    const disks = {
+      ...{ collect: () => {}, deliver: () => true, trouble: undefined, retry: () => {} },
+      changeMedium: ({ fingerprint }: OpenedDisk) => ({ fingerprint }) as Drive,
+    };
+    const order = (force: boolean) => protocol.encodeJson({ opened, force });
+    const told = (events: { kind: number; payload: Uint8Array }[], kind: number) =>
+      events.filter(event => event.kind === kind).map(({ payload }) => protocol.decodeJson(payload));
+    const start = (isLocked: boolean, force: boolean) => {
+      const one = world([{ nops: 1000 }, { end: { kind: 'power-off' } }], {}, { disks });
+      one.machine.trayStates = [{ disk: 'disk1', isLocked, isOpen: false }];
+      one.actions.write(protocol.ACTION_MEDIUM, order(force));
+      one.loop.run();
+      return { ...one, events: one.drain() };
+    };
+
+    test('between two slices, and how the trays are is told when that changes', () => {
+      const { machine, events } = start(false, false);
+      expect(machine.discs).toEqual([['disk1', 'new']]);
+      expect(told(events, protocol.EVENT_MEDIUM)).toEqual([{ outcome: 'changed' }]);
+      expect(told(events, protocol.EVENT_TRAYS)).toEqual([[{ disk: 'disk1', isLocked: false, isOpen: false }]]);
+    });
+
+    test('not while the guest holds the tray locked, which hears of it, unless it is forced', () => {
+      const { machine, events } = start(true, false);
+      expect([machine.discs, machine.ejectsPressed]).toEqual([[], ['disk1']]);
+      expect(told(events, protocol.EVENT_MEDIUM)).toEqual([{ outcome: 'locked' }]);
+      expect(start(true, true).machine).toMatchObject({ discs: [['disk1', 'new']], ejectsPressed: [] });
+    });
+
+    test('not in a world that stands still', () => {
+      const checkpoint: VcpuCheckpoint = {
+        ...noCheckpoint,
+        work: () => {
+          one.actions.write(protocol.ACTION_MEDIUM, order(true));
+          one.actions.write(protocol.ACTION_STOP, new Uint8Array());
+          one.loop.standStill('the file cannot be read.');
+          return false;
+        },
+      };
+      const one = world([{ nops: 10 }], {}, { checkpoint, disks });
+      expect(one.loop.run()).toEqual({ kind: 'stopped' });
+      expect(one.machine.discs).toEqual([]);
+      expect(told(one.drain(), protocol.EVENT_MEDIUM)).toEqual([{ outcome: 'busy' }]);
+    });
   });
 
   test('a world that stands still can be stopped', () => {

@@ -3,12 +3,14 @@
  * on the doorbell until its next deadline or an action, so that an idle one costs the host nothing.
  */
 import { InvariantError } from '#engine/errors/errors.ts';
+import type { Drive } from '#engine/devices/drive.ts';
 import type { Machine, SliceEnd } from '#engine/machine/machine.ts';
+import type { OpenedDisk } from './disk-protocol.ts';
 import type { Doorbell } from './doorbell.ts';
 import { Outbox } from './outbox.ts';
 import { Pacer } from './pacer.ts';
 import * as protocol from './protocol.ts';
-import type { RunOptions, TimedInput, WorldEnd } from './protocol.ts';
+import type { MediumAnswer, MediumOrder, RunOptions, TimedInput, WorldEnd } from './protocol.ts';
 import { Quiet } from './quiet.ts';
 import type { Message, RingReader } from './ring.ts';
 import { ScreenDiff } from './screen-diff.ts';
@@ -57,6 +59,8 @@ export interface VcpuDisks {
   readonly trouble: string | undefined;
   /** Tries held operations again. */
   retry(): void;
+  /** Another disc for a CD-ROM drive; undefined where that is none. */
+  changeMedium(opened: OpenedDisk): Drive | undefined;
 }
 
 export interface LoopParts {
@@ -102,6 +106,8 @@ export class VcpuLoop {
   private stoodNs = 0;
   /** How long the guest still has to rest. */
   private restNs = 0;
+  /** The CD-ROM drives' trays as the kernel knows them. */
+  private trays = '[]';
 
   constructor(parts: LoopParts) {
     this.parts = parts;
@@ -116,6 +122,7 @@ export class VcpuLoop {
   run(): WorldEnd {
     this.beginStats();
     this.anchor();
+    this.sendTrays();
     this.postState();
     try {
       this.end = this.runUntilEnd();
@@ -160,6 +167,7 @@ export class VcpuLoop {
         this.setPaused(false);
       } else if (action.kind === protocol.ACTION_CHECKPOINT) checkpoint?.refuse(protocol.decodeJson(action.payload), reason);
       else if (action.kind === protocol.ACTION_REVERT_IN_RAM) outbox.post(protocol.EVENT_REVERTED, Uint8Array.of(0));
+      else if (action.kind === protocol.ACTION_MEDIUM) this.answerMedium('busy');
       else if (action.kind !== protocol.ACTION_PAUSE) this.deferred.push(action);
       if (actions.takeSpaceWanted()) kernelBell.ring();
     }
@@ -212,6 +220,7 @@ export class VcpuLoop {
     this.parts.outbox.takeSerial();
     this.sendScreen();
     this.sendStats();
+    this.sendTrays();
     if (end.kind === 'halted' && gaveInput) return; // that may have woken it
     if (end.kind === 'halted') this.halted(seen, moreWork);
     else if (end.kind === 'budget') {
@@ -355,6 +364,9 @@ export class VcpuLoop {
       case protocol.ACTION_DROP_FROM_RAM:
         this.parts.checkpoint?.dropFromRam(protocol.decodeText(payload));
         break;
+      case protocol.ACTION_MEDIUM:
+        this.changeMedium(protocol.decodeJson(payload) as MediumOrder);
+        break;
       case protocol.ACTION_SCREEN_CREDIT:
         this.screenCredit = true;
         break;
@@ -378,6 +390,30 @@ export class VcpuLoop {
       this.anchor();
     }
     this.parts.outbox.post(protocol.EVENT_REVERTED, Uint8Array.of(isDone ? 1 : 0));
+  }
+
+  private changeMedium({ opened, force }: MediumOrder): void {
+    const { machine } = this;
+    const { name } = opened;
+    if (!force && machine.trays().some(({ disk, isLocked }) => disk === name && isLocked)) {
+      machine.pressEject(name);
+      this.answerMedium('locked');
+      return;
+    }
+    machine.changeMedium(name, this.parts.disks!.changeMedium(opened));
+    this.sendTrays();
+    this.answerMedium('changed');
+  }
+
+  private answerMedium(outcome: MediumAnswer['outcome']): void {
+    this.parts.outbox.post(protocol.EVENT_MEDIUM, protocol.encodeJson({ outcome } satisfies MediumAnswer));
+  }
+
+  private sendTrays(): void {
+    const trays = JSON.stringify(this.machine.trays());
+    if (trays === this.trays) return;
+    this.trays = trays;
+    this.parts.outbox.post(protocol.EVENT_TRAYS, protocol.encodeText(trays));
   }
 
   private sendScreen(): void {

@@ -45,3 +45,10 @@ test('what is no option is refused by name', () => {
   expect(() => parseDisk(',if=ide', () => {})).toThrow('names no file');
   expect(() => parse('nowhere.img')).toThrow('does not exist');
 });
+
+test('none is an empty CD-ROM drive, and nothing else', () => {
+  const say = () => expect.fail('there is nothing to assume');
+  expect(parseDisk('none,media=cdrom', say)).toMatchObject({ path: '', media: 'cdrom', interface: 'ide', readonly: true, format: 'raw' });
+  expect(parseDisk('none,media=cdrom,if=scsi', say)).toMatchObject({ path: '', interface: 'scsi' });
+  for (const text of ['none', 'none,media=disk', 'none,media=cdrom,if=virtio']) expect(() => parseDisk(text, say)).toThrow(/without a disc: write/);
+});

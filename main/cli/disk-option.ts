@@ -13,6 +13,8 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   cache: vmDisk.shape.cache.options,
   media: vmDisk.shape.media.options,
 };
+/** In place of a file. A file of that name is `./none`. */
+const EMPTY = 'none';
 const FLAGS = new Set(['readonly', 'write-base']);
 
 /** `say` hears what was assumed. A comma in the file's name is written twice. */
@@ -26,6 +28,7 @@ export function parseDisk(text: string, say: (sentence: string) => void): VmDisk
     if (!good) throw new UsageError(`--disk: “${word}” is none of its options: ${describeOptions()}.`);
     said.set(name, value ?? '');
   }
+  if (file === EMPTY) return emptyDrive(said);
   const path = resolve(file);
   const isIso = extname(file).toLowerCase() === '.iso';
   const media = said.get('media') ?? (isIso ? 'cdrom' : 'disk');
@@ -40,8 +43,22 @@ export function parseDisk(text: string, say: (sentence: string) => void): VmDisk
   });
 }
 
+function emptyDrive(said: ReadonlyMap<string, string>): VmDisk {
+  const kind = said.get('if') ?? 'ide';
+  if (said.get('media') !== 'cdrom' || kind === 'virtio')
+    throw new UsageError(`--disk ${EMPTY} is a CD-ROM drive without a disc: write --disk ${EMPTY},media=cdrom,if=ide or if=scsi.`);
+  return vmDisk.parse({
+    path: '',
+    format: 'raw',
+    interface: kind,
+    media: 'cdrom',
+    readonly: true,
+    cache: said.get('cache') ?? 'writeback',
+  });
+}
+
 /** A raw disk can look like anything, for a guest has written it: where name and contents disagree, the user must say. */
-function formatOf(path: string, say: (sentence: string) => void): 'raw' | 'qcow2' {
+export function formatOf(path: string, say: (sentence: string) => void): 'raw' | 'qcow2' {
   const name = basename(path);
   const namedRaw = RAW_SUFFIXES.has(extname(path).toLowerCase());
   const looksLike = probeFormat(nodeFiles, path);

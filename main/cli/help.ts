@@ -40,7 +40,7 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
                       an image where it lies, as often as there are disks; those given replace the VM's. What the guest writes goes into
                       COW files in the VM's folder. write-base is your word that the image itself may be written: in the checkpoint mode full-copy
                       the VM runs on it, in the mode copy what checkpoints leave is committed into it. Without format= a file named .raw, .img or
-                      .iso is raw, and one that looks like qcow2 is qcow2; a comma in FILE is written twice
+                      .iso is raw, and one that looks like qcow2 is qcow2; a comma in FILE is written twice. none,media=cdrom is an empty CD-ROM drive
   --checkpoint-mode chain|copy|full-copy
                       which disk files checkpoints leave: chain (default) copies nothing, and the VM's own chain grows; copy keeps that chain short,
                       at the price of one copy of the base; full-copy copies the base for each. A VM may change it at any time
@@ -112,12 +112,18 @@ export const VM_HELP = `cairn vm: the VMs of the library
   cairn vm stop NAME [--button]       pulls the plug; --button presses the power button instead, and the guest decides
   cairn vm pause NAME, cairn vm resume NAME, cairn vm reset NAME
   cairn vm balloon NAME SIZE          asks a guest with a balloon to make do with SIZE of its memory
+  cairn vm media NAME [DISK] FILE [--format raw|qcow2] [--force]
+                                      puts a disc into the CD-ROM drive, also while the VM runs, and for its next start; DISK (disk0, disk1 …) says which
+                                      drive where there are several. A drive whose disc the guest uses is locked: --force changes it all the same
+  cairn vm media NAME [DISK] --eject [--force]
+                                      takes the disc out; cairn vm media NAME shows what is in the drives
   cairn vm delete NAME                with all its checkpoints; it must be off
   cairn vm clone NAME ID --as NEW [--full]
                                       another VM that starts from that checkpoint. Its disks lie on the first VM's, which keeps what they need; with
                                       --full they are copied, and it needs nothing of the first
 
   cairn vm list --json
+  cairn vm media debian debian-12-2.iso
   cairn vm clone debian mf3k2a9x81c0d4e7 --as experiment
 `;
 

@@ -1,8 +1,10 @@
-/** cairn vm list|show|stop|pause|resume|reset|delete|clone */
-import type { RequestName, VmDetail, VmSummary } from '../ipc/contract.ts';
+/** cairn vm list|show|stop|pause|resume|reset|balloon|media|delete|clone */
+import { resolve } from 'node:path';
+import type { CdromDrive, RequestName, VmDetail, VmSummary } from '../ipc/contract.ts';
 import { parseMemory, readArguments } from './args.ts';
+import { formatOf } from './disk-option.ts';
 import { EXIT_OK, UsageError } from './exit-codes.ts';
-import { printJson, printLine, printTable } from './output.ts';
+import { printJson, printLine, printNotice, printTable } from './output.ts';
 import { withClient } from './with-service.ts';
 
 export async function vmVerb(argv: readonly string[]): Promise<number> {
@@ -22,13 +24,15 @@ export async function vmVerb(argv: readonly string[]): Promise<number> {
       return change('vm.reset', 'reset', rest);
     case 'balloon':
       return balloon(rest);
+    case 'media':
+      return media(rest);
     case 'delete':
       return remove(rest);
     case 'clone':
       return clone(rest);
     default:
       throw new UsageError(
-        `cairn vm takes list, show, stop, pause, resume, reset, balloon, delete or clone${verb === undefined ? '' : `, not “${verb}”`}.`,
+        `cairn vm takes list, show, stop, pause, resume, reset, balloon, media, delete or clone${verb === undefined ? '' : `, not “${verb}”`}.`,
       );
   }
 }
@@ -81,6 +85,44 @@ async function balloon(argv: readonly string[]): Promise<number> {
   return EXIT_OK;
 }
 
+async function media(argv: readonly string[]): Promise<number> {
+  const args = readArguments('vm media', argv, ['NAME', '[DISK]', '[FILE]'], {
+    eject: { type: 'boolean' },
+    force: { type: 'boolean' },
+    format: { type: 'string' },
+  });
+  const [name, ...rest] = args.words as [string, ...string[]];
+  const eject = args.flag('eject');
+  const file = eject ? undefined : rest.pop();
+  const disk = rest[0];
+  if (rest.length > 1) throw new UsageError('usage: cairn vm media NAME [DISK] --eject (`cairn vm --help` has examples)');
+  const vm = await withClient(async client => {
+    if (file === undefined && !eject) return client.request('vm.show', { name });
+    const path = file === undefined ? '' : resolve(file);
+    const format = formatFor(path, args.text('format'));
+    return client.request('vm.media', { name, ...(disk === undefined ? {} : { disk }), path, format, force: args.flag('force') });
+  });
+  const drives = vm.drives ?? [];
+  if (args.flag('json')) printJson(drives);
+  else if (drives.length === 0)
+    printLine(`${name} has no CD-ROM drive: \`cairn run --name ${name} --disk none,media=cdrom\` gives it one.`);
+  else for (const drive of drives) printLine(`${drive.disk}  ${driveWords(drive)}`);
+  return EXIT_OK;
+}
+
+function formatFor(path: string, said: string | undefined): 'raw' | 'qcow2' {
+  if (said !== undefined && said !== 'raw' && said !== 'qcow2') throw new UsageError(`--format takes raw or qcow2, not “${said}”.`);
+  if (said !== undefined) return said;
+  return path === '' ? 'raw' : formatOf(path, text => printNotice({ level: 'warning', text }));
+}
+
+/** "/tools.iso, locked by the guest" */
+export function driveWords({ path, isLocked, isOpen }: CdromDrive): string {
+  const disc = path === '' ? 'empty' : path;
+  if (isOpen) return path === '' ? 'empty, its tray open' : `${disc}, put out by the guest`;
+  return isLocked ? `${disc}, locked by the guest` : disc;
+}
+
 async function remove(argv: readonly string[]): Promise<number> {
   const args = readArguments('vm delete', argv, ['NAME']);
   const name = args.words[0]!;
@@ -114,6 +156,7 @@ function printDetail(vm: VmDetail): void {
     ['kernel', vm.config.kernel],
     ['initrd', vm.config.initrd],
     ['append', vm.config.append || undefined],
+    ...(vm.drives ?? []).map(drive => [drive.disk, driveWords(drive)] as const),
     ['checkpoints', String(vm.checkpoints)],
     ['current', vm.current],
     ['folder', vm.bundlePath],

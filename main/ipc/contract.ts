@@ -19,20 +19,31 @@ const title = z.string().max(200, 'a title has at most 200 characters');
 export const checkpointMode = z.enum(['chain', 'copy', 'full-copy']);
 export type CheckpointMode = z.infer<typeof checkpointMode>;
 
-/** An image that is attached where it lies. */
-export const vmDisk = z.object({
-  path: z.string().min(1, 'a disk needs the path of its image'),
-  /** Never guessed for an image that a guest may have written. */
-  format: z.enum(['raw', 'qcow2']),
-  interface: z.enum(['virtio', 'ide', 'scsi']),
-  media: z.enum(['disk', 'cdrom']),
-  readonly: z.boolean(),
-  /** `writethrough`: every write is durable before the guest hears that it is done; `unsafe`: nothing is, before the VM is off. */
-  cache: z.enum(['writeback', 'writethrough', 'unsafe']),
-  /** The image itself is written, not a COW file in the bundle. */
-  writeBase: z.boolean().default(false),
-});
+const imageFormat = z.enum(['raw', 'qcow2']);
+
+/** An image that is attached where it lies, or a CD-ROM drive that may be empty. */
+export const vmDisk = z
+  .object({
+    /** '': a CD-ROM drive without a disc. */
+    path: z.string(),
+    /** Never guessed for an image that a guest may have written. */
+    format: imageFormat,
+    interface: z.enum(['virtio', 'ide', 'scsi']),
+    media: z.enum(['disk', 'cdrom']),
+    readonly: z.boolean(),
+    /** `writethrough`: every write is durable before the guest hears that it is done; `unsafe`: nothing is, before the VM is off. */
+    cache: z.enum(['writeback', 'writethrough', 'unsafe']),
+    /** The image itself is written, not a COW file in the bundle. */
+    writeBase: z.boolean().default(false),
+  })
+  .refine(disk => disk.path !== '' || isDrive(disk), {
+    path: ['path'],
+    error: 'a disk needs the path of its image; only a CD-ROM drive at IDE or SCSI can be empty',
+  });
 export type VmDisk = z.infer<typeof vmDisk>;
+
+/** At virtio there are only disks. */
+const isDrive = (disk: { media: string; interface: string }) => disk.media === 'cdrom' && disk.interface !== 'virtio';
 
 /** From `afterMs` after a checkpoint's start its writing takes `share` of the time, 0 to 1. */
 export const paceStep = z.object({ afterMs: z.number().min(0).max(86_400_000), share: z.number().min(0.01).max(1) });
@@ -81,6 +92,23 @@ export const vmConfig = z.object({
 });
 export type VmConfig = z.infer<typeof vmConfig>;
 
+/** A CD-ROM drive. */
+export const cdromDrive = z.object({
+  /** Its name: `disk0`… by its place among the VM's disks. */
+  disk: z.string(),
+  /** The image that lies in it, or in its open tray; '': none. */
+  path: z.string(),
+  /** The guest uses the disc, and nobody may take it out. */
+  isLocked: z.boolean(),
+  /** The guest has put the disc out. */
+  isOpen: z.boolean(),
+});
+export type CdromDrive = z.infer<typeof cdromDrive>;
+
+/** As they are while the VM is off. */
+export const cdromDrives = ({ disks }: Pick<VmConfig, 'disks'>): CdromDrive[] =>
+  disks.flatMap((disk, index) => (isDrive(disk) ? [{ disk: `disk${index}`, path: disk.path, isLocked: false, isOpen: false }] : []));
+
 export const vmState = z.enum(['off', 'starting', 'running', 'paused', 'reverting', 'crashed']);
 export type VmState = z.infer<typeof vmState>;
 
@@ -100,6 +128,7 @@ export const vmSummary = z.object({
   load: z.number().optional(),
   /** What a guest with a balloon has given back. */
   balloonedMiB: z.number().optional(),
+  drives: z.array(cdromDrive).optional(),
 });
 export type VmSummary = z.infer<typeof vmSummary>;
 export const vmDetail = vmSummary.extend({ config: vmConfig, bundlePath: z.string(), checkpoints: z.number() });
@@ -290,6 +319,17 @@ export const requests = {
   'vm.resume': request(named, vmSummary),
   /** The guest is asked to make do with `memoryMiB` of its memory; it gives the rest back bit by bit (`balloonedMiB`), or takes it again. */
   'vm.balloon': request(z.object({ name: vmName, memoryMiB: z.int().min(0) }), vmSummary),
+  /** Another disc, or with the path '' none, in a CD-ROM drive, also while the VM runs. `disk` may be left out of a VM with one drive. `force`: also when the guest has locked the tray. */
+  'vm.media': request(
+    z.object({
+      name: vmName,
+      disk: z.string().optional(),
+      path: z.string(),
+      format: imageFormat.default('raw'),
+      force: z.boolean().default(false),
+    }),
+    vmSummary,
+  ),
   /** The catalogue anew from the files, and what nothing needs goes; the VM must be off. */
   'vm.repair': request(named, repairReport),
   /** Another VM from a checkpoint of this one; it is left off (start it, and it goes on from there). */

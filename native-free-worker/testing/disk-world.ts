@@ -20,6 +20,8 @@ import { Doorbell } from '../doorbell.ts';
 import { nodeCodec } from '../node-codec.ts';
 import type { DiskServer } from '../disk-server.ts';
 import type { DriveChannel } from '../drive-channel.ts';
+import { ImageBacking } from '../image-backing.ts';
+import { NO_DISC } from '../no-disc.ts';
 import { MachineCheckpoint, type MemoryExports } from '../vcpu-checkpoint.ts';
 import { DiskBench, FOLDER, type BenchOptions } from './disk-bench.ts';
 
@@ -65,6 +67,7 @@ export class DiskWorld<Parts extends WorldParts = DiskBench> {
       bell: new Doorbell(new SharedArrayBuffer(4), 0),
       receive: () => this.requests.shift(),
       send: message => this.said.push(message),
+      openMedium: medium => (medium.kind === 'none' ? NO_DISC : new ImageBacking(bench.host, medium)),
     });
     this.software = new MachineCheckpoint(machine as Machine, core, memory, port1, bench.channel);
     this.writerPort = port2;

@@ -103,6 +103,7 @@ async function restore(worlds: WorldManager, store: CheckpointStore, memoryMiB: 
       diskProgress: () => {},
       notice: () => {},
       resetHeld: () => {},
+      trays: () => {},
       stats: () => {},
       ended: () => {},
     },

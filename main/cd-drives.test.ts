@@ -1,0 +1,99 @@
+/** The drives of a VM that is off, and what is written down when a guest moves its trays. A guest that has them: test/system/cd-change.test.ts. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Bundle } from './bundle.ts';
+import { CdDrives } from './cd-drives.ts';
+import { readCheckpointInfo } from './checkpoint-files.ts';
+import { FileLocks } from './file-locks.ts';
+import { vmConfig } from './ipc/contract.ts';
+import { VmDisks } from './vm-disks.ts';
+
+let folder: string;
+let bundle: Bundle;
+let drives: CdDrives;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cairn-drives-'));
+  vi.stubEnv('CAIRN_LOCKS', join(folder, 'locks'));
+  for (const name of ['one.iso', 'two.iso']) writeFileSync(join(folder, name), name.padEnd(4096));
+});
+afterEach(() => {
+  bundle.close();
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
+
+const cdrom = (path: string, kind = 'ide') => ({
+  ...{ path, format: 'raw', interface: kind, media: 'cdrom', readonly: true, cache: 'writeback' },
+});
+async function open(...disks: object[]) {
+  const path = join(folder, 'a.cairn');
+  Bundle.create(path, vmConfig.parse({ memoryMiB: 4, append: '', debugExit: false, noReboot: false, disks }));
+  bundle = (await Bundle.open(path, readCheckpointInfo))!;
+  drives = new CdDrives(bundle, new VmDisks(bundle, new URL('file:///nowhere')));
+}
+const change = (path: string, disk?: string) =>
+  drives.change(undefined, { path, format: 'raw', force: false, ...(disk === undefined ? {} : { disk }) });
+/** As the next start would have it. */
+const discs = () => Bundle.readConfig(bundle.path).disks.map(({ path }) => path);
+const one = () => join(folder, 'one.iso');
+const two = () => join(folder, 'two.iso');
+const tray = (isOpen: boolean, isLocked = false) => [{ disk: 'disk0', isOpen, isLocked }];
+
+test('the disc of a VM that is off is its next start’s', async () => {
+  await open(cdrom(one()));
+  await change(two());
+  expect([discs(), drives.list()]).toEqual([[two()], [{ disk: 'disk0', path: two(), isLocked: false, isOpen: false }]]);
+  await change('');
+  expect(discs()).toEqual(['']);
+  expect(bundle.config.disks[0]).toMatchObject({ media: 'cdrom', format: 'raw' });
+});
+
+test('what is not there, or is written by another VM, is not put in', async () => {
+  await open(cdrom(one()));
+  await expect(change(join(folder, 'nowhere.iso'))).rejects.toThrow(/nowhere\.iso/);
+  using _writer = new FileLocks().take(two(), 'exclusive', 'b');
+  await expect(change(two())).rejects.toThrow(/two\.iso cannot be opened, for b \(in this Cairn\) writes to it/);
+  expect(discs()).toEqual([one()]);
+});
+
+test('a drive must be there, and be named where there are several', async () => {
+  await open(cdrom(one(), 'virtio'));
+  await expect(change(two())).rejects.toThrow('a has no CD-ROM drive: give it one');
+  expect(drives.list()).toEqual([]);
+  bundle.close();
+  rmSync(bundle.path, { recursive: true });
+  await open(cdrom(one()), cdrom('', 'scsi'));
+  await expect(change(two())).rejects.toThrow('say which one of disk0, disk1');
+  await change(two(), 'disk1');
+  expect(discs()).toEqual([one(), two()]);
+});
+
+test('a disc that the guest puts out is out at the next start, and in again when the guest shuts the tray', async () => {
+  await open(cdrom(one()));
+  drives.follow(tray(false, true));
+  expect(drives.list()).toEqual([{ disk: 'disk0', path: one(), isLocked: true, isOpen: false }]);
+  drives.follow(tray(true));
+  expect([discs(), drives.list()]).toEqual([[''], [{ disk: 'disk0', path: one(), isLocked: false, isOpen: true }]]);
+  drives.follow(tray(false));
+  expect(discs()).toEqual([one()]);
+});
+
+test('a world that takes over finds the disc that lay in the open tray; one that has ended leaves it out', async () => {
+  await open(cdrom(one()));
+  drives.follow(tray(true));
+  drives.shutTrays();
+  expect(discs()).toEqual([one()]);
+  drives.follow(tray(true));
+  drives.ended();
+  drives.shutTrays();
+  expect([discs(), drives.list()[0]]).toEqual([[''], { disk: 'disk0', path: '', isLocked: false, isOpen: false }]);
+});
+
+test('an empty disk that is no CD-ROM drive is no configuration', () => {
+  const config = (disk: object) => vmConfig.safeParse({ memoryMiB: 4, append: '', debugExit: false, noReboot: false, disks: [disk] });
+  expect(config({ ...cdrom(''), media: 'disk' }).error?.issues[0]?.message).toMatch(/only a CD-ROM drive at IDE or SCSI can be empty/);
+  expect(config(cdrom('', 'virtio')).success).toBe(false);
+  expect(config(cdrom('', 'scsi')).success).toBe(true);
+});

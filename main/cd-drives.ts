@@ -1,0 +1,126 @@
+/** The CD-ROM drives of one VM that this process owns: which disc lies in each, what the guest does with their trays, and the change of a disc while it runs or is off. */
+import { ConfigError } from '#engine/errors/errors.ts';
+import type { TrayState } from '#engine/machine/machine.ts';
+import type { Bundle } from './bundle.ts';
+import { cdromDrives, type CdromDrive, type Params, type VmDisk } from './ipc/contract.ts';
+import { diskName, type VmDisks } from './vm-disks.ts';
+import type { World } from './world.ts';
+
+export type MediumChange = Omit<Params<'vm.media'>, 'name'>;
+
+export class CdDrives {
+  private readonly bundle: Bundle;
+  private readonly disks: VmDisks;
+  /** Discs that the guest has put out, by drive: they lie in the open tray, and a start later the drive is empty. */
+  private readonly putOut = new Map<string, string>();
+  private trays: readonly TrayState[] = [];
+
+  constructor(bundle: Bundle, disks: VmDisks) {
+    this.bundle = bundle;
+    this.disks = disks;
+  }
+
+  list(): CdromDrive[] {
+    return cdromDrives(this.bundle.config).map(drive => {
+      const tray = this.trays.find(({ disk }) => disk === drive.disk);
+      return {
+        ...drive,
+        path: this.putOut.get(drive.disk) ?? drive.path,
+        isLocked: tray?.isLocked ?? false,
+        isOpen: tray?.isOpen ?? false,
+      };
+    });
+  }
+
+  /** As the guest has them now. A disc that it has put out is no longer the VM's; it is again when the guest shuts the tray. */
+  follow(trays: readonly TrayState[]): void {
+    this.trays = trays;
+    for (const { disk, isOpen } of trays) {
+      const path = cdromDrives(this.bundle.config).find(drive => drive.disk === disk)?.path;
+      const out = this.putOut.get(disk);
+      if (isOpen && path) {
+        this.putOut.set(disk, path);
+        this.configure(disk, { path: '' });
+      } else if (!isOpen && out !== undefined) {
+        this.putOut.delete(disk);
+        this.configure(disk, { path: out });
+      }
+    }
+  }
+
+  /** Another world goes on with the discs that lie here, also with those in open trays. */
+  shutTrays(): void {
+    this.follow(this.trays.map(tray => ({ ...tray, isOpen: false })));
+  }
+
+  /** The world has ended: what the guest has put out stays out. */
+  ended(): void {
+    this.putOut.clear();
+    this.trays = [];
+  }
+
+  /** Throws ConfigError when the guest has locked the tray, what opening the image throws, and nothing has changed then. */
+  async change(world: World | undefined, { disk, path, format, force }: MediumChange): Promise<void> {
+    const drive = this.choose(disk);
+    const { name } = this.bundle;
+    const lock = path === '' ? undefined : this.disks.lockMedium(path);
+    try {
+      if (world) {
+        if (!world.disks) throw new ConfigError('VM_OFF', `${name} has no disks open.`);
+        const medium = path === '' ? ({ kind: 'none' } as const) : ({ kind: 'image', path, format } as const);
+        const opened = await world.disks.request('open-medium', { disk: drive, medium });
+        const outcome = await world.changeMedium({ opened, force });
+        await world.disks.request('settle-medium', { disk: drive, isTaken: outcome === 'changed' });
+        if (outcome !== 'changed') throw refusal(outcome, name, drive);
+      }
+    } catch (error) {
+      lock?.[Symbol.dispose]();
+      throw error;
+    }
+    this.putOut.delete(drive);
+    if (world) this.disks.holdMedium(drive, lock);
+    else lock?.[Symbol.dispose]();
+    this.configure(drive, path === '' ? { path } : { path, format });
+  }
+
+  private choose(disk: string | undefined): string {
+    const { config, name } = this.bundle;
+    const drives = cdromDrives(config).map(drive => drive.disk);
+    if (drives.length === 0)
+      throw new ConfigError(
+        'NO_DRIVE',
+        `${name} has no CD-ROM drive: give it one in its settings, or with --disk none,media=cdrom when it is started with \`cairn run\`.`,
+      );
+    if (disk === undefined && drives.length > 1)
+      throw new ConfigError('WHICH_DRIVE', `${name} has ${drives.length} CD-ROM drives: say which one of ${drives.join(', ')}.`);
+    const chosen = disk ?? drives[0]!;
+    if (!drives.includes(chosen))
+      throw new ConfigError(
+        'NO_DRIVE',
+        `${name} has no CD-ROM drive ${chosen}: ${drives.join(', ')} ${drives.length === 1 ? 'is one' : 'are'}.`,
+      );
+    return chosen;
+  }
+
+  private configure(disk: string, patch: Partial<VmDisk>): void {
+    const { config } = this.bundle;
+    this.bundle.configure({
+      ...config,
+      disks: config.disks.map((each, index) => (diskName(index) === disk ? { ...each, ...patch } : each)),
+    });
+  }
+}
+
+function refusal(outcome: 'locked' | 'busy' | 'ended', name: string, drive: string): ConfigError {
+  if (outcome === 'locked')
+    return new ConfigError(
+      'TRAY_LOCKED',
+      `the guest of ${name} has locked the tray of ${drive}, for it uses the disc: it has been asked to let go. Unmount the disc in the guest and try again, or force it.`,
+    );
+  if (outcome === 'busy')
+    return new ConfigError(
+      'VM_STANDS',
+      `${name} stands still, for the host's storage failed: mend that and resume it before the disc is changed.`,
+    );
+  return new ConfigError('VM_OFF', `${name} ended before its disc was changed.`);
+}
