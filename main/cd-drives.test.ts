@@ -53,7 +53,8 @@ test('the disc of a VM that is off is its next start’s', async () => {
 test('what is not there, or is written by another VM, is not put in', async () => {
   await open(cdrom(one()));
   await expect(change(join(folder, 'nowhere.iso'))).rejects.toThrow(/nowhere\.iso/);
-  using _writer = new FileLocks().take(two(), 'exclusive', 'b');
+  using writer = new FileLocks().take(two(), 'exclusive', 'b');
+  expect(writer.kind).toBe('exclusive');
   await expect(change(two())).rejects.toThrow(/two\.iso cannot be opened, for b \(in this Cairn\) writes to it/);
   expect(discs()).toEqual([one()]);
 });

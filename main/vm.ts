@@ -131,7 +131,7 @@ export class Vm {
       ...(this.reason === undefined ? {} : { reason: this.reason }),
       ...(current === undefined ? {} : { current }),
       ...(this.world ? { mips: fresh.mips, load: fresh.load } : {}),
-      ...(this.world && config.balloon ? { balloonedMiB: ((this.stats?.balloonedPages ?? 0) * PAGE_SIZE) / MIB } : {}),
+      ...(this.world && config.balloon ? balloonOf(config.memoryMiB, this.stats) : {}),
       ...(drives.length > 0 ? { drives } : {}),
     };
   }
@@ -590,6 +590,11 @@ export class Vm {
     this.turn = result.catch(() => {});
     return result;
   }
+}
+
+function balloonOf(memoryMiB: number, stats: Stats | undefined): Pick<VmSummary, 'balloonedMiB' | 'balloonMiB'> {
+  const mib = (pages: number) => (pages * PAGE_SIZE) / MIB;
+  return { balloonedMiB: mib(stats?.balloonedPages ?? 0), balloonMiB: memoryMiB - mib(stats?.balloonTarget ?? 0) };
 }
 
 function whyItEnded(end: WorldEnd, noReboot: boolean): string | undefined {

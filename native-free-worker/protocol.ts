@@ -160,13 +160,15 @@ export interface Stats {
   readonly load: number;
   /** Given back by the guest. */
   readonly balloonedPages: number;
+  /** What the guest is asked to give back. */
+  readonly balloonTarget: number;
 }
-export function encodeStats({ mips, load, balloonedPages }: Stats): Uint8Array {
-  return new Uint8Array(Float64Array.of(mips, load, balloonedPages).buffer);
+export function encodeStats({ mips, load, balloonedPages, balloonTarget }: Stats): Uint8Array {
+  return new Uint8Array(Float64Array.of(mips, load, balloonedPages, balloonTarget).buffer);
 }
 export function decodeStats(bytes: Uint8Array): Stats {
-  const [mips, load, balloonedPages] = new Float64Array(bytes.slice().buffer);
-  return { mips: mips!, load: load!, balloonedPages: balloonedPages! };
+  const [mips, load, balloonedPages, balloonTarget] = new Float64Array(bytes.slice().buffer);
+  return { mips: mips!, load: load!, balloonedPages: balloonedPages!, balloonTarget: balloonTarget! };
 }
 
 export const encodeText = (text: string): Uint8Array => encoder.encode(text);

@@ -436,7 +436,12 @@ export class VcpuLoop {
     const mips = ((count - this.statsSinceCount) * 1000) / elapsedNs;
     this.parts.outbox.post(
       protocol.EVENT_STATS,
-      protocol.encodeStats({ mips, load: Math.min(1, this.busyNs / elapsedNs), balloonedPages: this.machine.balloonedPages() }),
+      protocol.encodeStats({
+        mips,
+        load: Math.min(1, this.busyNs / elapsedNs),
+        balloonedPages: this.machine.balloonedPages(),
+        balloonTarget: this.machine.balloonTarget(),
+      }),
     );
     this.beginStats();
   }

@@ -52,6 +52,8 @@ export interface Machine {
   setBalloonTarget(pages: number): void;
   /** How many pages the guest has given back as it was asked to. */
   balloonedPages(): number;
+  /** How many it is asked to. */
+  balloonTarget(): number;
   /** The CD-ROM drives, in the order in which the guest counts them. */
   trays(): TrayState[];
   /** Puts a disc into the drive of `disk`, or takes it out. Only between slices; what is pending on the old disc ends before. */

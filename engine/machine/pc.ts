@@ -323,6 +323,9 @@ export class Pc implements Machine {
   setBalloonTarget(pages: number) {
     this.balloon?.setTarget(Math.min(Math.max(0, pages), this.ramBytes / PAGE_SIZE));
   }
+  balloonTarget() {
+    return this.balloon?.targetPages ?? 0;
+  }
   balloonedPages() {
     return this.balloon?.inflatedPages ?? 0;
   }

@@ -50,5 +50,6 @@ test('none is an empty CD-ROM drive, and nothing else', () => {
   const say = () => expect.fail('there is nothing to assume');
   expect(parseDisk('none,media=cdrom', say)).toMatchObject({ path: '', media: 'cdrom', interface: 'ide', readonly: true, format: 'raw' });
   expect(parseDisk('none,media=cdrom,if=scsi', say)).toMatchObject({ path: '', interface: 'scsi' });
-  for (const text of ['none', 'none,media=disk', 'none,media=cdrom,if=virtio']) expect(() => parseDisk(text, say)).toThrow(/without a disc: write/);
+  for (const text of ['none', 'none,media=disk', 'none,media=cdrom,if=virtio'])
+    expect(() => parseDisk(text, say)).toThrow(/without a disc: write/);
 });

@@ -128,6 +128,8 @@ export const vmSummary = z.object({
   load: z.number().optional(),
   /** What a guest with a balloon has given back. */
   balloonedMiB: z.number().optional(),
+  /** The memory that a guest with a balloon is asked to make do with. */
+  balloonMiB: z.number().optional(),
   drives: z.array(cdromDrive).optional(),
 });
 export type VmSummary = z.infer<typeof vmSummary>;

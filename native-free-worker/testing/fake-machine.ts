@@ -26,7 +26,7 @@ export class FakeMachine implements Machine {
   uartRoom = Infinity;
   private readonly unread: number[] = [];
   resets = 0;
-  balloonTarget = 0;
+  private askedPages = 0;
   powerButtons = 0;
   trayStates: TrayState[] = [];
   readonly discs: [disk: string, fingerprint: string | undefined][] = [];
@@ -120,10 +120,13 @@ export class FakeMachine implements Machine {
     this.halted = false;
   }
   setBalloonTarget(pages: number) {
-    this.balloonTarget = pages;
+    this.askedPages = pages;
+  }
+  balloonTarget() {
+    return this.askedPages;
   }
   balloonedPages() {
-    return this.balloonTarget;
+    return this.askedPages;
   }
   trays(): TrayState[] {
     return this.trayStates;

@@ -1,11 +1,14 @@
 /** The dialog that is open, if any. State that would be lost is named before the user agrees to it. */
 import { useApp, useAppState } from '../app-context.ts';
 import type { Dialog } from '../state/app-state.ts';
+import { BalloonDialog } from './balloon-dialog.tsx';
 import { CheckpointDeleteDialog } from './checkpoint-delete-dialog.tsx';
 import { CloneDialog } from './clone-dialog.tsx';
 import { ConfirmDialog } from './confirm-dialog.tsx';
+import { InsertDiscDialog, LockedDiscDialog } from './disc-dialogs.tsx';
 import { NameDialog } from './name-dialog.tsx';
 import { PassphraseDialog } from './passphrase-dialog.tsx';
+import { PolicyDialog } from './policy-dialog.tsx';
 import { RevertDialog } from './revert-dialog.tsx';
 import { TakeDialog } from './take-dialog.tsx';
 import { VmFormDialog } from './vm-form-dialog.tsx';
@@ -56,6 +59,14 @@ function OpenDialog({ dialog }: { dialog: Dialog }) {
       return view && checkpoint ? <RevertDialog view={view} checkpoint={checkpoint} /> : null;
     case 'passphrase':
       return <PassphraseDialog question={dialog} />;
+    case 'balloon':
+      return view ? <BalloonDialog view={view} /> : null;
+    case 'policy':
+      return <PolicyDialog vm={dialog.vm} />;
+    case 'insert-disc':
+      return <InsertDiscDialog vm={dialog.vm} disk={dialog.disk} />;
+    case 'locked-disc':
+      return <LockedDiscDialog vm={dialog.vm} disk={dialog.disk} path={dialog.path} />;
     case 'plug':
       return (
         <ConfirmDialog heading={`Pull the plug of ${dialog.vm}?`} verb="Pull the plug" run={() => controller.stop(dialog.vm, 'plug')}>

@@ -3,7 +3,7 @@ import { HardDrive, Plus, X } from 'lucide-react';
 import { useState } from 'react';
 import { Button, Checkbox } from 'react-aria-components';
 import type { VmDisk } from '../../main/ipc/contract.ts';
-import { fileName, NEW_DISK, withMedia, withPath } from '../state/disk-form.ts';
+import { canBeEmpty, fileName, NEW_DISK, withMedia, withPath } from '../state/disk-form.ts';
 import { CheckMark } from './check-mark.tsx';
 import { ChoiceField, type Choices } from './choice-field.tsx';
 import { FileField } from './file-field.tsx';
@@ -80,9 +80,10 @@ function DiskCard({ number, disk, isHeld, onChange, onRemove }: CardProps) {
         label="Image"
         value={disk.path}
         onChange={path => onChange(withPath(disk, path))}
-        isRequired
+        {...(canBeEmpty(disk) ? { hint: 'Nothing: the drive is empty' } : {})}
+        isRequired={!canBeEmpty(disk)}
         isDisabled={isHeld}
-        autoFocus={disk.path === ''}
+        autoFocus={disk.path === '' && !canBeEmpty(disk)}
       />
       <div className="disk-choices">
         <ChoiceField label="Kind" value={media} choices={MEDIA} isDisabled={isHeld} onChange={to => onChange(withMedia(disk, to))} />

@@ -1,9 +1,11 @@
 /** What can be done to the machine now. Buttons keep their places; those that make no sense in its state are disabled. */
-import { BookmarkPlus, History, Pause, Play, Plug, Power, RotateCw, Settings2 } from 'lucide-react';
+import { BookmarkPlus, History, MemoryStick, Pause, Play, Plug, Power, RotateCw, Settings2 } from 'lucide-react';
 import { Button, ProgressBar, Toolbar } from 'react-aria-components';
+import type { VmSummary } from '../../main/ipc/contract.ts';
 import { useApp, useCanCommand } from '../app-context.ts';
 import { formatMemory } from '../format.ts';
 import type { VmView } from '../state/app-state.ts';
+import { DriveMenu } from './drive-menu.tsx';
 import { IconButton } from './icon-button.tsx';
 import { STATE_WORDS, StateDot } from './state-dot.tsx';
 
@@ -13,7 +15,8 @@ export function MachineToolbar({ view }: { view: VmView }) {
   const can = useCanCommand(view);
   const on = vm.state === 'running' || vm.state === 'paused';
   const off = vm.state === 'off' || vm.state === 'crashed';
-  const ask = (kind: 'take' | 'plug' | 'reset' | 'settings') => controller.dispatch({ type: 'dialog', dialog: { kind, vm: vm.name } });
+  const ask = (kind: 'take' | 'plug' | 'reset' | 'settings' | 'balloon') =>
+    controller.dispatch({ type: 'dialog', dialog: { kind, vm: vm.name } });
   const current = view.checkpoints?.find(({ id }) => id === vm.current);
   return (
     <header className="machine-head">
@@ -59,6 +62,15 @@ export function MachineToolbar({ view }: { view: VmView }) {
         />
         <IconButton icon={RotateCw} text="Reset" isDisabled={!can || !on} onPress={() => ask('reset')} />
         <IconButton icon={Plug} text="Pull the plug" isDisabled={!can || off} onPress={() => ask('plug')} />
+        {vm.drives === undefined ? null : (
+          <DriveMenu vm={vm.name} drives={vm.drives} isDisabled={!can || vm.state === 'starting' || vm.state === 'reverting'} />
+        )}
+        <IconButton
+          icon={MemoryStick}
+          text={balloonWords(vm)}
+          isDisabled={!can || !on || vm.balloonMiB === undefined}
+          onPress={() => ask('balloon')}
+        />
         <IconButton
           icon={Settings2}
           text={off ? 'Settings' : 'Settings (when the machine is off)'}
@@ -68,6 +80,11 @@ export function MachineToolbar({ view }: { view: VmView }) {
       </Toolbar>
     </header>
   );
+}
+
+function balloonWords({ balloonMiB, state }: VmSummary): string {
+  if (state !== 'running' && state !== 'paused') return 'Memory (when the machine is on)';
+  return balloonMiB === undefined ? 'Memory (needs a memory balloon: settings)' : 'Memory';
 }
 
 function TakeProgress({ share }: { share: number | undefined }) {

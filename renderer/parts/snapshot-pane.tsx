@@ -1,10 +1,11 @@
 /** The checkpoints of the machine as a tree, and the chosen one in detail. */
 import { useMemo, useState } from 'react';
-import { Pin } from 'lucide-react';
+import { CalendarClock, Pin } from 'lucide-react';
 import { Button, Tree, TreeItem, TreeItemContent } from 'react-aria-components';
-import { useApp } from '../app-context.ts';
+import { useApp, useCanCommand } from '../app-context.ts';
 import { formatAge, formatClock, formatMs } from '../format.ts';
 import type { VmView } from '../state/app-state.ts';
+import { policyWords } from '../state/policy-form.ts';
 import { buildSnapshotTree, rowIds, type TreeNode } from '../state/snapshot-tree.ts';
 import { CheckpointDetails, HereDetails } from './checkpoint-details.tsx';
 import { TreeRails } from './tree-rails.tsx';
@@ -24,6 +25,7 @@ export function SnapshotPane({ view }: { view: VmView }) {
         <h2>Checkpoints</h2>
         <span className="count">{checkpoints?.length ?? ''}</span>
       </header>
+      <AutomaticLine view={view} />
       <Tree
         className="tree"
         aria-label={`Checkpoints of ${vm.name}`}
@@ -46,6 +48,28 @@ export function SnapshotPane({ view }: { view: VmView }) {
       </Tree>
       {selected ? <CheckpointDetails view={view} checkpoint={selected} now={now} /> : <HereDetails view={view} />}
     </aside>
+  );
+}
+
+/** When checkpoints are taken without being asked for, and the way to change it. */
+function AutomaticLine({ view }: { view: VmView }) {
+  const { controller } = useApp();
+  const can = useCanCommand(view);
+  const { policy, summary } = view;
+  if (policy === undefined) return null;
+  return (
+    <div className="automatic">
+      <CalendarClock size={14} aria-hidden />
+      <span className="automatic-words">Automatic: {policyWords(policy)}</span>
+      <Button
+        className="button small"
+        aria-label="Change automatic checkpoints"
+        isDisabled={!can}
+        onPress={() => controller.dispatch({ type: 'dialog', dialog: { kind: 'policy', vm: summary.name } })}
+      >
+        Change…
+      </Button>
+    </div>
   );
 }
 

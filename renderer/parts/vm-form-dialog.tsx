@@ -1,15 +1,16 @@
 /** A new VM, or the settings of one that is off: the options that `cairn run` takes, by the same names. */
 import { Trash2 } from 'lucide-react';
 import { useEffect, useState, type FormEvent } from 'react';
-import { Button, Checkbox, FieldError, Form, Input, Label, NumberField, Group, TextField } from 'react-aria-components';
+import { Button, Checkbox, FieldError, Form, Input, Label, TextField } from 'react-aria-components';
 import type { VmConfig } from '../../main/ipc/contract.ts';
 import { useApp, useAppState } from '../app-context.ts';
 import { heldDisks, newlyWritten } from '../state/disk-form.ts';
 import { CheckMark } from './check-mark.tsx';
-import { CheckpointModeField } from './checkpoint-mode-field.tsx';
+import { CheckpointFields } from './checkpoint-fields.tsx';
 import { DiskList } from './disk-list.tsx';
 import { FileField } from './file-field.tsx';
 import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
+import { StepperField } from './stepper-field.tsx';
 import { WriteBaseQuestion } from './write-base-question.tsx';
 
 const FRESH: VmConfig = {
@@ -79,7 +80,7 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
   return (
     <Form className="vm-form" onSubmit={submit}>
       {existing === undefined ? <NameField value={name} onChange={setName} /> : null}
-      <MemoryField value={config.memoryMiB} onChange={memoryMiB => change({ memoryMiB })} />
+      <MemoryFields config={config} change={change} />
       <BootFields config={config} change={change} isNew={existing === undefined} />
       <DiskList disks={config.disks} held={held} onChange={disks => change({ disks })} />
       <CheckpointFields config={config} change={change} />
@@ -127,17 +128,29 @@ function NameField({ value, onChange }: { value: string; onChange: (name: string
   );
 }
 
-function MemoryField({ value, onChange }: { value: number; onChange: (memoryMiB: number) => void }) {
+function MemoryFields({ config, change }: { config: VmConfig; change: Change }) {
   return (
-    <NumberField className="field" value={value} minValue={4} maxValue={3072} step={4} onChange={onChange} isRequired>
-      <Label>Memory (MiB)</Label>
-      <Group className="stepper">
-        <Button slot="decrement">−</Button>
-        <Input />
-        <Button slot="increment">+</Button>
-      </Group>
-      <FieldError />
-    </NumberField>
+    <>
+      <StepperField
+        label="Memory (MiB)"
+        value={config.memoryMiB}
+        minValue={4}
+        maxValue={3072}
+        step={4}
+        isRequired
+        onChange={memoryMiB => change({ memoryMiB })}
+      />
+      <Checkbox className="check" isSelected={config.balloon ?? false} onChange={balloon => change({ balloon })}>
+        <CheckMark />
+        <span>
+          Memory balloon
+          <span className="check-text">
+            While it runs, the guest can be asked to give memory back, which checkpoints do not save then. A checkpoint goes on only in a
+            machine that has a balloon as it had.
+          </span>
+        </span>
+      </Checkbox>
+    </>
   );
 }
 
@@ -162,34 +175,6 @@ function BootFields({ config, change, isNew }: { config: VmConfig; change: Chang
       </Checkbox>
       <Checkbox className="check" isSelected={config.debugExit} onChange={debugExit => change({ debugExit })}>
         <CheckMark /> Debug-exit port (a guest program can end the machine with a code)
-      </Checkbox>
-    </section>
-  );
-}
-
-function CheckpointFields({ config, change }: { config: VmConfig; change: Change }) {
-  return (
-    <section className="form-part" aria-label="Checkpoints">
-      <h3>Checkpoints</h3>
-      {config.disks.length === 0 ? null : (
-        <CheckpointModeField value={config.checkpointMode} onChange={checkpointMode => change({ checkpointMode })} />
-      )}
-      <Checkbox className="check" isSelected={config.overwrite} onChange={overwrite => change({ overwrite })}>
-        <CheckMark />
-        <span>
-          Only the newest checkpoint stays
-          <span className="check-text">A new one replaces the one before it, unless that is marked to be kept or others came from it.</span>
-        </span>
-      </Checkbox>
-      <Checkbox className="check" isSelected={config.encrypted ?? false} onChange={encrypted => change({ encrypted })}>
-        <CheckMark />
-        <span>
-          Encrypt what checkpoints hold of memory
-          <span className="check-text">
-            Each start asks for the passphrase, which is kept nowhere. Disks, titles, notes and the tables of checkpoint files (how much
-            memory each holds, and where) stay in the clear, and so do checkpoints taken before.
-          </span>
-        </span>
       </Checkbox>
     </section>
   );

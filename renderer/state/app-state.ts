@@ -1,5 +1,5 @@
 /** Everything that the window shows, but for the consoles' contents (they change too often: console/console-hub.ts). */
-import type { Checkpoint, CheckpointDetail, Events, Result, VmDetail, VmSummary } from '../../main/ipc/contract.ts';
+import type { Checkpoint, CheckpointDetail, Events, Policy, Result, VmDetail, VmSummary } from '../../main/ipc/contract.ts';
 import type { ConnectionState } from '../client.ts';
 import type { PassphraseQuestion } from './passphrase-question.ts';
 
@@ -23,6 +23,11 @@ export type Dialog =
   | { readonly kind: 'note'; readonly vm: string; readonly checkpoint: string }
   | { readonly kind: 'delete-checkpoint'; readonly vm: string; readonly checkpoint: string }
   | PassphraseQuestion
+  | { readonly kind: 'balloon'; readonly vm: string }
+  | { readonly kind: 'policy'; readonly vm: string }
+  | { readonly kind: 'insert-disc'; readonly vm: string; readonly disk: string }
+  /** The guest uses the disc that was to go; `path`: what was to come in its place, '' nothing. */
+  | { readonly kind: 'locked-disc'; readonly vm: string; readonly disk: string; readonly path: string }
   | { readonly kind: 'plug'; readonly vm: string }
   | { readonly kind: 'reset'; readonly vm: string }
   | { readonly kind: 'delete'; readonly vm: string };
@@ -42,6 +47,8 @@ export interface VmView {
   readonly checkpoints?: readonly Checkpoint[] | undefined;
   /** Of the checkpoint that was asked about last: what it shares and what deleting it frees. */
   readonly checkpointDetail?: CheckpointDetail | undefined;
+  /** When checkpoints are taken without being asked for, and how long those are kept. */
+  readonly policy?: Policy | undefined;
   readonly progress?: { readonly step: number; readonly share: number } | undefined;
   /** One entry for each disk that is worked on, the one that began first at the front. */
   readonly diskWork: readonly DiskWork[];
@@ -73,6 +80,7 @@ export type Action =
   | { readonly type: 'vm-removed'; readonly name: string }
   | { readonly type: 'checkpoints-listed'; readonly name: string; readonly checkpoints: readonly Checkpoint[] }
   | { readonly type: 'checkpoint-detail'; readonly name: string; readonly detail: CheckpointDetail | undefined }
+  | { readonly type: 'policy'; readonly name: string; readonly policy: Policy }
   | { readonly type: 'progress'; readonly progress: Events['checkpoint.progress'] }
   | { readonly type: 'disk-progress'; readonly progress: Events['disk.progress'] }
   | { readonly type: 'pending'; readonly name: string; readonly pending: Pending | undefined }

@@ -1,14 +1,15 @@
 import { expect, test } from 'vitest';
-import type {
-  Checkpoint,
-  EventName,
-  Events,
-  HostClient,
-  Params,
-  RequestName,
-  Result,
-  VmConfig,
-  VmSummary,
+import {
+  NO_POLICY,
+  type Checkpoint,
+  type EventName,
+  type Events,
+  type HostClient,
+  type Params,
+  type RequestName,
+  type Result,
+  type VmConfig,
+  type VmSummary,
 } from '../../main/ipc/contract.ts';
 import { HERE } from './app-state.ts';
 import { Controller } from './controller.ts';
@@ -39,6 +40,7 @@ class TableHost implements HostClient {
     'app.info': { version: '0.1.0', libraryPath: '/library' },
     'vm.list': [vm('b'), vm('a 10'), vm('a 9', 'running')],
     'checkpoint.list': [],
+    'policy.show': NO_POLICY,
   };
   private readonly listeners = new Map<EventName, (payload: never) => void>();
   readonly asked: [RequestName, unknown][] = [];
@@ -340,4 +342,41 @@ test('the same notice twice is one; old ones make room', async () => {
   expect(state().notices).toHaveLength(1);
   for (let n = 0; n < 9; n++) controller.notify('warning', String(n));
   expect(state().notices.map(({ text }) => text)).toEqual(['4', '5', '6', '7', '8']);
+});
+
+test('a policy is known from the start, and is what the host has made of it', async () => {
+  const { host, controller, state } = await opened();
+  expect(state().vms['b']?.policy).toEqual(NO_POLICY);
+  const wanted = { ...NO_POLICY, everySeconds: 900 };
+  host.answers['policy.set'] = wanted;
+  await controller.setPolicy('b', wanted);
+  expect(host.asked.at(-1)).toEqual(['policy.set', { name: 'b', policy: wanted }]);
+  expect(state().vms['b']?.policy).toEqual(wanted);
+  host.answers['policy.set'] = new Error('each tier must reach further back than the one before it');
+  await expect(controller.setPolicy('b', NO_POLICY)).rejects.toThrow('each tier');
+  expect(state().vms['b']?.policy).toEqual(wanted);
+});
+
+test('the memory that a guest is asked to make do with is shown as the host has it', async () => {
+  const { host, controller, state } = await opened();
+  host.answers['vm.balloon'] = { ...vm('a 9', 'running'), balloonMiB: 32, balloonedMiB: 0 };
+  await controller.balloon('a 9', 32);
+  expect(state().vms['a 9']?.summary.balloonMiB).toBe(32);
+});
+
+test('a disc that the guest uses is a question, and is changed once that is answered', async () => {
+  const { host, controller, state } = await opened();
+  const drive = { disk: 'disk1', path: '/two.iso', isLocked: false, isOpen: false };
+  host.answers['vm.media'] = Object.assign(new Error('the guest has locked the tray'), { code: 'TRAY_LOCKED' });
+  await controller.changeDisc('b', 'disk1', '/two.iso');
+  expect(state().dialog).toEqual({ kind: 'locked-disc', vm: 'b', disk: 'disk1', path: '/two.iso' });
+  expect(state().notices).toEqual([]);
+  host.answers['vm.media'] = { ...vm('b'), drives: [drive] };
+  await controller.changeDisc('b', 'disk1', '/two.iso', true);
+  expect(host.asked.at(-1)).toEqual(['vm.media', { name: 'b', disk: 'disk1', path: '/two.iso', format: 'raw', force: true }]);
+  expect(state().vms['b']?.summary.drives).toEqual([drive]);
+  host.answers['vm.media'] = new Error('/x.iso cannot be opened: it does not exist.');
+  await expect(controller.changeDisc('b', 'disk1', '/x.iso')).rejects.toThrow('/x.iso');
+  await controller.eject('b', 'disk1');
+  expect(state().notices.at(-1)).toMatchObject({ level: 'error', vm: 'b' });
 });

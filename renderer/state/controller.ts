@@ -1,7 +1,7 @@
 /** Turns the host's events into actions and the user's wishes into requests. Components call this and read the store. */
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { MenuCommand } from '../../main/ipc/bridge.ts';
-import type { Checkpoint, CheckpointMode, HostClient, VmConfig, VmSummary } from '../../main/ipc/contract.ts';
+import type { Checkpoint, CheckpointMode, HostClient, Policy, VmConfig, VmSummary } from '../../main/ipc/contract.ts';
 import type { ConnectionState } from '../client.ts';
 import { formatBytes, formatMs } from '../format.ts';
 import { initialState, type Action, type AppState, type Notice, type Pending } from './app-state.ts';
@@ -44,7 +44,7 @@ export class Controller {
       const [info, vms] = await Promise.all([this.host.request('app.info', {}), this.host.request('vm.list', {})]);
       this.dispatch({ type: 'info', info });
       this.dispatch({ type: 'vms-listed', vms });
-      await Promise.all(vms.map(({ name }) => this.loadCheckpoints(name)));
+      await Promise.all(vms.flatMap(({ name }) => [this.loadCheckpoints(name), this.loadPolicy(name)]));
     });
   }
 
@@ -61,7 +61,7 @@ export class Controller {
     const detail = await this.host.request('vm.create', { name, config });
     this.dispatch({ type: 'vm-detail', detail });
     this.select(name);
-    await this.loadCheckpoints(name);
+    await Promise.all([this.loadCheckpoints(name), this.loadPolicy(name)]);
   }
 
   async configure(name: string, config: VmConfig): Promise<void> {
@@ -69,6 +69,36 @@ export class Controller {
     this.dispatch({ type: 'vm-detail', detail: await this.host.request('vm.configure', { name, config }) });
     if (!config.encrypted) this.freshlyEncrypted.delete(name);
     else if (!wasEncrypted) this.freshlyEncrypted.add(name);
+  }
+
+  /** False: the host could not say, and the user has been told. */
+  loadPolicy(name: string): Promise<boolean> {
+    return this.quietly(async () => this.dispatch({ type: 'policy', name, policy: await this.host.request('policy.show', { name }) }));
+  }
+
+  async setPolicy(name: string, policy: Policy): Promise<void> {
+    this.dispatch({ type: 'policy', name, policy: await this.host.request('policy.set', { name, policy }) });
+  }
+
+  /** The guest is asked to make do with so much of its memory. */
+  async balloon(name: string, memoryMiB: number): Promise<void> {
+    this.changed(await this.host.request('vm.balloon', { name, memoryMiB }));
+  }
+
+  /** Puts the disc `path` into the drive, or with '' none. The user is asked when the guest uses the one that is in it. */
+  async changeDisc(name: string, disk: string, path: string, force = false): Promise<void> {
+    const format = /\.qcow2$/i.test(path) ? 'qcow2' : 'raw';
+    try {
+      this.changed(await this.host.request('vm.media', { name, disk, path, format, force }));
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'TRAY_LOCKED') throw error;
+      this.dispatch({ type: 'dialog', dialog: { kind: 'locked-disc', vm: name, disk, path } });
+    }
+  }
+
+  /** The same; a failure is told. */
+  async eject(name: string, disk: string, force = false): Promise<void> {
+    await this.quietly(() => this.changeDisc(name, disk, '', force), name);
   }
 
   /** Asks for the passphrase, if it takes one. */
@@ -176,7 +206,7 @@ export class Controller {
     const detail = await this.host.request('vm.clone', { name, checkpoint, as, full });
     this.dispatch({ type: 'vm-detail', detail });
     this.select(as);
-    await this.loadCheckpoints(as);
+    await Promise.all([this.loadCheckpoints(as), this.loadPolicy(as)]);
   }
 
   /** A command of the application's menu: what the window's buttons do to the selected VM. */

@@ -27,6 +27,9 @@ export function withMedia(disk: VmDisk, media: VmDisk['media']): VmDisk {
   return { ...disk, media, readonly: true, writeBase: false, interface: disk.interface === 'virtio' ? 'ide' : disk.interface };
 }
 
+/** A CD-ROM drive is there also without a disc; at virtio there are only disks. */
+export const canBeEmpty = ({ media, interface: kind }: VmDisk): boolean => media === 'cdrom' && kind !== 'virtio';
+
 /** The last part of a path, of any system. */
 export const fileName = (path: string): string => path.split(/[\\/]/).at(-1) || path;
 

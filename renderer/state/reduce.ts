@@ -39,6 +39,8 @@ export function reduce(state: AppState, action: Action): AppState {
     }
     case 'checkpoint-detail':
       return patchVm(state, action.name, { checkpointDetail: action.detail });
+    case 'policy':
+      return patchVm(state, action.name, { policy: action.policy });
     case 'progress': {
       const { name, step, share } = action.progress;
       // Step 836 is the last: nothing is going on any more.

@@ -89,7 +89,8 @@ test('a disc that is put out by the guest is shown as that, and is back when the
   const [drive] = await media();
   expect(drive).toEqual({ disk: 'disk0', path: at('two.iso'), isLocked: false, isOpen: true });
   expect(config()).toEqual(['', 'two.iso']);
-  await shell.run(`head -c 2048 ${sr} >/dev/null`);
+  await shell.attempt(`head -c 2048 ${sr} >/dev/null`); // Linux shuts the tray, and fails the read for which it did
+  expect(await word(sr)).toEqual(['second', '1000']);
   expect((await media())[0]).toMatchObject({ path: at('two.iso'), isOpen: false });
   expect(config()).toEqual(['two.iso', 'two.iso']);
 });

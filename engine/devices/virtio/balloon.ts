@@ -71,6 +71,10 @@ export class VirtioBalloon implements Device<StateOf<typeof VirtioBalloonState>>
     this.transport.configChanged();
   }
   /** How many the guest says it has given back by inflating. */
+  /** What it is asked to give back. */
+  get targetPages() {
+    return this.target;
+  }
   get inflatedPages() {
     return this.actual;
   }
