@@ -16,15 +16,15 @@ const PACE_HINTS: Choices<PaceWord | 'steps'> = {
   fast: 'All of the time is spent on it: done soonest, and the guest is slower meanwhile.',
   steps: 'Steps of your own, from the file vm.json in the machine’s folder.',
 };
-const COMPRESSIONS: Choices<'zstd' | 'none'> = { zstd: 'zstd: smaller', none: 'None: faster on a fast disk' };
+const COMPRESSIONS: Choices<'zstd' | 'none'> = { zstd: 'Yes (zstd)', none: 'No: faster on a fast disk' };
 
 export function CheckpointFields({ config, change }: { config: VmConfig; change: Change }) {
   return (
     <section className="form-part" aria-label="Checkpoints">
       <h3>Checkpoints</h3>
-      {config.disks.length === 0 ? null : (
+      {config.disks.some(({ media, readonly }) => media === 'disk' && !readonly) ? (
         <CheckpointModeField value={config.checkpointMode} onChange={checkpointMode => change({ checkpointMode })} />
-      )}
+      ) : null}
       <WritingFields config={config} change={change} />
       <CopyLimitField value={config.copyLimitMiB} memoryMiB={config.memoryMiB} onChange={copyLimitMiB => change({ copyLimitMiB })} />
       <Checkbox className="check" isSelected={config.overwrite} onChange={overwrite => change({ overwrite })}>
@@ -54,17 +54,17 @@ function WritingFields({ config, change }: { config: VmConfig; change: Change })
   const pace = typeof checkpointPace === 'string' ? checkpointPace : 'steps';
   const choices: Partial<Choices<PaceWord | 'steps'>> = pace === 'steps' ? { steps: 'As in vm.json', ...PACES } : PACES;
   return (
-    <div className="field-pair">
-      <div className="with-hint">
+    <div className="with-hint">
+      <div className="field-pair">
         <ChoiceField
           label="Written beside the guest"
           value={pace}
           choices={choices}
           onChange={to => change({ checkpointPace: to === 'steps' ? checkpointPace : to })}
         />
-        <p className="hint">{PACE_HINTS[pace]}</p>
+        <ChoiceField label="Compressed" value={compression} choices={COMPRESSIONS} onChange={to => change({ compression: to })} />
       </div>
-      <ChoiceField label="Compressed" value={compression} choices={COMPRESSIONS} onChange={to => change({ compression: to })} />
+      <p className="hint">{PACE_HINTS[pace]}</p>
     </div>
   );
 }
@@ -109,7 +109,7 @@ function KeepInRamField({ config, change }: { config: VmConfig; change: Change }
         Keep the last checkpoints in RAM, too
         <span className="check-text">
           {isUseless
-            ? 'Only a machine without disks goes back to them at once: this one has disks.'
+            ? 'Only a machine without disks and CD-ROM drives can go back to them at once.'
             : 'Going back to one takes about a millisecond. Up to four are kept, as room allows.'}
         </span>
       </span>

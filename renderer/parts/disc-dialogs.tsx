@@ -49,7 +49,7 @@ export function InsertDiscDialog({ vm, disk }: { vm: string; disk: string }) {
           <Button className="button" onPress={close}>
             Cancel
           </Button>
-          <Button className="button primary" type="submit" isDisabled={isBusy || path.trim() === ''}>
+          <Button className="button primary" type="submit" isPending={isBusy} isDisabled={path.trim() === ''}>
             Insert
           </Button>
         </div>

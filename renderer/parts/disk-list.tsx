@@ -80,7 +80,7 @@ function DiskCard({ number, disk, isHeld, onChange, onRemove }: CardProps) {
         label="Image"
         value={disk.path}
         onChange={path => onChange(withPath(disk, path))}
-        {...(canBeEmpty(disk) ? { hint: 'Nothing: the drive is empty' } : {})}
+        {...(canBeEmpty(disk) ? { hint: 'Without one the drive is empty. A disc can be changed while the machine runs, too.' } : {})}
         isRequired={!canBeEmpty(disk)}
         isDisabled={isHeld}
         autoFocus={disk.path === '' && !canBeEmpty(disk)}

@@ -1,6 +1,6 @@
 /** The CD-ROM drives of the machine: what lies in each, another disc for it, or none. Also while it runs. */
-import { Disc3, FolderOpen, LogOut } from 'lucide-react';
-import { Button, Header, Menu, MenuItem, MenuSection, MenuTrigger, Popover, Text } from 'react-aria-components';
+import { Disc3, Eject, FolderOpen } from 'lucide-react';
+import { Button, Header, Menu, MenuItem, MenuSection, MenuTrigger, Popover } from 'react-aria-components';
 import type { CdromDrive } from '../../main/ipc/contract.ts';
 import { useApp } from '../app-context.ts';
 import { fileName } from '../state/disk-form.ts';
@@ -33,11 +33,21 @@ export function DriveMenu({ vm, drives, isDisabled }: { vm: string; drives: read
                 </span>
                 <span className="menu-facts">{factsOf(drive)}</span>
               </Header>
-              <MenuItem id={`${INSERT} ${drive.disk}`} className="menu-item" textValue={`Insert image into ${drive.disk}`}>
-                <FolderOpen size={15} aria-hidden /> <Text slot="label">Insert image…</Text>
+              <MenuItem
+                id={`${INSERT} ${drive.disk}`}
+                className="menu-item"
+                textValue={`Insert image into ${drive.disk}`}
+                aria-label={`Insert image into ${drive.disk}…`}
+              >
+                <FolderOpen size={15} aria-hidden /> Insert image…
               </MenuItem>
-              <MenuItem id={`${EJECT} ${drive.disk}`} className="menu-item" textValue={`Eject ${drive.disk}`}>
-                <LogOut size={15} aria-hidden /> <Text slot="label">Eject</Text>
+              <MenuItem
+                id={`${EJECT} ${drive.disk}`}
+                className="menu-item"
+                textValue={`Eject ${drive.disk}`}
+                aria-label={`Eject the disc of ${drive.disk}`}
+              >
+                <Eject size={15} aria-hidden /> Eject
               </MenuItem>
             </MenuSection>
           ))}

@@ -20,6 +20,7 @@ import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
 import { SpanField } from './span-field.tsx';
 
 const MOST_TIERS = 16;
+const { onBattery: _battery, ...OTHERS } = TRIGGERS;
 type Change = (patch: Partial<Policy>) => void;
 
 /** It appears once the host has said what the policy is now: another process may have changed it. */
@@ -79,7 +80,7 @@ function PolicyForm({ vm, initial }: { vm: string; initial: Policy }) {
         <Button className="button" onPress={close}>
           Cancel
         </Button>
-        <Button className="button primary" type="submit" isDisabled={isBusy || !isGood}>
+        <Button className="button primary" type="submit" isPending={isBusy} isDisabled={!isGood}>
           Save
         </Button>
       </div>
@@ -108,11 +109,9 @@ function TakeFields({ policy, change }: { policy: Policy; change: Change }) {
         />
         <span className={everySeconds === null ? 'check-rest off' : 'check-rest'}>in which the machine was on</span>
       </div>
-      {Object.entries(TRIGGERS).map(([trigger, words]) => (
-        <Checkbox key={trigger} className="check" isSelected={policy[trigger as Trigger]} onChange={on => change({ [trigger]: on })}>
-          <CheckMark /> {words}
-        </Checkbox>
-      ))}
+      <Checkbox className="check" isSelected={policy.onBattery} onChange={onBattery => change({ onBattery })}>
+        <CheckMark /> {TRIGGERS.onBattery}
+      </Checkbox>
       <div className="check-line">
         <Checkbox
           className="check"
@@ -131,6 +130,11 @@ function TakeFields({ policy, change }: { policy: Policy; change: Change }) {
         />
         <span className={batteryLowPercent === null ? 'check-rest off' : 'check-rest'}>%</span>
       </div>
+      {Object.entries(OTHERS).map(([trigger, words]) => (
+        <Checkbox key={trigger} className="check" isSelected={policy[trigger as Trigger]} onChange={on => change({ [trigger]: on })}>
+          <CheckMark /> {words}
+        </Checkbox>
+      ))}
     </section>
   );
 }

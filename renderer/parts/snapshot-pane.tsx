@@ -1,6 +1,6 @@
 /** The checkpoints of the machine as a tree, and the chosen one in detail. */
 import { useMemo, useState } from 'react';
-import { CalendarClock, Pin } from 'lucide-react';
+import { CalendarClock, ChevronRight, Pin } from 'lucide-react';
 import { Button, Tree, TreeItem, TreeItemContent } from 'react-aria-components';
 import { useApp, useCanCommand } from '../app-context.ts';
 import { formatAge, formatClock, formatMs } from '../format.ts';
@@ -58,18 +58,15 @@ function AutomaticLine({ view }: { view: VmView }) {
   const { policy, summary } = view;
   if (policy === undefined) return null;
   return (
-    <div className="automatic">
+    <Button
+      className="automatic"
+      isDisabled={!can}
+      onPress={() => controller.dispatch({ type: 'dialog', dialog: { kind: 'policy', vm: summary.name } })}
+    >
       <CalendarClock size={14} aria-hidden />
       <span className="automatic-words">Automatic: {policyWords(policy)}</span>
-      <Button
-        className="button small"
-        aria-label="Change automatic checkpoints"
-        isDisabled={!can}
-        onPress={() => controller.dispatch({ type: 'dialog', dialog: { kind: 'policy', vm: summary.name } })}
-      >
-        Change…
-      </Button>
-    </div>
+      <ChevronRight size={14} aria-hidden />
+    </Button>
   );
 }
 

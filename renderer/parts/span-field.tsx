@@ -3,7 +3,7 @@ import { Input, NumberField } from 'react-aria-components';
 import { ChevronDown } from 'lucide-react';
 import { SECONDS, secondsOf, spanOf, type TimeUnit } from '../state/policy-form.ts';
 
-const UNITS: Readonly<Record<TimeUnit, string>> = { s: 'seconds', min: 'minutes', h: 'hours', d: 'days' };
+const UNITS: Readonly<Record<TimeUnit, string>> = { s: 'second', min: 'minute', h: 'hour', d: 'day' };
 const MOST = 9999;
 
 interface Props {
@@ -41,7 +41,7 @@ export function SpanField({ label, value, onChange, isDisabled = false, isInvali
           >
             {Object.keys(SECONDS).map(key => (
               <option key={key} value={key}>
-                {UNITS[key as TimeUnit]}
+                {UNITS[key as TimeUnit] + (count === 1 ? '' : 's')}
               </option>
             ))}
           </select>

@@ -6,9 +6,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Browser, Page } from 'playwright-core';
-import type { Events, EventName, VmDetail } from '#main/ipc/contract.ts';
+import { NO_POLICY, type Events, type EventName, type Policy, type VmDetail, type VmSummary } from '#main/ipc/contract.ts';
 import { CairnHome } from '#test/support/cairn.ts';
 import { demo } from '#test/support/guests.ts';
+import { isoImage } from '#test/support/iso-image.ts';
 import { launchChromium } from './support/chromium.ts';
 
 const results = path.resolve(import.meta.dirname, '../../test-results');
@@ -199,4 +200,100 @@ test('what the host does beside the guest, and why it paused it, can be read', a
   expect(await alert.textContent()).toContain(reason);
   expect(await alert.getByRole('button', { name: 'Resume' }).isEnabled()).toBe(true);
   await picture('10-paused-by-host');
+});
+
+test('how checkpoints are written is set in the settings, and the host has it', async () => {
+  await page.reload(); // what the host was made to say is forgotten
+  const { config } = home.json<VmDetail>('vm', 'show', 'Demo');
+  await page.getByRole('button', { name: 'Settings', exact: true }).click();
+  await page.getByLabel('Written beside the guest').selectOption('gentle');
+  await page.getByLabel('Compressed').selectOption('none');
+  await page.getByText('Limit what copies of its memory take').click();
+  await page.getByRole('textbox', { name: 'Copies take at most (MiB)' }).fill('24');
+  await page.getByText('Memory balloon').click();
+  expect(await page.getByRole('checkbox', { name: /Keep the last checkpoints in RAM/ }).isDisabled()).toBe(true);
+  await page.getByText('Only a machine without disks').waitFor(); // says why
+  await page.getByRole('button', { name: 'Add disk' }).click();
+  const drive = page.getByRole('group', { name: 'Disk 2' });
+  await drive.getByLabel('Kind').selectOption('cdrom');
+  await picture('11-writing');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  const empty = { path: '', format: 'qcow2', interface: 'ide', media: 'cdrom', readonly: true, cache: 'writeback', writeBase: false };
+  const set = { checkpointPace: 'gentle', compression: 'none', copyLimitMiB: 24, balloon: true };
+  expect(home.json<VmDetail>('vm', 'show', 'Demo').config).toEqual({ ...config, ...set, disks: [...config.disks, empty] });
+
+  await page.getByRole('button', { name: 'Settings', exact: true }).click();
+  await page.getByText('Limit what copies of its memory take').click();
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  expect(home.json<VmDetail>('vm', 'show', 'Demo').config).not.toHaveProperty('copyLimitMiB');
+});
+
+test('automatic checkpoints: what cannot be is said, and what is saved is the host’s', async () => {
+  await page.getByRole('button', { name: 'Automatic: off' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('every', { exact: true }).click();
+  await dialog.getByRole('textbox', { name: 'Every', exact: true }).fill('20');
+  await dialog.getByLabel('Every: unit').selectOption('h');
+  await dialog.getByText('before the guest resets the machine').click();
+  await dialog.getByText('when its battery has no more than').click();
+  await dialog.getByRole('textbox', { name: 'Battery low, per cent' }).fill('7');
+  await dialog.getByRole('button', { name: 'Remove line 3' }).click();
+  const second = dialog.getByRole('group', { name: 'Line 2' });
+  await second.getByLabel('For: unit').selectOption('s');
+  expect(await second.getByRole('alert').textContent()).toBe('It must reach further back than 1 hour, where the one above ends.');
+  expect(await dialog.getByRole('button', { name: 'Save' }).isDisabled()).toBe(true);
+  await second.getByLabel('For: unit').selectOption('d');
+  await second.getByRole('textbox', { name: 'For', exact: true }).fill('2');
+  await dialog.getByText('Be careful with less than').click();
+  await picture('12-automatic');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  expect(home.json<Policy>('policy', 'show', 'Demo')).toEqual({
+    ...NO_POLICY,
+    ...{ everySeconds: 72_000, reset: true, batteryLowPercent: 7, diskLowMiB: null },
+    keep: [
+      { everySeconds: 0, forSeconds: 3600 },
+      { everySeconds: 3600, forSeconds: 2 * 86_400 },
+    ],
+  });
+  await page.getByRole('button', { name: 'Automatic: every 20 hours, at 2 events' }).waitFor();
+});
+
+test('while it runs: less memory, another disc, none', async () => {
+  const disc = path.join(home.folder, 'tools.iso');
+  writeFileSync(disc, isoImage(new Map([['A.TXT', new Uint8Array(10)]])));
+  const vm = () => home.json<VmSummary>('vm', 'show', 'Demo');
+  const drives = page.getByRole('button', { name: 'CD-ROM drives' });
+  await page.getByRole('toolbar', { name: 'Machine' }).getByRole('button', { name: 'Start' }).click();
+  await screenShows(/Cairn demo/);
+
+  await page.getByRole('button', { name: 'Memory', exact: true }).click();
+  const slider = page.getByRole('slider');
+  await slider.focus();
+  await page.keyboard.press('Home');
+  await page.getByText('16 MiB of 256 MiB').waitFor();
+  await picture('13-memory');
+  await expect.poll(() => vm().balloonMiB, { timeout: LIMIT_MS }).toBe(16);
+  await page.getByRole('button', { name: 'Give it all back' }).click();
+  await page.getByText('256 MiB of 256 MiB').waitFor();
+  await expect.poll(() => vm().balloonMiB, { timeout: LIMIT_MS }).toBe(256);
+  await page.getByRole('button', { name: 'Done' }).click();
+
+  await drives.click();
+  expect(await page.getByRole('menuitem', { name: /^Eject/ }).getAttribute('aria-disabled')).toBe('true');
+  await page.getByRole('menuitem', { name: /^Insert image/ }).click();
+  await page.getByRole('textbox', { name: 'Image' }).fill(`${disc}.missing`);
+  await page.getByRole('button', { name: 'Insert' }).click();
+  expect(await page.getByRole('dialog').getByRole('alert').textContent()).toContain('tools.iso.missing cannot be opened');
+  await page.getByRole('textbox', { name: 'Image' }).fill(disc);
+  await page.getByRole('button', { name: 'Insert' }).click();
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  expect(vm().drives).toMatchObject([{ disk: 'disk1', path: disc }]);
+  await drives.click();
+  await page.getByRole('menu').getByText('tools.iso').waitFor();
+  await picture('14-drives');
+  await page.getByRole('menuitem', { name: /^Eject/ }).click();
+  await expect.poll(() => vm().drives, { timeout: LIMIT_MS }).toMatchObject([{ disk: 'disk1', path: '' }]);
 });
