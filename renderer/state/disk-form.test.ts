@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Checkpoint } from '../../main/ipc/contract.ts';
-import { fileName, heldDisks, NEW_DISK, newlyWritten, withMedia, withPath } from './disk-form.ts';
+import { fileName, canBeEmpty, heldDisks, NEW_DISK, newlyWritten, withMedia, withPath } from './disk-form.ts';
 
 test('a file’s name tells its format; an ISO is a CD-ROM, which virtio has not and nobody writes', () => {
   expect(withPath(NEW_DISK, '/images/a.QCOW2')).toEqual({ ...NEW_DISK, path: '/images/a.QCOW2' });
@@ -35,4 +35,10 @@ test('only a file that has not been given up to writing before is asked about', 
 
 test('the name of a file, of any system', () => {
   expect(['/a/b.raw', 'C:\\a\\b.raw', 'b.raw', '/a/'].map(fileName)).toEqual(['b.raw', 'b.raw', 'b.raw', '/a/']);
+});
+
+test('only a CD-ROM drive can be without an image', () => {
+  expect(canBeEmpty(NEW_DISK)).toBe(false);
+  expect(canBeEmpty(withMedia(NEW_DISK, 'cdrom'))).toBe(true);
+  expect(canBeEmpty({ ...withMedia(NEW_DISK, 'cdrom'), interface: 'virtio' })).toBe(false);
 });
