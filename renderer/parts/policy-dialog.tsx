@@ -21,7 +21,7 @@ import { SpanField } from './span-field.tsx';
 
 const MOST_TIERS = 16;
 const { onBattery: _battery, ...OTHERS } = TRIGGERS;
-type Change = (patch: Partial<Policy>) => void;
+type Change = (patch: Partial<Policy> | ((before: Policy) => Partial<Policy>)) => void;
 
 /** It appears once the host has said what the policy is now: another process may have changed it. */
 export function PolicyDialog({ vm }: { vm: string }) {
@@ -48,8 +48,9 @@ function PolicyForm({ vm, initial }: { vm: string; initial: Policy }) {
   const [policy, setPolicy] = useState(initial);
   const [error, setError] = useState<string>();
   const [isBusy, setBusy] = useState(false);
+  // A number is taken over when its field loses the focus: by a click that changes something else in the same moment.
   const change: Change = patch => {
-    setPolicy({ ...policy, ...patch });
+    setPolicy(before => ({ ...before, ...(typeof patch === 'function' ? patch(before) : patch) }));
     setError(undefined);
   };
   const problems = tierProblems(policy.keep);
@@ -69,7 +70,7 @@ function PolicyForm({ vm, initial }: { vm: string; initial: Policy }) {
   return (
     <Form className="vm-form" onSubmit={event => void save(event)}>
       <TakeFields policy={policy} change={change} />
-      <KeepFields tiers={policy.keep} problems={problems} onChange={keep => change({ keep })} />
+      <KeepFields tiers={policy.keep} problems={problems} onChange={update => change(({ keep }) => ({ keep: update(keep) }))} />
       <RoomField value={policy.diskLowMiB} onChange={diskLowMiB => change({ diskLowMiB })} />
       {error ? (
         <p className="form-error" role="alert">
@@ -142,7 +143,7 @@ function TakeFields({ policy, change }: { policy: Policy; change: Change }) {
 interface KeepProps {
   readonly tiers: readonly RetentionTier[];
   readonly problems: readonly (string | undefined)[];
-  readonly onChange: (tiers: RetentionTier[]) => void;
+  readonly onChange: (update: (tiers: readonly RetentionTier[]) => RetentionTier[]) => void;
 }
 
 function KeepFields({ tiers, problems, onChange }: KeepProps) {
@@ -159,9 +160,9 @@ function KeepFields({ tiers, problems, onChange }: KeepProps) {
           number={index + 1}
           tier={tier}
           problem={problems[index]}
-          onChange={changed => onChange(tiers.with(index, changed))}
+          onChange={patch => onChange(before => before.map((one, at) => (at === index ? { ...one, ...patch } : one)))}
           onRemove={() => {
-            onChange(tiers.toSpliced(index, 1));
+            onChange(before => before.toSpliced(index, 1));
             setKeys(keys.toSpliced(index, 1));
           }}
         />
@@ -170,7 +171,7 @@ function KeepFields({ tiers, problems, onChange }: KeepProps) {
         className="button add"
         isDisabled={tiers.length >= MOST_TIERS}
         onPress={() => {
-          onChange([...tiers, nextTier(tiers)]);
+          onChange(before => [...before, nextTier(before)]);
           setKeys([...keys, added]);
           setAdded(added + 1);
         }}
@@ -189,7 +190,7 @@ interface TierProps {
   readonly number: number;
   readonly tier: RetentionTier;
   readonly problem: string | undefined;
-  readonly onChange: (tier: RetentionTier) => void;
+  readonly onChange: (patch: Partial<RetentionTier>) => void;
   readonly onRemove: () => void;
 }
 
@@ -203,7 +204,7 @@ function TierRow({ number, tier, problem, onChange, onRemove }: TierProps) {
           <select
             aria-label="How many"
             value={isAll ? 'all' : 'one'}
-            onChange={event => onChange({ ...tier, everySeconds: event.currentTarget.value === 'all' ? 0 : Math.min(3600, forSeconds) })}
+            onChange={event => onChange({ everySeconds: event.currentTarget.value === 'all' ? 0 : Math.min(3600, forSeconds) })}
           >
             <option value="all">all</option>
             <option value="one">one in</option>
@@ -211,9 +212,9 @@ function TierRow({ number, tier, problem, onChange, onRemove }: TierProps) {
           <ChevronDown size={14} aria-hidden />
         </span>
       </span>
-      {isAll ? <span /> : <SpanField label="One in" value={everySeconds} onChange={to => onChange({ ...tier, everySeconds: to })} />}
+      {isAll ? <span /> : <SpanField label="One in" value={everySeconds} onChange={to => onChange({ everySeconds: to })} />}
       <span className="tier-word">for</span>
-      <SpanField label="For" value={forSeconds} isInvalid={problem !== undefined} onChange={to => onChange({ ...tier, forSeconds: to })} />
+      <SpanField label="For" value={forSeconds} isInvalid={problem !== undefined} onChange={to => onChange({ forSeconds: to })} />
       <IconButton icon={X} text={`Remove line ${number}`} onPress={onRemove} />
       {problem === undefined ? null : (
         <p className="tier-problem" role="alert">

@@ -53,8 +53,9 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
   const [error, setError] = useState<string>();
   const [stage, setStage] = useState<'form' | 'question' | 'busy'>('form');
   const held = useAppState(state => (existing === undefined ? 0 : heldDisks(state.vms[existing]?.checkpoints ?? [])));
+  // A number is taken over when its field loses the focus: by a click that changes something else in the same moment.
   const change: Change = patch => {
-    setConfig({ ...config, ...patch });
+    setConfig(before => ({ ...before, ...patch }));
     setError(undefined);
   };
   const written = newlyWritten(initial.disks, config.disks);
