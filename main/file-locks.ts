@@ -5,14 +5,14 @@
  *
  *   DEVICE-INODE.lock   an SQLite database that nothing is ever written to        DEVICE-INODE.PID-N   { pid, holder, kind, path } of one holder
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { userInfo } from 'node:os';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { z } from 'zod';
 import { ConfigError, StorageError } from '#engine/errors/errors.ts';
+import { isAlive } from '#worker/is-alive.ts';
+import { defaultLockFolder, makeLockFolder } from '#worker/lock-folder.ts';
 import { storageError } from '#worker/node-files.ts';
-import { isAlive } from './is-alive.ts';
 
 export type LockKind = 'shared' | 'exclusive';
 
@@ -22,15 +22,6 @@ const LOCK_SUFFIX = '.lock';
 
 const holderSchema = z.object({ pid: z.int(), holder: z.string(), kind: z.enum(['shared', 'exclusive']), path: z.string() });
 type Holder = z.infer<typeof holderSchema>;
-
-/** The same for every process of this user, whatever its environment says: CAIRN_LOCKS is for tests. */
-export function defaultLockFolder(env: NodeJS.ProcessEnv = process.env, platform: NodeJS.Platform = process.platform): string {
-  if (env['CAIRN_LOCKS']) return env['CAIRN_LOCKS'];
-  const home = userInfo().homedir;
-  if (platform === 'win32') return join(home, 'AppData', 'Local', 'Cairn', 'locks');
-  if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'Cairn', 'locks');
-  return join(home, '.local', 'state', 'cairn', 'locks');
-}
 
 export class FileLocks {
   private readonly folder: string;
@@ -45,7 +36,7 @@ export class FileLocks {
    * the folder of locks cannot be used.
    */
   take(path: string, kind: LockKind, holder: string): FileLock {
-    this.makeFolder();
+    makeLockFolder(this.folder);
     const key = keyOf(path);
     const db = this.lock(join(this.folder, key + LOCK_SUFFIX), kind, path);
     if (db === undefined) throw this.inUse(path, key, kind);
@@ -57,18 +48,6 @@ export class FileLocks {
       // The lock is held all the same: only its holder's name is not known to others.
     }
     return new FileLock(db, note, kind);
-  }
-
-  private makeFolder(): void {
-    try {
-      mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-    } catch (cause) {
-      throw new StorageError(
-        'LOCKS',
-        `the folder of locks ${this.folder} cannot be made: ${(cause as Error).message}. Set CAIRN_LOCKS to a folder that you may write.`,
-        { cause },
-      );
-    }
   }
 
   /** Undefined when somebody has it. */
@@ -84,6 +63,11 @@ export class FileLocks {
       if (((cause as { code?: string }).code ?? '').startsWith('SQLITE_BUSY')) return undefined;
       throw new StorageError('LOCKS', `${path} cannot be locked (by ${lockPath}): ${(cause as Error).message}.`, { cause });
     }
+  }
+
+  /** Who has the file, in words for others. */
+  holdersOf(path: string): { readonly holder: string; readonly pid: number }[] {
+    return existsSync(this.folder) ? this.holders(keyOf(path)) : [];
   }
 
   private inUse(path: string, key: string, wanted: LockKind): ConfigError {

@@ -8,7 +8,7 @@ import { nodeFiles } from '#worker/node-files.ts';
 import type { Bundle } from './bundle.ts';
 import { readCheckpointInfo } from './checkpoint-files.ts';
 import type { RepairReport } from './ipc/contract.ts';
-import { isAlive } from './is-alive.ts';
+import { isAlive } from '#worker/is-alive.ts';
 
 export async function repairBundle(bundle: Bundle): Promise<RepairReport> {
   const store = new CheckpointStore(nodeFiles, bundle.checkpointsPath);

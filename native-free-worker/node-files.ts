@@ -14,12 +14,15 @@ const REASONS: Readonly<Record<string, readonly [code: string, words: string]>> 
   EIO: ['DISK_ERROR', 'the disk reports an error'],
   EISDIR: ['NOT_A_FILE', 'it is a folder'],
   ENOTDIR: ['NOT_A_FILE', 'a part of its path is not a folder'],
+  EBUSY: ['FILE_IN_USE', 'this computer uses it: unmount it, or choose another one'],
+  ENXIO: ['DISK_ERROR', 'the device is not there'],
   EMFILE: ['TOO_MANY_FILES', 'too many files are open'],
 };
 
 /** What a host says whose storage shares no blocks, or not between these two places. */
 const CANNOT_CLONE: ReadonlySet<string> = new Set(['ENOTSUP', 'EOPNOTSUPP', 'EXDEV', 'EINVAL', 'ENOSYS', 'ENOTTY']);
 
+const SECTOR = 512;
 const ALLOCATE_AT_ONCE = 1 << 20;
 
 /** Turns what node:fs throws into a StorageError. */
@@ -65,7 +68,10 @@ class NodeFile implements HostFile {
   }
 
   size(): number {
-    return attempt(this.path, 'read', () => fs.fstatSync(this.fd).size);
+    return attempt(this.path, 'read', () => {
+      const stat = fs.fstatSync(this.fd);
+      return stat.isBlockDevice() ? this.sizeOfDevice() : stat.size;
+    });
   }
 
   truncate(sizeBytes: number): void {
@@ -86,6 +92,20 @@ class NodeFile implements HostFile {
     attempt(this.path, 'written', () => fs.fdatasyncSync(this.fd));
   }
 
+  /** Nothing but reading tells it without asking the driver: a byte is there, or it is behind the end. Block devices are whole sectors. */
+  private sizeOfDevice(): number {
+    const sector = new Uint8Array(SECTOR);
+    let [below, above] = [0, 1];
+    const isThere = (index: number) => this.read(sector, index * SECTOR) > 0;
+    while (isThere(above - 1)) [below, above] = [above, above * 2];
+    while (above - below > 1) {
+      const middle = Math.floor((below + above) / 2);
+      if (isThere(middle - 1)) below = middle;
+      else above = middle;
+    }
+    return below * SECTOR;
+  }
+
   [Symbol.dispose](): void {
     if (this.fd < 0) return;
     const fd = this.fd;
@@ -99,11 +119,23 @@ class NodeFile implements HostFile {
 }
 
 function openExisting(path: string, flags: 'r' | 'r+'): HostFile {
+  return openIf(path, flags, stat => stat.isFile(), 'a file');
+}
+
+/** A file or a block device. `exclusively`: a device that the host itself uses (mounted, say) is refused. */
+export function openDevice(path: string, access: 'read' | 'write', { exclusively = false } = {}): HostFile {
+  const { O_RDONLY, O_RDWR, O_EXCL } = fs.constants;
+  const isDevice = exclusively && fs.statSync(path, { throwIfNoEntry: false })?.isBlockDevice() === true;
+  const flags = (access === 'read' ? O_RDONLY : O_RDWR) | (isDevice ? O_EXCL : 0);
+  return openIf(path, flags, stat => stat.isFile() || stat.isBlockDevice(), 'a file or a block device');
+}
+
+function openIf(path: string, flags: string | number, isRight: (stat: fs.Stats) => boolean, what: string): HostFile {
   const fd = attempt(path, 'opened', () => fs.openSync(path, flags));
   const file = new NodeFile(path, fd);
-  if (fs.fstatSync(fd).isFile()) return file;
+  if (isRight(fs.fstatSync(fd))) return file;
   file[Symbol.dispose]();
-  throw new StorageError('NOT_A_FILE', `${path} cannot be opened: it is not a file.`);
+  throw new StorageError('NOT_A_FILE', `${path} cannot be opened: it is not ${what}.`);
 }
 
 export const nodeFiles: HostFiles = {
@@ -145,7 +177,13 @@ export const nodeFiles: HostFiles = {
       }
     }),
   realPath: path => attempt(path, 'opened', () => fs.realpathSync(path)),
-  list: folder => attempt(folder, 'listed', () => fs.readdirSync(folder)),
+  list: folder =>
+    attempt(folder, 'listed', () =>
+      fs
+        .readdirSync(folder, { withFileTypes: true })
+        .filter(entry => !entry.isDirectory())
+        .map(({ name }) => name),
+    ),
   freeBytes: folder =>
     attempt(folder, 'looked at', () => {
       const { bavail, bsize } = fs.statfsSync(folder);

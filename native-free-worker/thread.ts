@@ -3,6 +3,7 @@
  * and loading its program is most of what a revert would otherwise wait for.
  */
 import { parentPort, receiveMessageOnPort, Worker, workerData, type MessagePort } from 'node:worker_threads';
+import { NodeVolumeUses } from './volume-uses.ts';
 
 export class Thread {
   readonly worker: Worker;
@@ -12,6 +13,8 @@ export class Thread {
   constructor(entry: URL, name: string) {
     this.worker = new Worker(entry, { workerData: this.begun.buffer, name });
     this.worker.unref();
+    const { threadId } = this.worker;
+    this.worker.once('exit', () => new NodeVolumeUses().forgetThread(threadId));
   }
 
   /** Gives it what startData() answers there. */

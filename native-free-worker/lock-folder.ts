@@ -1,0 +1,26 @@
+/** The folder of what processes of this user tell each other of files that they share: locks, and the units that they use of checkpoint volumes. */
+import { mkdirSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { StorageError } from '#engine/errors/errors.ts';
+
+/** The same for every process of this user, whatever its environment says: CAIRN_LOCKS is for tests. */
+export function defaultLockFolder(env: NodeJS.ProcessEnv = process.env, platform: NodeJS.Platform = process.platform): string {
+  if (env['CAIRN_LOCKS']) return env['CAIRN_LOCKS'];
+  const home = userInfo().homedir;
+  if (platform === 'win32') return join(home, 'AppData', 'Local', 'Cairn', 'locks');
+  if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'Cairn', 'locks');
+  return join(home, '.local', 'state', 'cairn', 'locks');
+}
+
+export function makeLockFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new StorageError(
+      'LOCKS',
+      `the folder of locks ${folder} cannot be made: ${(cause as Error).message}. Set CAIRN_LOCKS to a folder that you may write.`,
+      { cause },
+    );
+  }
+}

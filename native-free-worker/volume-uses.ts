@@ -1,0 +1,167 @@
+/**
+ * Who changes a checkpoint volume and who uses which of its units, over all threads and processes of this user: small files in the folder of locks, which say who they are of. Those of a process that is no more,
+ * or of a thread that has ended (thread.ts), count for nothing and go.
+ *
+ *   volume-UUID.lock                 whoever makes this name (a hard link, so that it appears with its contents) changes the volume
+ *   volume-UUID.lock.TOKEN.dead      who makes this one may remove the lock that TOKEN left behind: nobody else's, for a token is never used again
+ *   volume-UUID.PID-THREAD-N.use     units that are read or written
+ */
+import { randomBytes } from 'node:crypto';
+import { linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { threadId } from 'node:worker_threads';
+import type { Use, VolumeUses } from '#engine/checkpoint/volume/ports.ts';
+import { StorageError } from '#engine/errors/errors.ts';
+import { isAlive } from './is-alive.ts';
+import { defaultLockFolder, makeLockFolder } from './lock-folder.ts';
+import { storageError } from './node-files.ts';
+
+/** How long another one's change is waited for: a disk may take a while to sync what several have written. */
+const PATIENCE_MS = 60_000;
+const WAIT_MS = 2;
+const USE_SUFFIX = '.use';
+
+/** Process ids start again with the computer; this tells. Only Linux says it: elsewhere a leftover whose number is taken again stays until that process ends. */
+const BOOT = readBoot();
+
+interface Owner {
+  readonly pid: number;
+  readonly thread: number;
+  readonly boot: string;
+  readonly token: string;
+}
+
+export class NodeVolumeUses implements VolumeUses {
+  private readonly folder: string;
+  private static made = 0;
+
+  constructor(folder: string = defaultLockFolder()) {
+    this.folder = folder;
+  }
+
+  exclusively<T>(volume: string, work: () => T): T {
+    makeLockFolder(this.folder);
+    return this.locked(join(this.folder, `volume-${volume}.lock`), performance.now() + PATIENCE_MS, work);
+  }
+
+  hold(volume: string, use: Use): Disposable {
+    makeLockFolder(this.folder);
+    const path = join(this.folder, `volume-${volume}.${process.pid}-${threadId}-${NodeVolumeUses.made++}${USE_SUFFIX}`);
+    try {
+      writeFileSync(path, JSON.stringify({ ...newOwner(), use }), { mode: 0o600 });
+    } catch (cause) {
+      throw storageError(cause, path, 'written');
+    }
+    return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+  }
+
+  held(volume: string): Use[] {
+    return this.holders(volume).map(({ use }) => use);
+  }
+
+  /** The same, with the processes. */
+  holders(volume: string): { readonly pid: number; readonly use: Use }[] {
+    const found: { pid: number; use: Use }[] = [];
+    for (const name of namesIn(this.folder)) {
+      if (!name.startsWith(`volume-${volume}.`) || !name.endsWith(USE_SUFFIX)) continue;
+      const path = join(this.folder, name);
+      // One that is half written is of a reader that has yet to look whether its file is still there, or of a process that died.
+      const said = readJson(path) as (Owner & { readonly use: Use }) | undefined;
+      if (said === undefined ? !isAlive(pidIn(name)) : isGone(said)) rmSync(path, { force: true });
+      else if (said !== undefined) found.push({ pid: said.pid, use: said.use });
+    }
+    return found;
+  }
+
+  /** What a thread of this process left that has ended. */
+  forgetThread(thread: number): void {
+    for (const name of namesIn(this.folder)) {
+      if (!name.startsWith('volume-')) continue;
+      const path = join(this.folder, name);
+      if (name.includes(`.${process.pid}-${thread}-`) && name.endsWith(USE_SUFFIX)) rmSync(path, { force: true });
+      else if (name.endsWith('.lock')) {
+        const owner = readJson(path) as Owner | undefined;
+        if (owner?.pid === process.pid && owner.thread === thread) this.removeDead(path, owner.token, performance.now() + PATIENCE_MS);
+      }
+    }
+  }
+
+  private locked<T>(path: string, untilMs: number, work: () => T): T {
+    const owner = newOwner();
+    const mine = `${path}.${owner.token}`;
+    try {
+      writeFileSync(mine, JSON.stringify(owner), { mode: 0o600 });
+      while (!tryLink(mine, path)) this.waitFor(path, untilMs);
+    } catch (cause) {
+      throw cause instanceof StorageError ? cause : storageError(cause, path, 'created');
+    } finally {
+      rmSync(mine, { force: true });
+    }
+    try {
+      return work();
+    } finally {
+      rmSync(path, { force: true });
+    }
+  }
+
+  private waitFor(path: string, untilMs: number): void {
+    const owner = readJson(path) as Owner | undefined;
+    if (owner !== undefined && isGone(owner)) return this.removeDead(path, owner.token, untilMs);
+    if (performance.now() > untilMs)
+      throw new StorageError(
+        'VOLUME_BUSY',
+        `the checkpoint volume is being changed by the process ${owner?.pid ?? 'of another Cairn'} and does not get ready: try again. If that is no Cairn, remove ${path}.`,
+      );
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_MS);
+  }
+
+  private removeDead(path: string, token: string, untilMs: number): void {
+    this.locked(`${path}.${token}.dead`, untilMs, () => {
+      if ((readJson(path) as Owner | undefined)?.token === token) rmSync(path, { force: true });
+    });
+  }
+}
+
+function newOwner(): Owner {
+  return { pid: process.pid, thread: threadId, boot: BOOT, token: `${process.pid}-${threadId}-${randomBytes(6).toString('hex')}` };
+}
+
+const isGone = ({ pid, boot }: Owner): boolean => boot !== BOOT || !isAlive(pid);
+
+const pidIn = (name: string): number => Number(/\.(\d+)-\d+-\d+\.use$/.exec(name)?.[1] ?? 0);
+
+/** False when it is there already. */
+function tryLink(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+    return false;
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // nobody has ever locked anything
+  }
+}
+
+/** Undefined when it is not there, or not whole. */
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function readBoot(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
