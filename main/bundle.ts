@@ -10,7 +10,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ConfigError, StorageError } from '#engine/errors/errors.ts';
 import { Catalog } from './catalog.ts';
-import { CHECKPOINTS, makeCheckpointFolder, moveCheckpointFolder, removeCheckpointFolder } from './checkpoint-folder.ts';
+import {
+  CHECKPOINTS,
+  makeCheckpointFolder,
+  moveCheckpointFolder,
+  removeCheckpointFolder,
+  requireCheckpointFolder,
+  useCheckpointVolume,
+} from './checkpoint-folder.ts';
 import {
   checkpointId,
   NO_POLICY,
@@ -44,6 +51,8 @@ export class Bundle {
   readonly notices: string[] = [];
   private file: VmFile;
   private state: StateOfVm = NEW_STATE;
+  /** Of the checkpoint volume, if there is one. */
+  private volumeUse: Disposable | undefined;
   private closed = false;
 
   private constructor(path: string, catalog: Catalog, file: VmFile) {
@@ -85,15 +94,18 @@ export class Bundle {
       const file = readVmFile(path);
       const catalog = openCatalog(path);
       if (catalog !== undefined) {
+        const bundle = new Bundle(path, catalog.opened, file);
         try {
-          const bundle = new Bundle(path, catalog.opened, file);
           if (catalog.notice) bundle.notices.push(catalog.notice);
           writeOwner(path, { pid: process.pid });
+          requireCheckpointFolder(path, nameOf(path));
+          bundle.volumeUse = useCheckpointVolume(path, nameOf(path));
           const { state, notices } = await reconcile(path, nameOf(path), catalog.opened, readInfo);
           bundle.state = state;
           bundle.notices.push(...notices);
           return bundle;
         } catch (error) {
+          bundle.volumeUse?.[Symbol.dispose]();
           catalog.opened.close();
           throw error;
         }
@@ -127,7 +139,11 @@ export class Bundle {
   }
 
   configure(config: VmConfig): void {
-    if (config.checkpointStore !== this.config.checkpointStore) moveCheckpointFolder(this.path, this.name, config.checkpointStore);
+    if (config.checkpointStore !== this.config.checkpointStore) {
+      moveCheckpointFolder(this.path, this.name, config.checkpointStore);
+      this.volumeUse?.[Symbol.dispose]();
+      this.volumeUse = useCheckpointVolume(this.path, this.name);
+    }
     this.changeFile({ ...this.file, config });
   }
 
@@ -262,6 +278,7 @@ export class Bundle {
       // It is only a mirror: the next opening looks again.
     }
     removeOwner(this.path);
+    this.volumeUse?.[Symbol.dispose]();
     this.catalog.close();
   }
 

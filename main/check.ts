@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { verifyCheckpoints } from '#engine/checkpoint/verify.ts';
 import { codecOf } from '#worker/node-codec.ts';
-import { nodeFiles } from '#worker/node-files.ts';
+import { storedFiles, volumeFolderAt } from '#worker/stored-files.ts';
 import { nameOf } from './bundle.ts';
 import { Catalog } from './catalog.ts';
 import { requireCheckpointFolder } from './checkpoint-folder.ts';
@@ -48,11 +48,11 @@ export async function checkBundle(
 ): Promise<CheckReport> {
   requireCheckpointFolder(path, nameOf(path));
   const problems: Problem[] = [];
-  const store = new CheckpointStore(nodeFiles, join(path, 'checkpoints'));
+  const store = new CheckpointStore(storedFiles, join(path, 'checkpoints'));
   const ids = new Set<string>();
   const pointers: DiskPointerOf[] = [];
   let locked = 0;
-  if (existsSync(store.folder)) {
+  if (existsSync(store.folder) || volumeFolderAt(store.folder) !== undefined) {
     for (const { id, findings, disks, isLocked } of verifyCheckpoints(store, codecOf({ passphrase }))) {
       if (store.has(id)) ids.add(id);
       if (isLocked) locked++;

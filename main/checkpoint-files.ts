@@ -1,4 +1,6 @@
 /** What main needs to know of checkpoint files (docs/formats/checkpoint.md): facts about one, which others it points to, and one of a VM that is off. */
+import { constants } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import { readCheckpointInfo as readInfo, readRamBytes, neededFiles as needed } from '#engine/checkpoint/info.ts';
 import { inspectCheckpoint as inspect, inspectPages, type Inspection, type PagesInspection } from '#engine/checkpoint/inspect.ts';
@@ -12,34 +14,39 @@ import { NOT_RAM } from '#engine/memory/mmm-block.ts';
 import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import { hostClock } from '#worker/host-clock.ts';
 import { codecOf, nodeCodec } from '#worker/node-codec.ts';
-import { nodeFiles } from '#worker/node-files.ts';
+import { storedFiles } from '#worker/stored-files.ts';
 import { checkpointFacts, type CheckpointFacts } from './ipc/contract.ts';
 
 /** What a checkpoint file says about itself. Throws CheckpointError when it is damaged. */
 export async function readCheckpointInfo(path: string): Promise<CheckpointFacts> {
-  return checkpointFacts.parse(readInfo(nodeFiles, path, nodeCodec)); // the contract's part of it
+  return checkpointFacts.parse(readInfo(storedFiles, path, nodeCodec)); // the contract's part of it
 }
 
 /** The paths of the files in `folder` that restoring `id` takes, its own first. */
 export async function neededFiles(folder: string, id: string): Promise<string[]> {
-  return needed(new CheckpointStore(nodeFiles, folder), id, nodeCodec);
+  return needed(new CheckpointStore(storedFiles, folder), id, nodeCodec);
 }
 
 /** The whole file, or what is left of it (ID.pages), every checksum in it checked, for `cairn inspect`. */
 export async function inspectCheckpoint(path: string, passphrase?: string): Promise<Inspection | PagesInspection> {
   const codec = codecOf({ passphrase });
-  return path.endsWith('.pages') ? inspectPages(nodeFiles, path, codec, true) : inspect(nodeFiles, path, codec, true);
+  return path.endsWith('.pages') ? inspectPages(storedFiles, path, codec, true) : inspect(storedFiles, path, codec, true);
 }
 
 /** Whether its device state and memory are encrypted; throws CheckpointError WRONG_PASSPHRASE when they are, with another passphrase than this. */
 export function isEncrypted(path: string, passphrase?: string): boolean {
-  using reader = PagesReader.openPages(nodeFiles, path, codecOf({ passphrase }));
+  using reader = PagesReader.openPages(storedFiles, path, codecOf({ passphrase }));
   return reader.isEncrypted;
 }
 
 /** The size of the machine that it is a checkpoint of. */
 export async function memoryMiBOf(path: string): Promise<number> {
-  return readRamBytes(nodeFiles, path, nodeCodec) / (1024 * 1024);
+  return readRamBytes(storedFiles, path, nodeCodec) / (1024 * 1024);
+}
+
+/** To another VM's. Both are in folders, or in the same volume, where a copy costs nothing. */
+export async function copyCheckpointFile(from: string, to: string): Promise<void> {
+  if (!storedFiles.clone(from, to)) await copyFile(from, to, constants.COPYFILE_FICLONE);
 }
 
 /** A checkpoint of a VM that is off: a place in the tree, with no page and no device in it. */
@@ -55,7 +62,7 @@ export async function takeWhenOff(
     { slot: 0, epoch: 0, devices: [], pauseMs: 0 },
     absentPages(ramBytes / PAGE_SIZE),
     {
-      store: new CheckpointStore(nodeFiles, folder),
+      store: new CheckpointStore(storedFiles, folder),
       codec: nodeCodec,
       clock: hostClock,
       pace: new Pace(hostClock, DEFAULT_PACE, () => true),

@@ -9,7 +9,7 @@ import { sharingOf } from '#engine/checkpoint/sharing.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
-import { nodeFiles } from '#worker/node-files.ts';
+import { storedFiles, volumeFolderAt } from '#worker/stored-files.ts';
 import type { Bundle } from './bundle.ts';
 import { allocatedBytes, DiskGraph, diskFolderOf } from './disk-graph.ts';
 import type { Checkpoint, CheckpointDetail, Elimination } from './ipc/contract.ts';
@@ -42,7 +42,7 @@ export class Eliminator {
 
   constructor(bundle: Bundle) {
     this.bundle = bundle;
-    this.store = new CheckpointStore(nodeFiles, bundle.checkpointsPath);
+    this.store = new CheckpointStore(storedFiles, bundle.checkpointsPath);
   }
 
   show(id: string): CheckpointDetail {
@@ -128,7 +128,7 @@ export function finishIntents(bundle: Bundle): void {
   const { catalog, name } = bundle;
   const intents = catalog.intents();
   if (intents.length === 0) return;
-  const store = new CheckpointStore(nodeFiles, bundle.checkpointsPath);
+  const store = new CheckpointStore(storedFiles, bundle.checkpointsPath);
   for (const { id, operation, details } of intents) {
     try {
       if (operation === 'eliminate') {
@@ -161,8 +161,9 @@ function standAsBegun(bundle: Bundle, operation: 'take' | 'revert', details: Rea
 
 /** What the files of a bundle's checkpoints and disks take on the host's disk: of a sparse file, what is not a hole. */
 export function usedBytes({ path, checkpointsPath }: Pick<Bundle, 'path' | 'checkpointsPath'>): number {
-  const folders = [checkpointsPath, diskFolderOf(path)].filter(folder => existsSync(folder));
+  const folders = [checkpointsPath, diskFolderOf(path)].filter(folder => existsSync(folder)); // what leads into a volume leads nowhere
+  const inVolume = volumeFolderAt(checkpointsPath)?.usedBytes() ?? 0;
   return folders
     .flatMap(folder => readdirSync(folder).map(name => allocatedBytes(join(folder, name))))
-    .reduce((sum, bytes) => sum + bytes, 0);
+    .reduce((sum, bytes) => sum + bytes, inVolume);
 }

@@ -2,15 +2,13 @@
  * What every surface talks to: the library's VMs, whoever owns them. A VM that this process owns is commanded here; one that another Cairn owns
  * through that one's socket; one that nobody owns is opened for as long as the command takes, or as it runs.
  */
-import { constants } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ConfigError, IpcError } from '#engine/errors/errors.ts';
 import type { WorldEnd } from '#worker/protocol.ts';
 import { readBootFiles } from './boot-files.ts';
 import { Bundle, inUse } from './bundle.ts';
 import { Catalog } from './catalog.ts';
-import { neededFiles, readCheckpointInfo } from './checkpoint-files.ts';
+import { copyCheckpointFile, neededFiles, readCheckpointInfo } from './checkpoint-files.ts';
 import { cloneDisks } from './clone-disks.ts';
 import { ConsoleHub } from './console-hub.ts';
 import { finishIntents } from './elimination.ts';
@@ -368,7 +366,7 @@ export class HostService {
     return this.detail(params.as);
   }
 
-  /** Checkpoint files never change, so they are copied; where the file system can, copies share their blocks. */
+  /** Checkpoint files never change, so they are copied; where the store can, copies share their blocks. */
   private async makeClone({ name, checkpoint, as, full }: Params<'vm.clone'>): Promise<VmDetail> {
     const from = this.library.bundlePath(name);
     const to = this.library.bundlePath(as);
@@ -378,11 +376,7 @@ export class HostService {
     try {
       // What it only has pages of is no checkpoint of the new VM.
       for (const [i, file] of needed.entries())
-        await copyFile(
-          file,
-          join(to, 'checkpoints', i === 0 ? basename(file) : basename(file).replace(/\.ckpt$/, '.pages')),
-          constants.COPYFILE_FICLONE,
-        );
+        await copyCheckpointFile(file, join(to, 'checkpoints', i === 0 ? basename(file) : basename(file).replace(/\.ckpt$/, '.pages')));
       const { disks } = await readCheckpointInfo(needed[0]!);
       await cloneDisks(from, to, disks, { mode: config.checkpointMode, full });
       await this.command('checkpoint.revert', { name: as, id: checkpoint }, async vm => {

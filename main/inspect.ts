@@ -7,26 +7,34 @@ import { diskInfo } from '#engine/disk/info.ts';
 import { probeFormat } from '#engine/disk/probe.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
-import { nodeFiles, storageError } from '#worker/node-files.ts';
+import { nodeFiles, openDevice, storageError } from '#worker/node-files.ts';
+import { storedFiles, volumeFolderAt } from '#worker/stored-files.ts';
 import { descriptorsIn } from './check-disks.ts';
 import { requireCheckpointFolder } from './checkpoint-folder.ts';
 import { inspectCheckpoint, readCheckpointInfo } from './checkpoint-files.ts';
+import { volumeInfo } from './checkpoint-volume.ts';
 import { readVmState } from './vm-state.ts';
 
 const CHECKPOINT = 'CAIRNCKP';
+const VOLUME = 'CAIRNVOL';
 const SQLITE = 'SQLite format 3\0';
 /** A table of a catalogue is shown up to here. */
 const MOST_ROWS = 10_000;
 
 /** `passphrase`: of an encrypted checkpoint, whose devices are shown and whose pages are decrypted only with it. */
 export async function inspect(path: string, passphrase?: string): Promise<unknown> {
+  if (volumeFolderAt(dirname(path)) !== undefined) return inspectCheckpointFile(path, passphrase);
   if (stat(path).isDirectory()) return inspectBundle(path);
   const start = firstBytes(path, SQLITE.length);
-  if (start.startsWith(CHECKPOINT) || /\.(ckpt|pages)$/.test(path))
-    return { kind: path.endsWith('.pages') ? 'pages' : 'checkpoint', ...(await inspectCheckpoint(path, passphrase)) };
+  if (start.startsWith(CHECKPOINT) || /\.(ckpt|pages)$/.test(path)) return inspectCheckpointFile(path, passphrase);
+  if (start.startsWith(VOLUME)) return { kind: 'checkpoint volume', ...volumeInfo(path) };
   if (start === SQLITE) return inspectCatalog(path);
   if (path.endsWith('.json')) return inspectJson(path);
   return { kind: 'disk image', ...diskInfo({ files: nodeFiles, codec: nodeDecompressor }, path, probeFormat(nodeFiles, path)) };
+}
+
+async function inspectCheckpointFile(path: string, passphrase?: string): Promise<unknown> {
+  return { kind: path.endsWith('.pages') ? 'pages' : 'checkpoint', ...(await inspectCheckpoint(path, passphrase)) };
 }
 
 async function inspectBundle(path: string): Promise<unknown> {
@@ -36,7 +44,8 @@ async function inspectBundle(path: string): Promise<unknown> {
   requireCheckpointFolder(path, basename(path, '.cairn'));
   const checkpoints = join(path, 'checkpoints');
   const files = names.includes('checkpoints')
-    ? readdirSync(checkpoints)
+    ? storedFiles
+        .list(checkpoints)
         .filter(name => name.endsWith('.ckpt'))
         .toSorted()
     : [];
@@ -106,7 +115,7 @@ function stat(path: string) {
 }
 
 function firstBytes(path: string, length: number): string {
-  using file = nodeFiles.openRead(path);
+  using file = openDevice(path, 'read');
   const bytes = new Uint8Array(length);
   return Buffer.from(bytes.subarray(0, file.read(bytes, 0))).toString('latin1');
 }

@@ -2,17 +2,18 @@
  * What opening a bundle mends; of one that is whole, nothing is written. The files are the truth: half files go, the catalogue learns of whole files that it does not know and forgets those that have
  * gone, and takes what state.json says; a state.json that is lost is made from the catalogue, and from the files what neither has.
  */
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { CheckpointStore } from '#engine/checkpoint/store.ts';
+import { storedFiles, volumeFolderAt } from '#worker/stored-files.ts';
 import type { Catalog } from './catalog.ts';
 import { CHECKPOINTS, requireCheckpointFolder } from './checkpoint-folder.ts';
 import { DiskGraph, diskFolderOf } from './disk-graph.ts';
-import { checkpointId, type Checkpoint, type CheckpointFacts } from './ipc/contract.ts';
+import type { Checkpoint, CheckpointFacts } from './ipc/contract.ts';
 import { problem } from './problem.ts';
 import { goneParents, livingParent, NEW_STATE, readVmState, STATE_FILE, writeVmState, type StateOfVm } from './vm-state.ts';
 
 const SUFFIX = '.ckpt';
-const PAGES = '.pages';
 
 /** Reads what a checkpoint file says about itself, or throws. */
 export type ReadCheckpointInfo = (path: string) => Promise<CheckpointFacts>;
@@ -66,22 +67,13 @@ export async function reconcile(
   return { state, notices };
 }
 
-/** Ids of the whole files in the folder. What was never published is removed; what is the user's own stays. */
+/** Ids of the whole files in the folder. What was never published is removed, and what an elimination left that ended before its file went; what is the user's own stays. */
 function checkpointFiles(folder: string): string[] {
-  mkdirSync(folder, { recursive: true });
-  const ids: string[] = [];
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    if (/\.(ckpt|pages)\.part$/.test(entry.name)) rmSync(join(folder, entry.name), { force: true });
-    if (entry.name.endsWith(PAGES) && isFile(join(folder, `${entry.name.slice(0, -PAGES.length)}${SUFFIX}`)))
-      rmSync(join(folder, entry.name), { force: true }); // an elimination that ended before its file went
-    const id = entry.name.endsWith(SUFFIX) ? entry.name.slice(0, -SUFFIX.length) : '';
-    if (checkpointId.safeParse(id).success) ids.push(id);
-  }
-  return ids.toSorted();
+  if (volumeFolderAt(folder) === undefined) mkdirSync(folder, { recursive: true });
+  const store = new CheckpointStore(storedFiles, folder);
+  store.removeUnfinished();
+  return store.list();
 }
-
-const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 
 function readSaid(path: string, name: string, notices: string[]): StateOfVm | undefined {
   rmSync(join(path, `${STATE_FILE}.tmp`), { force: true });

@@ -4,14 +4,15 @@ import { basename, dirname, join } from 'node:path';
 import { tidyEliminated } from '#engine/checkpoint/eliminate.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
-import { nodeFiles } from '#worker/node-files.ts';
+import { storedFiles } from '#worker/stored-files.ts';
 import type { Bundle } from './bundle.ts';
 import { readCheckpointInfo } from './checkpoint-files.ts';
+import { removeCheckpointFolder } from './checkpoint-folder.ts';
 import type { RepairReport } from './ipc/contract.ts';
 import { isAlive } from '#worker/is-alive.ts';
 
 export async function repairBundle(bundle: Bundle): Promise<RepairReport> {
-  const store = new CheckpointStore(nodeFiles, bundle.checkpointsPath);
+  const store = new CheckpointStore(storedFiles, bundle.checkpointsPath);
   const removed = [...removeUnfinished(bundle.path), ...removeDeadBuilds(bundle.path)];
   store.removeUnfinished();
   const before = new Set(store.listPages());
@@ -44,6 +45,7 @@ function removeDeadBuilds(path: string): string[] {
   for (const name of readdirSync(library)) {
     const match = name.startsWith(`${basename(path)}.`) ? /\.(?:new|deleted)-(\d+)$/.exec(name) : null;
     if (!match || isAlive(Number(match[1]))) continue;
+    removeCheckpointFolder(join(library, name));
     rmSync(join(library, name), { recursive: true, force: true });
     removed.push(name);
   }

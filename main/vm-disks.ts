@@ -2,7 +2,7 @@
  * The virtual disks of one VM that this process owns: their descriptors in the bundle, the locks on files outside it, what checkpoints and linked clones need of
  * them, and, for a VM that is off, a disk worker for as long as something is done to them.
  */
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import { attachDisk } from '#engine/disk/graph/create.ts';
@@ -10,6 +10,7 @@ import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
 import type { DiskNeeds, DiskSpec } from '#worker/disk-protocol.ts';
 import { nodeFiles } from '#worker/node-files.ts';
+import { storedFiles } from '#worker/stored-files.ts';
 import { Thread } from '#worker/thread.ts';
 import { offlineMemory } from '#worker/world-block.ts';
 import type { Bundle } from './bundle.ts';
@@ -126,7 +127,7 @@ export class VmDisks {
   needs(): DiskNeeds[] | undefined {
     const checkpoints = this.bundle.catalog.list();
     const known = new Set(checkpoints.map(({ id }) => `${id}.ckpt`));
-    if (readdirSync(this.bundle.checkpointsPath).some(name => name.endsWith('.ckpt') && !known.has(name))) return undefined;
+    if (storedFiles.list(this.bundle.checkpointsPath).some(name => name.endsWith('.ckpt') && !known.has(name))) return undefined;
     const linked = linkedStates(this.bundle.path);
     const lent = [...this.lent].flat();
     return this.written.map(([disk]) => {

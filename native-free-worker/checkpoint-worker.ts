@@ -3,7 +3,7 @@ import { parentPort, receiveMessageOnPort } from 'node:worker_threads';
 import { CheckpointJobQueue } from './checkpoint-job-queue.ts';
 import type { CheckpointCommand, CheckpointJob, CheckpointWorkerData } from './checkpoint-protocol.ts';
 import { hostClock } from './host-clock.ts';
-import { nodeFiles } from './node-files.ts';
+import { storedFiles } from './stored-files.ts';
 import { vcpuDoorbell } from './world-block.ts';
 import { startData } from './thread.ts';
 
@@ -13,7 +13,7 @@ const bell = vcpuDoorbell(memory);
 const queue = new CheckpointJobQueue({
   memory,
   ramBytes,
-  files: nodeFiles,
+  files: storedFiles,
   clock: hostClock,
   vcpu,
   ringVcpu: () => bell.ring(),

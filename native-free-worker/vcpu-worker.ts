@@ -4,7 +4,7 @@ import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { Pc } from '#engine/machine/pc.ts';
 import { openChannel } from './drive-channel.ts';
 import { codecOf } from './node-codec.ts';
-import { nodeFiles } from './node-files.ts';
+import { storedFiles } from './stored-files.ts';
 import type { VcpuWorkerData } from './protocol.ts';
 import { runWorld } from './run-world.ts';
 import { MachineCheckpoint, restorableVm } from './vcpu-checkpoint.ts';
@@ -17,7 +17,7 @@ runWorld(memory.buffer, run, outbox => {
   disks?.connect(machine);
   const checkpoint = new MachineCheckpoint(machine, machine.core, memory.buffer, checkpoints, disks);
   if (restore) {
-    const store = new CheckpointStore(nodeFiles, restore.folder);
+    const store = new CheckpointStore(storedFiles, restore.folder);
     const vm = restorableVm(machine, machine.core, memory.buffer);
     const restored = restoreCheckpoint(store, restore.path, vm, codecOf(restore), { lazy: !restore.whole });
     checkpoint.restored(restore, restored);

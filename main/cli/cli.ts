@@ -3,12 +3,24 @@ import { checkVerb, repairVerb } from './check-verbs.ts';
 import { checkpointVerb } from './checkpoint-verbs.ts';
 import { diskVerb } from './disk-verbs.ts';
 import { EXIT_OK, exitCodeOf, UsageError } from './exit-codes.ts';
-import { CHECK_HELP, CHECKPOINT_HELP, DISK_HELP, HELP, INSPECT_HELP, POLICY_HELP, RUN_HELP, SERVE_HELP, VM_HELP } from './help.ts';
+import {
+  CHECK_HELP,
+  CHECKPOINT_HELP,
+  DISK_HELP,
+  HELP,
+  INSPECT_HELP,
+  POLICY_HELP,
+  RUN_HELP,
+  SERVE_HELP,
+  STORE_HELP,
+  VM_HELP,
+} from './help.ts';
 import { inspectVerb } from './inspect.ts';
 import { printError } from './output.ts';
 import { policyVerb } from './policy-verbs.ts';
 import { runVerb } from './run.ts';
 import { serveVerb } from './serve.ts';
+import { storeVerb } from './store-verbs.ts';
 import { VERSION } from './version.ts';
 import { vmVerb } from './vm-verbs.ts';
 
@@ -19,6 +31,7 @@ const VERBS: Record<string, { readonly run: Verb; readonly help: string }> = {
   run: { run: runVerb, help: RUN_HELP },
   checkpoint: { run: checkpointVerb, help: CHECKPOINT_HELP },
   disk: { run: diskVerb, help: DISK_HELP },
+  store: { run: storeVerb, help: STORE_HELP },
   vm: { run: vmVerb, help: VM_HELP },
   policy: { run: policyVerb, help: POLICY_HELP },
   check: { run: checkVerb, help: CHECK_HELP },

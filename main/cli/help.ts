@@ -8,6 +8,7 @@ export const HELP = `Cairn: a PC with an undo button. Runs unmodified operating 
   cairn checkpoint take|list|show|revert|delete|… the checkpoints of a VM, running or off
   cairn vm list|show|stop|pause|resume|reset|delete|clone
   cairn disk create|info|convert|check|…          images of virtual disks
+  cairn store create|info|check PATH              checkpoint volumes: checkpoints in one preallocated file, or on a block device
   cairn policy show|set NAME                      checkpoints that are taken unasked, and how long they are kept
   cairn check NAME, cairn repair NAME             whether every checkpoint can be restored; the records set right
   cairn inspect FILE                              what a file of Cairn's or a disk image holds, as JSON
@@ -59,9 +60,10 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
                       the first line of standard input; CAIRN_PASSPHRASE_FILE names the file as well. It is kept nowhere: without it nobody can start
                       from these checkpoints again, and each later start of the VM asks for it. In the clear stay: when and how large checkpoints are,
                       their titles and notes, which pages they hold, the VM's settings, and all disk layers
-  --checkpoint-store FOLDER
-                      checkpoint files are kept in FOLDER/NAME.checkpoints, such as on another disk or a mounted remote one, and so are those of clones;
-                      disk layers stay in the library. It is chosen before the first checkpoint, and the VM opens only while the folder is there
+  --checkpoint-store FOLDER|VOLUME
+                      checkpoint files are kept in FOLDER/NAME.checkpoints, such as on another disk or a mounted remote one, or in a checkpoint volume
+                      (a file or a block device, see cairn store), and so are those of clones; disk layers stay in the library. It is chosen before the first
+                      checkpoint, and the VM opens only while the store is there
   --from CHECKPOINT   go on from a checkpoint: an id, NAME/ID, or the path of a .ckpt file
   --verify            load and check all of a checkpoint's memory before the guest runs, instead of when it is touched
   --serial stdio|none the first serial port: on stdin and stdout, byte for byte (default), or nowhere
@@ -152,6 +154,27 @@ A file that a running VM has open is not touched. With --json progress is told o
   cairn disk check disk.qcow2 --json
 `;
 
+export const STORE_HELP = `cairn store: checkpoint volumes, for cairn run --checkpoint-store
+
+A volume is one file that has all of its room from the beginning, or a block device (a disk, a partition, a loop device). The checkpoints of any
+number of VMs lie in it. While one is written nothing else is: the host's file system has nothing to note.
+
+  cairn store create PATH [--size SIZE] [--force]
+                       a new file of SIZE, with room for all of it. What is there already, a file or a block device, is only overwritten with
+                       --force, not while a VM has it open or this computer uses it, and only up to SIZE if that is given
+  cairn store info PATH
+                       how large it is, what is used and free, who uses it, and the checkpoints of each VM in it
+  cairn store check PATH
+                       reads every byte of every checkpoint in it, also while VMs run. Changes nothing. Ends with 0 when nothing is wrong, 5 when
+                       something is damaged, 6 when there is only something for \`cairn repair\` to do
+
+One user's processes may use a volume at a time; several of them, and several VMs, may. A volume that two computers share is not for that.
+
+  cairn store create /srv/checkpoints.volume --size 20G
+  cairn store create /dev/sdb1 --force
+  cairn run --name debian --kernel vmlinuz --checkpoint-store /srv/checkpoints.volume
+`;
+
 export const POLICY_HELP = `cairn policy: checkpoints that are taken unasked, and how long those are kept
 
   cairn policy show NAME
@@ -190,7 +213,7 @@ export const INSPECT_HELP = `cairn inspect: what a file holds, as JSON
 
   cairn inspect FILE [--passphrase-file FILE|-]
                        a checkpoint (ID.ckpt) or what is left of one (ID.pages): every checksum in it is checked; catalog.db, state.json,
-                       a disk's descriptor, a disk image of any format, or the folder of a VM (NAME.cairn)
+                       a disk's descriptor, a disk image of any format, a checkpoint volume, or the folder of a VM (NAME.cairn)
 
   cairn inspect ~/.local/share/cairn/debian.cairn/checkpoints/mf3k2a9x81c0d4e7.ckpt
   cairn inspect ~/.local/share/cairn/debian.cairn

@@ -1,8 +1,8 @@
 /** cairn run: a VM in this terminal, from its kernel or from a checkpoint, until it ends. */
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { CairnError, ConfigError } from '#engine/errors/errors.ts';
+import { storedFiles } from '#worker/stored-files.ts';
 import { Bundle, nameOf } from '../bundle.ts';
 import type { HostService } from '../host-service.ts';
 import type { StartOptions } from '../vm.ts';
@@ -170,9 +170,9 @@ export function configFrom(args: Arguments, before: VmConfig | undefined): VmCon
 /** An id anywhere in the library, NAME/ID, or the path of a file in a VM's folder. */
 function findCheckpoint(service: HostService, from: string): { vm: string; id: string } {
   const { library } = service;
-  const has = (vm: string, id: string) => existsSync(`${library.bundlePath(vm)}/checkpoints/${id}.ckpt`);
+  const has = (vm: string, id: string) => storedFiles.exists(`${library.bundlePath(vm)}/checkpoints/${id}.ckpt`);
   const file = /^(.*\.cairn)[/\\]checkpoints[/\\]([0-9a-z]+)\.ckpt$/.exec(resolve(from));
-  if (file && existsSync(resolve(from)) && resolve(library.path, basename(file[1]!)) === file[1])
+  if (file && storedFiles.exists(resolve(from)) && resolve(library.path, basename(file[1]!)) === file[1])
     return { vm: nameOf(file[1]!), id: file[2]! };
   const slash = from.lastIndexOf('/');
   const id = from.slice(slash + 1);

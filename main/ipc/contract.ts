@@ -87,7 +87,7 @@ export const vmConfig = z.object({
   keepInRam: z.boolean().optional(),
   /** Device state and memory in checkpoint files are encrypted under a passphrase, which is asked for at each start and is kept nowhere. */
   encrypted: z.boolean().optional(),
-  /** The folder in which checkpoint files are kept, as NAME.checkpoints; undefined: in the bundle. It is chosen before the first one. */
+  /** The folder or checkpoint volume in which checkpoint files are kept, in NAME.checkpoints; undefined: in the bundle. It is chosen before the first one. */
   checkpointStore: z.string().min(1).optional(),
 });
 export type VmConfig = z.infer<typeof vmConfig>;

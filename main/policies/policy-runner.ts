@@ -1,5 +1,6 @@
 /** Lets a VM's policy see how things are, again and again while the VM is not off, and does what it decides. */
-import { statfsSync } from 'node:fs';
+import { nodeFiles } from '#worker/node-files.ts';
+import { storedFiles } from '#worker/stored-files.ts';
 import type { Events, Policy } from '../ipc/contract.ts';
 import type { PowerState } from './power.ts';
 import { automaticTitle, roomWords } from './words.ts';
@@ -104,8 +105,7 @@ export class PolicyRunner {
 /** On the disk of the two, the bundle's and its checkpoint store's, that has less. */
 function freeBytes({ path, checkpointsPath }: PolicedVm['bundle']): number | undefined {
   try {
-    const free = [path, checkpointsPath].map(folder => statfsSync(folder)).map(({ bavail, bsize }) => bavail * bsize);
-    return Math.min(...free);
+    return Math.min(nodeFiles.freeBytes(path), storedFiles.freeBytes(checkpointsPath));
   } catch {
     return undefined; // the next checkpoint will tell what is wrong with the disk
   }

@@ -46,7 +46,9 @@ export function encodeArea(header: Header, number: number, directory: Uint8Array
 
 /** The newest generation that is whole; a text says what is wrong when none is. `known` is not read again. */
 export function readNewest(device: HostFile, header: Header, checksum: Codec['checksum'], known?: Generation): Generation | string {
-  const records = Array.from({ length: AREAS }, (_, area) => readRecord(device, header, area, checksum)).filter(record => record !== undefined);
+  const records = Array.from({ length: AREAS }, (_, area) => readRecord(device, header, area, checksum)).filter(
+    record => record !== undefined,
+  );
   let problem = 'it has no directory that is whole';
   for (const record of records.toSorted((a, b) => b.number - a.number)) {
     if (known !== undefined && record.number === known.number && record.area === known.area && record.checksum === known.checksum)

@@ -58,7 +58,10 @@ export function encodeDirectory(directory: Directory): Uint8Array {
     parts.push(bytes);
   };
   const text = (value: string) => {
-    parts.push(Uint8Array.of(value.length), Uint8Array.from(value, char => char.charCodeAt(0)));
+    parts.push(
+      Uint8Array.of(value.length),
+      Uint8Array.from(value, char => char.charCodeAt(0)),
+    );
   };
   number(directory.size, 4);
   for (const [folder, files] of directory) {

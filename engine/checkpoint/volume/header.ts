@@ -48,7 +48,10 @@ export function geometryFor(sizeBytes: number): Geometry | undefined {
   return { sizeBytes, unitBytes, directoryBytes, dataAt, units };
 }
 
-export function encodeHeader({ sizeBytes, unitBytes, directoryBytes, dataAt, units, uuid }: Header, checksum: Codec['checksum']): Uint8Array {
+export function encodeHeader(
+  { sizeBytes, unitBytes, directoryBytes, dataAt, units, uuid }: Header,
+  checksum: Codec['checksum'],
+): Uint8Array {
   const bytes = new Uint8Array(HEADER_SIZE);
   putText(bytes, MAGIC);
   const view = viewOf(bytes);

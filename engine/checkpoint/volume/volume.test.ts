@@ -75,7 +75,8 @@ describe('a file', () => {
     expect(after.length).toBe(before.length);
     const changed = new Set<number>();
     for (let unit = 0; unit < after.length / UNIT; unit++)
-      if (Buffer.compare(before.subarray(unit * UNIT, (unit + 1) * UNIT), after.subarray(unit * UNIT, (unit + 1) * UNIT)) !== 0) changed.add(unit);
+      if (Buffer.compare(before.subarray(unit * UNIT, (unit + 1) * UNIT), after.subarray(unit * UNIT, (unit + 1) * UNIT)) !== 0)
+        changed.add(unit);
     expect([...changed]).toEqual([4, 5, 6, 7, 8, 9]); // behind the directory (units 0 to 2) and the file that was there
   });
 
@@ -195,7 +196,9 @@ describe('a volume that is full', () => {
   test('says so, keeps what it has, and lets files be removed and renamed', () => {
     put('one', bytesOf(10 * UNIT, 1));
     const file = folder.createExclusive(at('two.part'));
-    expect(() => file.write(bytesOf(25 * UNIT, 2), 0)).toThrow(`${VOLUME} cannot be written: the volume is full (2 MiB). Delete checkpoints and try again.`);
+    expect(() => file.write(bytesOf(25 * UNIT, 2), 0)).toThrow(
+      `${VOLUME} cannot be written: the volume is full (2 MiB). Delete checkpoints and try again.`,
+    );
     folder.remove(at('two.part'));
     put('two', bytesOf(folder.freeBytes(), 3));
     expect(folder.freeBytes()).toBe(0);
@@ -286,34 +289,37 @@ describe('a crash', () => {
     ['writes to units that it freed', next => put('new', bytesOf(3 * UNIT, 2), next)],
     ['only changes the directory', next => next.rename(at('moved'), at('new'))],
   ];
-  test.each(NEXT)('of a process before it has synced what it wrote, and of the host while the next one %s: nothing stands on what can be lost', (_what, work) => {
-    put('old', bytesOf(3 * UNIT, 1));
-    put('moved', bytesOf(3 * UNIT, 2));
-    for (let more = 0; more < 6; more++) folder.clone(at('moved'), at(String(more).repeat(200))); // the directory takes several sectors
-    const whole = files.afterCrash('kept');
-    new VolumeFolder(openVolume(whole), 'a.checkpoints').remove(at('old'));
-    expect(whole.operations).toBeGreaterThan(8);
-    for (let nth = whole.operations - 3; nth < whole.operations; nth++) {
-      const disk = files.afterCrash('kept');
-      // Killed, not failing: nothing is cleaned up, and what it wrote is in the host's memory.
-      disk.failAt(nth, { kind: 'error', code: 'KILLED', lasting: true });
-      expect(() => new VolumeFolder(openVolume(disk), 'a.checkpoints').remove(at('old'))).toThrow('cannot be written');
-      disk.mend();
-      const next = new VolumeFolder(openVolume(disk), 'a.checkpoints');
-      const sums = [nodeCodec.checksum(bytesOf(3 * UNIT, 1)), nodeCodec.checksum(bytesOf(3 * UNIT, 2))];
-      const crashes = crashAtEach(
-        disk,
-        () => work(next),
-        after => {
-          // Nobody has been told that the old one is removed: it may be there again, but then it is whole.
-          const { old = sums[0], new: fresh = sums[1], moved = sums[1], ...more } = contents(found(after));
-          expect([old, fresh, moved, Object.keys(more).length]).toEqual([sums[0], sums[1], sums[1], 6]);
-        },
-        crash => ['lost', ...[1, 2, 3, 4].map(n => ({ seed: crash * 4 + n }))],
-      );
-      expect(crashes).toBeGreaterThan(7);
-    }
-  });
+  test.each(NEXT)(
+    'of a process before it has synced what it wrote, and of the host while the next one %s: nothing stands on what can be lost',
+    (_what, work) => {
+      put('old', bytesOf(3 * UNIT, 1));
+      put('moved', bytesOf(3 * UNIT, 2));
+      for (let more = 0; more < 6; more++) folder.clone(at('moved'), at(String(more).repeat(200))); // the directory takes several sectors
+      const whole = files.afterCrash('kept');
+      new VolumeFolder(openVolume(whole), 'a.checkpoints').remove(at('old'));
+      expect(whole.operations).toBeGreaterThan(8);
+      for (let nth = whole.operations - 3; nth < whole.operations; nth++) {
+        const disk = files.afterCrash('kept');
+        // Killed, not failing: nothing is cleaned up, and what it wrote is in the host's memory.
+        disk.failAt(nth, { kind: 'error', code: 'KILLED', lasting: true });
+        expect(() => new VolumeFolder(openVolume(disk), 'a.checkpoints').remove(at('old'))).toThrow('cannot be written');
+        disk.mend();
+        const next = new VolumeFolder(openVolume(disk), 'a.checkpoints');
+        const sums = [nodeCodec.checksum(bytesOf(3 * UNIT, 1)), nodeCodec.checksum(bytesOf(3 * UNIT, 2))];
+        const crashes = crashAtEach(
+          disk,
+          () => work(next),
+          after => {
+            // Nobody has been told that the old one is removed: it may be there again, but then it is whole.
+            const { old = sums[0], new: fresh = sums[1], moved = sums[1], ...more } = contents(found(after));
+            expect([old, fresh, moved, Object.keys(more).length]).toEqual([sums[0], sums[1], sums[1], 6]);
+          },
+          crash => ['lost', ...[1, 2, 3, 4].map(n => ({ seed: crash * 4 + n }))],
+        );
+        expect(crashes).toBeGreaterThan(7);
+      }
+    },
+  );
 
   test('or an error while the directory is written changes nothing', () => {
     put('one', bytesOf(UNIT, 1));
@@ -347,7 +353,7 @@ describe('a volume that nobody vouches for', () => {
     view.setUint32(60, nodeCodec.checksum(bytes.subarray(0, 60)), true);
     files.put(VOLUME, bytes);
   }
-  const refused = (text: string) => {
+  const expectRefused = (text: string) => {
     expect(() => found().list()).toThrow(CheckpointError);
     expect(() => found().list()).toThrow(`${VOLUME} cannot be used as a checkpoint volume: ${text}`);
   };
@@ -365,21 +371,21 @@ describe('a volume that nobody vouches for', () => {
     [HEADER.units, 2 ** 32 - 1, false],
   ])('is refused with %i: %i in its header', (place, value, wide) => {
     forge(place, value, wide);
-    refused('the sizes in its header are not valid');
+    expectRefused('the sizes in its header are not valid');
   });
 
   test('is refused when it is none, of another version, damaged, or shorter than it was', () => {
     const whole = files.get(VOLUME);
     forge(8, 2, false);
-    refused('it was made by another Cairn: its format is 2, and this one reads 1');
+    expectRefused('it was made by another Cairn: its format is 2, and this one reads 1');
     files.put(VOLUME, whole.with(20, 9));
-    refused('its header does not match its checksum');
+    expectRefused('its header does not match its checksum');
     files.put(VOLUME, new Uint8Array(4096));
-    refused('it does not begin like one');
+    expectRefused('it does not begin like one');
     files.put(VOLUME, whole.slice(0, 20));
-    refused('it is too short to be one');
+    expectRefused('it is too short to be one');
     files.put(VOLUME, whole.slice(0, -1));
-    refused('it is shorter than it was made');
+    expectRefused('it is shorter than it was made');
   });
 
   test('goes back to the directory before when the newest is damaged, and is refused without any', () => {
@@ -394,6 +400,6 @@ describe('a volume that nobody vouches for', () => {
     expect(found().list()).toEqual(['one']);
     bytes[newest[1]! + 70]! ^= 1;
     files.put(VOLUME, bytes);
-    refused('it has no directory that is whole');
+    expectRefused('it has no directory that is whole');
   });
 });
