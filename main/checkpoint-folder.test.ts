@@ -1,12 +1,16 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { nodeFiles } from '#worker/node-files.ts';
 import { Bundle } from './bundle.ts';
 import { checkBundle } from './check.ts';
 import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
+import { checkVolume, initializeVolume, takeForVolume, volumeInfo } from './checkpoint-volume.ts';
+import { usedBytes } from './elimination.ts';
 import { inspect } from './inspect.ts';
 import { vmConfig } from './ipc/contract.ts';
+import { repairBundle } from './repair.ts';
 
 let folder: string;
 let store: string;
@@ -84,6 +88,101 @@ test('the store is chosen before the first checkpoint', async () => {
   expect(() => bundle.configure(config())).toThrow('a has checkpoints already');
   expect(bundle.config.checkpointStore).toBe(store);
   bundle.close();
+});
+
+describe('in a volume', () => {
+  let volume: string;
+  beforeEach(() => {
+    volume = join(folder, 'volume');
+    using file = nodeFiles.createExclusive(volume);
+    file.allocate(4 << 20);
+    initializeVolume(file, 4 << 20);
+  });
+
+  test('checkpoints are found through the bundle, and the catalogue is made anew from the volume alone', async () => {
+    Bundle.create(path, config(volume));
+    let bundle = await open();
+    await take(bundle, 'checkpoint1');
+    expect(bundle.notices).toEqual([]);
+    expect(volumeInfo(volume)).toMatchObject({
+      users: [{ holder: 'a', pid: process.pid }],
+      vms: [{ name: 'a', checkpoints: [{ id: 'checkpoint1', title: 'checkpoint1' }] }],
+    });
+    bundle.close();
+    expect(volumeInfo(volume).users).toEqual([]);
+    rmSync(join(path, 'catalog.db'));
+    bundle = await open();
+    expect(bundle.catalog.list().map(({ id }) => id)).toEqual(['checkpoint1']);
+    expect(await repairBundle(bundle)).toMatchObject({ checkpoints: 1, removed: [], notices: [] });
+    expect(usedBytes(bundle)).toBeGreaterThanOrEqual(volumeInfo(volume).usedBytes);
+    bundle.close();
+    expect(await checkBundle(path)).toMatchObject({ checkpoints: 1, problems: [] });
+    expect(await inspect(path)).toMatchObject({ checkpoints: [{ id: 'checkpoint1' }] });
+    for (const name of [join(path, 'checkpoints'), join(volume, 'a.checkpoints')])
+      expect(await inspect(join(name, 'checkpoint1.ckpt'))).toMatchObject({ kind: 'checkpoint', id: 'checkpoint1' });
+  });
+
+  test('damage there is found, and told', async () => {
+    Bundle.create(path, config(volume));
+    const bundle = await open();
+    await take(bundle, 'checkpoint1');
+    bundle.close();
+    const bytes = readFileSync(volume);
+    const at = bytes.indexOf('CAIRNCKP');
+    bytes[at + 70]! ^= 1;
+    writeFileSync(volume, bytes);
+    expect((await checkVolume(volume, () => {})).problems).toMatchObject([{ kind: 'damaged', about: 'checkpoint checkpoint1 of a' }]);
+    expect((await checkBundle(path)).problems).toMatchObject([{ kind: 'damaged', about: 'checkpoint checkpoint1' }]);
+  });
+
+  test('without the volume, or with another one in its place, nothing is taken for gone', async () => {
+    Bundle.create(path, config(volume));
+    const bundle = await open();
+    await take(bundle, 'checkpoint1');
+    bundle.close();
+    const before = readFileSync(join(path, 'state.json'));
+    renameSync(volume, `${volume}-away`);
+    await expect(open()).rejects.toThrow(`the checkpoints of a are kept in ${join(volume, 'a.checkpoints')}, which is not there: mount it`);
+    writeFileSync(volume, 'no volume');
+    await expect(open()).rejects.toThrow(`${volume} cannot be used as a checkpoint volume: it is too short to be one.`);
+    {
+      using file = nodeFiles.openWrite(volume);
+      file.allocate(4 << 20);
+      initializeVolume(file, 4 << 20);
+    }
+    await expect(open()).rejects.toThrow(`the checkpoints of a are kept in the volume ${volume}, which has none of that name`);
+    expect(readFileSync(join(path, 'state.json'))).toEqual(before);
+    renameSync(`${volume}-away`, volume);
+    const again = await open();
+    expect(again.catalog.list()).toHaveLength(1);
+    again.close();
+  });
+
+  test('a place is one VM’s, moved to before the first checkpoint, and given back when the VM is deleted', async () => {
+    Bundle.create(path, config(volume));
+    expect(() => Bundle.create(join(folder, 'other', 'a.cairn'), config(volume))).toThrow(`the volume ${volume} has a.checkpoints already`);
+    const bundle = await open();
+    bundle.configure(config(store));
+    expect(volumeInfo(volume)).toMatchObject({ vms: [], users: [] });
+    bundle.configure(config(volume));
+    await take(bundle, 'checkpoint1');
+    expect(() => bundle.configure(config())).toThrow('a has checkpoints already');
+    bundle.delete();
+    expect(volumeInfo(volume)).toMatchObject({ vms: [], users: [], usedBytes: 0 });
+    expect(readdirSync(store)).toEqual([]);
+  });
+
+  test('is not made anew while a VM has it open, or by accident', async () => {
+    Bundle.create(path, config(volume));
+    const bundle = await open();
+    using device = nodeFiles.openWrite(volume);
+    expect(() => takeForVolume(volume, device, true)).toThrow(`${volume} cannot be written, for a (in this Cairn) has it open`);
+    bundle.close();
+    expect(() => takeForVolume(volume, device, false)).toThrow(
+      `${volume} holds a checkpoint volume with checkpoints (0 of a): nothing was changed.`,
+    );
+    takeForVolume(volume, device, true)[Symbol.dispose]();
+  });
 });
 
 test('a store that cannot be one makes no VM', () => {

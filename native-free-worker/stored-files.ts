@@ -2,7 +2,7 @@
  * Checkpoint files wherever they are: in a folder of the host's, or in a volume (engine/checkpoint/volume). In a volume are those whose folder is VOLUME/NAME, or a link to it, where VOLUME is
  * a file or a block device; such a link leads to nothing that the host knows.
  */
-import { lstatSync, readlinkSync, statSync } from 'node:fs';
+import { lstatSync, readlinkSync, statSync, type Stats } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import type { VolumeHost } from '#engine/checkpoint/volume/ports.ts';
 import { Volume } from '#engine/checkpoint/volume/volume.ts';
@@ -30,7 +30,7 @@ export function volumeAt(path: string): Volume {
 
 /** Undefined when `folder` is one of the host's, or nothing. */
 export function volumeFolderAt(folder: string): VolumeFolder | undefined {
-  const stat = lstatSync(folder, { throwIfNoEntry: false });
+  const stat = lookAt(() => lstatSync(folder, { throwIfNoEntry: false }));
   if (stat?.isDirectory() === true) return undefined;
   const target = stat?.isSymbolicLink() === true ? resolve(dirname(folder), readlinkSync(folder)) : resolve(folder);
   return isVolumePath(dirname(target)) ? new VolumeFolder(volumeAt(dirname(target)), basename(target)) : undefined;
@@ -38,11 +38,16 @@ export function volumeFolderAt(folder: string): VolumeFolder | undefined {
 
 /** Whether a store at `path` can only be a volume. */
 export function isVolumePath(path: string): boolean {
+  const stat = lookAt(() => statSync(path, { throwIfNoEntry: false }));
+  return stat !== undefined && (stat.isFile() || stat.isBlockDevice());
+}
+
+/** What is under a file, or where nobody may look, is not there. */
+function lookAt(look: () => Stats | undefined): Stats | undefined {
   try {
-    const stat = statSync(path, { throwIfNoEntry: false });
-    return stat !== undefined && (stat.isFile() || stat.isBlockDevice());
+    return look();
   } catch {
-    return false; // a part of the path is no folder
+    return undefined;
   }
 }
 

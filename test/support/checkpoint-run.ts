@@ -1,4 +1,4 @@
-/** A fake VM that takes checkpoints into a folder in memory, each pointing to what did not change since the one before. */
+/** A fake VM that takes checkpoints into a folder in memory, or another store, each pointing to what did not change since the one before. */
 import type { Base } from '#engine/checkpoint/base.ts';
 import { whileStopped } from '#engine/checkpoint/stopped.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
@@ -11,13 +11,15 @@ export const checkpointName = (n: number) => `checkpoint${n}`;
 
 export class CheckpointRun {
   readonly vm: FakeVm;
-  readonly files = new MemoryFiles();
-  readonly store = new CheckpointStore(this.files, '/vm/checkpoints');
+  readonly files: MemoryFiles;
+  readonly store: CheckpointStore;
   private base: Base | undefined;
 
-  constructor(vm: FakeVm) {
+  constructor(vm: FakeVm, files = new MemoryFiles(), store = new CheckpointStore(files, '/vm/checkpoints')) {
     vm.reset();
     this.vm = vm;
+    this.files = files;
+    this.store = store;
   }
 
   async take(n: number): Promise<void> {

@@ -1,0 +1,128 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Thread } from './thread.ts';
+import { NodeVolumeUses } from './volume-uses.ts';
+
+const VOLUME = '00112233445566778899aabbccddeeff';
+const USE = { kind: 'read', file: 'a.checkpoints/one.ckpt', extents: [{ at: 0, unit: 7, count: 3 }] } as const;
+
+let folder: string;
+let locks: string;
+let uses: NodeVolumeUses;
+let before: string | undefined;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cairn-uses-'));
+  locks = join(folder, 'locks');
+  uses = new NodeVolumeUses(locks);
+  before = process.env['CAIRN_LOCKS'];
+  process.env['CAIRN_LOCKS'] = locks; // what the threads of this process are watched for
+});
+afterEach(() => {
+  if (before === undefined) delete process.env['CAIRN_LOCKS'];
+  else process.env['CAIRN_LOCKS'] = before;
+  rmSync(folder, { recursive: true });
+});
+
+const here = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
+
+/** A program that has `uses`. */
+function program(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(
+    path,
+    `import { readFileSync, writeFileSync } from 'node:fs';
+     import { NodeVolumeUses } from ${here('volume-uses.ts')};
+     const uses = new NodeVolumeUses(${JSON.stringify(locks)});
+     ${text}`,
+  );
+  return path;
+}
+
+/** Counts in a file, one at a time if the others do so; says when two were in at once. */
+const COUNTS = (file: string, times: string) => `
+  const file = ${JSON.stringify(file)};
+  for (let i = 0; i < ${times}; i++)
+    uses.exclusively('${VOLUME}', () => {
+      const [count, inside] = readFileSync(file, 'utf8').split(' ');
+      if (inside !== 'nobody' && Number(inside) !== 0) { try { process.kill(Number(inside), 0); console.log('two at once'); } catch {} }
+      writeFileSync(file, count + ' ' + process.pid);
+      for (let spin = 0; spin < 2e4; spin++);
+      if (readFileSync(file, 'utf8') !== count + ' ' + process.pid) console.log('two at once');
+      writeFileSync(file, Number(count) + 1 + ' nobody');
+    });`;
+
+test('one at a time, over several processes, of which some are killed in the middle', async () => {
+  const file = join(folder, 'count');
+  writeFileSync(file, '0 nobody');
+  const patient = program('patient.mjs', COUNTS(file, '150'));
+  const doomed = program('doomed.mjs', COUNTS(file, 'Infinity'));
+  let output = '';
+  const start = (path: string) => {
+    const child = spawn(process.execPath, [path], { stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    return child;
+  };
+  const patients = [start(patient), start(patient)].map(child => once(child, 'close'));
+  let left = patients.length;
+  for (const ended of patients) void ended.then(() => left--);
+  let killed = 0;
+  while (left > 0) {
+    const child = start(doomed);
+    const counted = readFileSync(file, 'utf8');
+    while (left > 0 && readFileSync(file, 'utf8') === counted) await new Promise(resolve => setTimeout(resolve, 3));
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    killed++;
+  }
+  expect((await Promise.all(patients)).map(([code]) => code)).toEqual([0, 0]);
+  expect(output).toBe('');
+  expect(killed).toBeGreaterThan(2);
+  expect(uses.exclusively(VOLUME, () => 'free')).toBe('free');
+  expect(Number(readFileSync(file, 'utf8').split(' ')[0])).toBeGreaterThanOrEqual(300);
+});
+
+test('what is held is seen by all until it is let go, and not when its process has died', async () => {
+  const use = uses.hold(VOLUME, USE);
+  expect(new NodeVolumeUses(locks).held(VOLUME)).toEqual([USE]);
+  expect(uses.held('another')).toEqual([]);
+  use[Symbol.dispose]();
+  expect(uses.held(VOLUME)).toEqual([]);
+  const child = spawn(process.execPath, [
+    program('holds.mjs', `uses.hold('${VOLUME}', ${JSON.stringify(USE)}); console.log('held'); setInterval(() => {}, 1000);`),
+  ]);
+  await once(child.stdout, 'data');
+  expect(uses.holders(VOLUME)).toEqual([{ pid: child.pid, use: USE }]);
+  writeFileSync(join(locks, `volume-${VOLUME}.${child.pid}-0-99.use`), '{"pid":'); // half written
+  expect(uses.held(VOLUME)).toEqual([USE]);
+  child.kill('SIGKILL');
+  await once(child, 'close');
+  expect(uses.held(VOLUME)).toEqual([]);
+  expect(readdirSync(locks)).toEqual([]);
+});
+
+test('a thread that ends in the middle of a change leaves neither its lock nor what it held', async () => {
+  const entry = program(
+    'thread.mjs',
+    `import { parentPort } from 'node:worker_threads';
+     import { startData } from ${here('thread.ts')};
+     startData();
+     uses.hold('${VOLUME}', ${JSON.stringify(USE)});
+     uses.exclusively('${VOLUME}', () => {
+       parentPort.postMessage('in');
+       for (;;);
+     });`,
+  );
+  const thread = new Thread(pathToFileURL(entry), 'test');
+  const entered = once(thread.worker, 'message');
+  thread.begin({});
+  await entered;
+  expect([uses.held(VOLUME), readdirSync(locks).includes(`volume-${VOLUME}.lock`)]).toEqual([[USE], true]);
+  await thread.worker.terminate();
+  expect(uses.exclusively(VOLUME, () => uses.held(VOLUME))).toEqual([]);
+  expect(readdirSync(locks)).toEqual([]);
+});
