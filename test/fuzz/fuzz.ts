@@ -1,8 +1,9 @@
-/** Damaged disk images and checkpoint files, one after the other; the same numbers give the same cases. */
+/** Damaged disk images, checkpoint files and volumes, one after the other; the same numbers give the same cases. */
 import { fuzzCheckpoint, makeCheckpoint } from './checkpoint-target.ts';
 import { makeDiskSeeds } from './disk-seeds.ts';
 import { fuzzDisk } from './disk-target.ts';
 import { Random } from './random.ts';
+import { fuzzVolume, makeVolumeSeed } from './volume-target.ts';
 
 export interface FuzzRequest {
   readonly cases: number;
@@ -26,9 +27,11 @@ interface Target {
 
 function targets(): Target[] {
   const checkpoint = makeCheckpoint();
+  const volume = makeVolumeSeed(checkpoint);
   return [
     ...makeDiskSeeds().map(seed => ({ name: seed.name, run: (random: Random) => fuzzDisk(seed, random) })),
     { name: 'checkpoint', run: random => fuzzCheckpoint(checkpoint, random) },
+    { name: 'volume', run: random => fuzzVolume(volume, random) },
   ];
 }
 

@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 beforeEach(() => {
   const files = new MemoryFiles();
-  putVolume(files, 2 << 20);
+  putVolume(files, 1 << 20);
   folder = folderIn(openVolume(files));
   run = new CheckpointRun(vm, files, new CheckpointStore(folder, FOLDER));
   instants = new Map();
@@ -71,7 +71,7 @@ test('checkpoints that point to one another are restored, eliminated in any orde
   expect([folder.list(), folder.usedBytes(), run.files.open]).toEqual([[], 0, 0]);
 });
 
-test.each(['lost', 'kept', 'torn', { seed: 7 }] satisfies AfterCrash[])(
+test.each(['lost', { seed: 7 }] satisfies AfterCrash[])(
   'a crash of the host anywhere in taking and eliminating leaves checkpoints that are whole (%s)',
   async how => {
     write(0, 200, 1);
