@@ -4,7 +4,8 @@ import { readCheckpointInfo } from '#engine/checkpoint/info.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { verifyCheckpoints } from '#engine/checkpoint/verify.ts';
 import type { Folder } from '#engine/checkpoint/volume/directory.ts';
-import { UUID_SIZE } from '#engine/checkpoint/volume/layout.ts';
+import { geometryFor } from '#engine/checkpoint/volume/header.ts';
+import { MIN_VOLUME_BYTES, UUID_SIZE } from '#engine/checkpoint/volume/layout.ts';
 import { makeVolume } from '#engine/checkpoint/volume/make.ts';
 import { usedUnits } from '#engine/checkpoint/volume/space.ts';
 import { Volume } from '#engine/checkpoint/volume/volume.ts';
@@ -104,6 +105,15 @@ export async function checkVolume(path: string, progress: () => void | Promise<v
     }
   }
   return { path, vms: folders.length, checkpoints, locked, problems };
+}
+
+/** Throws ConfigError. */
+export function requireVolumeSize(path: string, sizeBytes: number): void {
+  if (geometryFor(sizeBytes) === undefined)
+    throw new ConfigError(
+      'BAD_SIZE',
+      `${path} would be too small for a checkpoint volume: ${MIN_VOLUME_BYTES >> 10} KiB are the least. Nothing was changed.`,
+    );
 }
 
 /** Throws ConfigError when what is at `path` may not be overwritten. The lock is held until it is disposed of. */

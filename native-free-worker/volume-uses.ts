@@ -32,11 +32,16 @@ interface Owner {
 }
 
 export class NodeVolumeUses implements VolumeUses {
-  private readonly folder: string;
+  private readonly given: string | undefined;
   private static made = 0;
 
-  constructor(folder: string = defaultLockFolder()) {
-    this.folder = folder;
+  /** Without `folder`: that of this user, looked up when it is needed. */
+  constructor(folder?: string) {
+    this.given = folder;
+  }
+
+  private get folder(): string {
+    return this.given ?? defaultLockFolder();
   }
 
   exclusively<T>(volume: string, work: () => T): T {
@@ -63,8 +68,12 @@ export class NodeVolumeUses implements VolumeUses {
   holders(volume: string): { readonly pid: number; readonly use: Use }[] {
     const found: { pid: number; use: Use }[] = [];
     for (const name of namesIn(this.folder)) {
-      if (!name.startsWith(`volume-${volume}.`) || !name.endsWith(USE_SUFFIX)) continue;
+      if (!name.startsWith(`volume-${volume}.`)) continue;
       const path = join(this.folder, name);
+      if (!name.endsWith(USE_SUFFIX)) {
+        if (this.isLeftover(path, name)) rmSync(path, { force: true });
+        continue;
+      }
       // One that is half written is of a reader that has yet to look whether its file is still there, or of a process that died.
       const said = readJson(path) as (Owner & { readonly use: Use }) | undefined;
       if (said === undefined ? !isAlive(pidIn(name)) : isGone(said)) rmSync(path, { force: true });
@@ -113,6 +122,16 @@ export class NodeVolumeUses implements VolumeUses {
         `the checkpoint volume is being changed by the process ${owner?.pid ?? 'of another Cairn'} and does not get ready: try again. If that is no Cairn, remove ${path}.`,
       );
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_MS);
+  }
+
+  /** Of who was killed on the way to a lock. A lock itself is left to who wants it. */
+  private isLeftover(path: string, name: string): boolean {
+    const unlinked = /\.lock(?:\..+)?\.(\d+)-\d+-[0-9a-f]{12}$/.exec(name);
+    if (unlinked !== null) return !isAlive(Number(unlinked[1]));
+    const [, lock, token] = /^(volume-[0-9a-f]+\.lock)\.(.+)\.dead$/.exec(name) ?? [];
+    if (lock === undefined) return false;
+    const owner = readJson(path) as Owner | undefined;
+    return owner !== undefined && isGone(owner) && (readJson(join(this.folder, lock)) as Owner | undefined)?.token !== token;
   }
 
   private removeDead(path: string, token: string, untilMs: number): void {

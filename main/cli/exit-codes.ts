@@ -27,7 +27,16 @@ const IN_USE = new Set(['VM_IN_USE', 'VM_RUNNING', 'VM_OFF', 'OWNER_GONE', 'FILE
 /** The user named a wrong file: no disk failed. */
 const WRONG_FILE = new Set(['NO_SUCH_FILE', 'FILE_EXISTS', 'NOT_A_FILE', 'NO_ACCESS']);
 const SOFTWARE = new Set(['CRASHED', 'INVARIANT', 'INTERNAL']);
-const CHECKPOINT = new Set(['PASSPHRASE_NEEDED', 'WRONG_PASSPHRASE', 'STATE', 'ENOSPC', 'EIO', 'EDQUOT', 'EROFS']);
+const CHECKPOINT = new Set([
+  'PASSPHRASE_NEEDED',
+  'WRONG_PASSPHRASE',
+  'STATE',
+  'DISK_FULL',
+  'DISK_ERROR',
+  'STORAGE',
+  'VOLUME_BUSY',
+  'VOLUME_DAMAGED',
+]);
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT_USAGE;

@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ConfigError } from '#engine/errors/errors.ts';
 import type { HostFile } from '#engine/ports/host-files.ts';
 import { nodeFiles, openDevice } from '#worker/node-files.ts';
-import { checkVolume, initializeVolume, takeForVolume, volumeInfo, type VolumeInfo } from '../checkpoint-volume.ts';
+import { checkVolume, initializeVolume, requireVolumeSize, takeForVolume, volumeInfo, type VolumeInfo } from '../checkpoint-volume.ts';
 import { parseBytes, readArguments } from './args.ts';
 import { writeNew } from './disk-files.ts';
 import { EXIT_DIFFERENT, EXIT_LEAKS, EXIT_OK, UsageError } from './exit-codes.ts';
@@ -32,12 +32,14 @@ async function createVerb(argv: readonly string[]): Promise<number> {
   const wanted = size === undefined ? undefined : parseBytes('--size', size);
   if (statSync(path, { throwIfNoEntry: false }) !== undefined) await overwrite(path, wanted, args.flag('force'), args.flag('json'));
   else if (wanted === undefined) throw new UsageError(`--size is missing, for there is no ${path} yet: write it as 10G or 512M.`);
-  else
+  else {
+    requireVolumeSize(path, wanted);
     await writeNew(path, async aside => {
       using file = nodeFiles.createExclusive(aside);
       await fill(file, wanted, `making ${path}`, args.flag('json'));
       initializeVolume(file, wanted);
     });
+  }
   const info = volumeInfo(path);
   if (args.flag('json')) printJson(info);
   else printLine(`${path} is a checkpoint volume with room for ${formatBytes(info.freeBytes)}.`);
@@ -52,6 +54,7 @@ async function overwrite(path: string, wanted: number | undefined, force: boolea
   if (wanted !== undefined && wanted > sizeBytes)
     throw new ConfigError('BAD_SIZE', `${path} has ${formatBytes(sizeBytes)}, not ${formatBytes(wanted)}: nothing was changed.`);
   const used = wanted ?? sizeBytes;
+  requireVolumeSize(path, used);
   if (statSync(path).isFile()) await fill(device, used, `making ${path}`, json); // it may have holes
   initializeVolume(device, used);
 }

@@ -13,8 +13,9 @@ import { echoGuest } from '../support/echo-guest.ts';
 
 let home: CairnHome;
 let volume: string;
-const undo = new DisposableStack();
+let undo: DisposableStack;
 beforeEach(() => {
+  undo = new DisposableStack();
   home = new CairnHome();
   volume = path.join(home.folder, 'checkpoints.volume');
 });
@@ -121,7 +122,7 @@ test('a volume that is full fails the checkpoint with a sentence, the guest runs
   const { stderr, status } = home.cli('checkpoint', 'take', 'a', '--title', 'two');
   expect({ stderr, status }).toEqual({
     stderr: expect.stringMatching(
-      /^cairn: The checkpoint “two” of a was not taken: .*the volume is full \(95 MiB\)\. Delete checkpoints and try again\. The VM runs on\.\n$/,
+      /^cairn: The checkpoint “two” of a was not taken: .*the volume is full \(96 MiB\)\. Delete checkpoints and try again\. The VM runs on\.\n$/,
     ),
     status: 4,
   });

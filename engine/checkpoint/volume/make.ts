@@ -1,17 +1,16 @@
 /** Makes a volume of a file or device that has its size already: an empty directory, then, when that is on the disk, the header that makes it one. */
-import { ConfigError, InvariantError } from '../../errors/errors.ts';
+import { InvariantError } from '../../errors/errors.ts';
 import type { HostFile } from '../../ports/host-files.ts';
 import type { Codec } from '../ports.ts';
 import { areaAt, encodeArea } from './area.ts';
 import { EMPTY, encodeDirectory } from './directory.ts';
 import { encodeHeader, geometryFor, type Header } from './header.ts';
-import { AREAS, HEADER_SIZE, MIN_VOLUME_BYTES, SECTOR } from './layout.ts';
+import { AREAS, HEADER_SIZE, SECTOR } from './layout.ts';
 
-/** `uuid`: 16 random bytes. What was on it is lost. Throws ConfigError when it is too small, and StorageError. */
+/** `uuid`: 16 random bytes. What was on it is lost. There is a geometry for `sizeBytes`. Throws StorageError. */
 export function makeVolume(device: HostFile, sizeBytes: number, uuid: Uint8Array, checksum: Codec['checksum']): Header {
   const geometry = geometryFor(sizeBytes);
-  if (geometry === undefined)
-    throw new ConfigError('BAD_SIZE', `${device.path} is too small for a checkpoint volume: ${MIN_VOLUME_BYTES} bytes are the least.`);
+  if (geometry === undefined) throw new InvariantError(`${sizeBytes} bytes are too few for a volume`);
   const header = { ...geometry, uuid };
   const area = encodeArea(header, 1, encodeDirectory(EMPTY), checksum);
   if (area === undefined) throw new InvariantError('an empty directory is too large');
