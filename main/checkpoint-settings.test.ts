@@ -14,8 +14,6 @@ test('settings become what the worker understands', () => {
   expect(takeSettings(config({ compression: 'none', copyLimitMiB: 2, keepInRam: true }))).toEqual({
     ...{ compression: 0, copyLimitBytes: 2 * 1024 * 1024, keepInRam: true },
   });
-  const disk = { path: '/a.img', format: 'raw', interface: 'ide', media: 'disk', readonly: false, cache: 'writeback' };
-  expect(takeSettings(config({ keepInRam: true, disks: [disk] }))).toEqual({});
   expect(takeSettings(config({ encrypted: true }), 'open sesame')).toEqual({ passphrase: 'open sesame' });
   expect(takeSettings(config({ checkpointPace: 'fast' })).pace).toEqual([{ afterMs: 0, share: 1 }]);
   const steps = [

@@ -18,14 +18,14 @@ const PACES: Readonly<Record<Extract<CheckpointPace, string>, readonly PaceStep[
 export type TakeSettings = Pick<CheckpointOrder, 'compression' | 'pace' | 'copyLimitBytes' | 'keepInRam' | 'passphrase'>;
 
 export function takeSettings(
-  { compression, checkpointPace: pace, copyLimitMiB, keepInRam, disks }: VmConfig,
+  { compression, checkpointPace: pace, copyLimitMiB, keepInRam }: VmConfig,
   passphrase?: string,
 ): TakeSettings {
   return {
     ...(compression === 'none' && { compression: NO_COMPRESSION }),
     ...(pace !== undefined && { pace: typeof pace === 'string' ? PACES[pace] : pace }),
     ...(copyLimitMiB !== undefined && { copyLimitBytes: copyLimitMiB * MIB }),
-    ...(keepInRam === true && disks.length === 0 && { keepInRam }), // one with disks could not go back to it
+    ...(keepInRam === true && { keepInRam }),
     ...(passphrase !== undefined && { passphrase }),
   };
 }

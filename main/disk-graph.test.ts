@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { attachDisk } from '#engine/disk/graph/create.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { VirtualDiskFiles } from '#engine/disk/graph/virtual-disk-files.ts';
+import { goBack } from '#test/support/disk-graph-model.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles } from '#worker/node-files.ts';
@@ -69,7 +70,7 @@ test('a machine whose other records are lost stands on what its disks stand on',
   expect(new DiskGraph(folder).standsOn([one, two])).toBe('two');
   {
     using open = new VirtualDiskFiles(disk);
-    open.revertTo(one.disks[0]!.layer);
+    goBack(open, one.disks[0]!.layer);
     open.close();
   }
   expect(new DiskGraph(folder).standsOn([one, two])).toBe('one');

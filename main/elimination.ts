@@ -151,7 +151,8 @@ export function finishIntents(bundle: Bundle): void {
 function standAsBegun(bundle: Bundle, operation: 'take' | 'revert', details: Readonly<Record<string, unknown>>): void {
   const { catalog, name, path } = bundle;
   const checkpoint = catalog.get(String(details['id']));
-  if (checkpoint === undefined || checkpoint.id === bundle.current) return;
+  const isMore = operation === 'revert' && details['resume'] === true && checkpoint?.id !== bundle.resume;
+  if (checkpoint === undefined || (checkpoint.id === bundle.current && !isMore)) return;
   if (operation === 'take') bundle.stand(checkpoint.id, bundle.resume);
   else if (new DiskGraph(diskFolderOf(path)).standsOn([checkpoint]) !== undefined) {
     bundle.stand(checkpoint.id, details['resume'] === true ? checkpoint.id : undefined);

@@ -5,6 +5,9 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
+import { completeAdoption } from '#engine/disk/graph/adoption.ts';
+import { CairnError } from '#engine/errors/errors.ts';
+import { graphHost } from '#worker/node-graph-host.ts';
 import { storedFiles, volumeFolderAt } from '#worker/stored-files.ts';
 import type { Catalog } from './catalog.ts';
 import { CHECKPOINTS, requireCheckpointFolder } from './checkpoint-folder.ts';
@@ -26,6 +29,7 @@ export async function reconcile(
 ): Promise<{ state: StateOfVm; notices: string[] }> {
   requireCheckpointFolder(path, name);
   const notices: string[] = [];
+  completeRevert(path, name, notices);
   const said = readSaid(path, name, notices);
   const known = new Map(catalog.list().map(checkpoint => [checkpoint.id, checkpoint]));
   const files = checkpointFiles(join(path, CHECKPOINTS));
@@ -65,6 +69,17 @@ export async function reconcile(
   if (JSON.stringify(state) !== JSON.stringify(said)) writeVmState(path, state);
   for (const key of ['current', 'resume'] as const) if (catalog.getMeta(key) !== state[key]) catalog.setMeta(key, state[key]);
   return { state, notices };
+}
+
+/** All disks of a revert that was decided when the process ended go back. What can't be written now is written before the disks are used. */
+function completeRevert(path: string, name: string, notices: string[]): void {
+  try {
+    if (completeAdoption(graphHost, diskFolderOf(path)))
+      notices.push(`${name}: a revert that was interrupted has been completed; all its disks are the checkpoint’s.`);
+  } catch (error) {
+    if (!(error instanceof CairnError)) throw error;
+    notices.push(`${name}: a revert was interrupted and cannot be completed yet: ${error.message}`);
+  }
 }
 
 /** Ids of the whole files in the folder. What was never published is removed, and what an elimination left that ended before its file went; what is the user's own stays. */

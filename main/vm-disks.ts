@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
+import { completeAdoption } from '#engine/disk/graph/adoption.ts';
 import { attachDisk } from '#engine/disk/graph/create.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
@@ -67,14 +68,17 @@ export class VmDisks {
     );
   }
 
-  /** Makes the descriptors of new disks, and takes the locks that a session with the disks needs. Throws ConfigError, StorageError, DiskFormatError. */
+  /** Completes a revert that was interrupted, makes the descriptors of new disks, and takes the locks that a session with the disks needs. Throws ConfigError, StorageError, DiskFormatError. */
   open(): DisposableStack {
     const taken = new DisposableStack();
     taken.defer(() => {
       for (const disk of this.media.keys()) this.holdMedium(disk, undefined);
     });
     try {
-      if (this.any) mkdirSync(this.folder, { recursive: true });
+      if (this.any) {
+        mkdirSync(this.folder, { recursive: true });
+        completeAdoption(graphHost, this.folder);
+      }
       for (const [index, disk] of this.bundle.config.disks.entries())
         if (!isWritten(disk) && disk.path !== '') this.holdMedium(diskName(index), this.lockMedium(disk.path));
       for (const [name, disk] of this.written) this.attach(name, disk, taken);

@@ -35,6 +35,7 @@ import { problem } from './problem.ts';
 import { repairBundle } from './repair.ts';
 import { orItHasEnded, VmDisks } from './vm-disks.ts';
 import { VmPassphrase } from './vm-passphrase.ts';
+import { VmReverter } from './vm-revert.ts';
 import type { Marks } from './vm-state.ts';
 import { launchWorld, unplug, type LaunchListener, type LaunchOptions } from './world-launch.ts';
 import type { World } from './world.ts';
@@ -71,6 +72,7 @@ export class Vm {
   private readonly disks: VmDisks;
   private readonly drives: CdDrives;
   private readonly taker: CheckpointTaker;
+  private readonly reverter: VmReverter;
   private world: World | undefined;
   /** On files outside the bundle, while the VM is not off. */
   private locks: DisposableStack | undefined;
@@ -100,6 +102,15 @@ export class Vm {
     this.disks = new VmDisks(bundle, worlds.files.diskEntry);
     this.drives = new CdDrives(bundle, this.disks);
     this.taker = new CheckpointTaker(bundle, this.disks);
+    this.reverter = new VmReverter(bundle, this.disks, this.passphrase, {
+      world: () => this.world,
+      isPaused: () => this.state === 'paused',
+      show: state => this.setState(state),
+      launch: (from, said) => this.launch(from, { startPaused: true, passphrase: said }),
+      adopt: world => this.adopt(world, true),
+      tellDisks: world => this.tellDisks(world),
+      notice: text => listener.notice(text),
+    });
   }
 
   get busy(): boolean {
@@ -289,22 +300,14 @@ export class Vm {
   /** A VM that is off goes on from the checkpoint at its next start; one that runs does so at once, and its consoles stay. */
   revert(id: string, passphrase?: string): Promise<void> {
     return this.inTurn(async () => {
-      const { catalog } = this.bundle;
-      const checkpoint = this.bundle.checkpoint(id);
-      this.disks.checkFits(checkpoint);
-      const intent = catalog.begin('revert', { id, resume: this.world === undefined && checkpoint.running });
-      try {
-        if (this.world) await this.revertRunning(this.world, checkpoint, passphrase);
-        else await this.revertOff(checkpoint);
-      } finally {
-        catalog.end(intent);
-      }
+      await this.reverter.revert(this.bundle.checkpoint(id), passphrase);
+      if (this.world === undefined && this.state !== 'crashed') this.standOff();
+      this.listener.changed();
+      this.listener.checkpointsChanged();
     });
   }
 
-  private async revertOff(checkpoint: Checkpoint): Promise<void> {
-    await this.revertDisks(checkpoint);
-    this.stand(checkpoint, checkpoint.running);
+  private standOff(): void {
     this.reason = undefined;
     this.setState('off');
   }
@@ -397,86 +400,10 @@ export class Vm {
     this.bundle.close();
   }
 
-  /** The old world is given up only when the new one stands: a checkpoint that can't be read leaves the VM as it was. */
-  private async revertRunning(old: World, checkpoint: Checkpoint, passphrase: string | undefined): Promise<void> {
-    if (checkpoint.running && this.bundle.config.keepInRam && (await old.revertInRam(checkpoint.id))) {
-      this.stand(checkpoint, false);
-      return;
-    }
-    const wasPaused = this.state === 'paused';
-    if (!checkpoint.running) {
-      await unplug(old);
-      await this.revertDisks(checkpoint);
-      this.stand(checkpoint, false);
-      return;
-    }
-    this.setState('reverting');
-    old.post(protocol.ACTION_PAUSE);
-    let fresh: World;
-    try {
-      await old.disks?.request('hold', { hold: true });
-      fresh = await this.replacement(old, checkpoint, passphrase);
-    } catch (error) {
-      await this.goOnWith(old, wasPaused);
-      throw error;
-    }
-    if (this.world !== old) {
-      // It ended when its disks were the checkpoint's already: the VM is off, and has gone back.
-      await unplug(fresh);
-      this.stand(checkpoint, true);
-      return;
-    }
-    this.adopt(fresh, true);
-    if (!wasPaused) fresh.post(protocol.ACTION_RESUME);
-    await unplug(old);
-    this.stand(checkpoint, false);
-    this.tellDisks(fresh);
-  }
-
-  /** After a revert that failed: as if it had not begun. */
-  private async goOnWith(old: World, wasPaused: boolean): Promise<void> {
-    await old.disks
-      ?.request('hold', { hold: false })
-      .catch(orItHasEnded(old))
-      .catch((error: unknown) => this.listener.notice(`The disk files of ${this.bundle.name} are not tidied up: ${problem(error)}`));
-    if (this.world !== old) return;
-    if (!wasPaused) old.post(protocol.ACTION_RESUME);
-    this.setState(wasPaused ? 'paused' : 'running');
-  }
-
-  /** A world at the checkpoint, paused, that has taken the disks over from the old one. */
-  private async replacement(old: World, checkpoint: Checkpoint, passphrase: string | undefined): Promise<World> {
-    const fresh = await this.launch(checkpoint, { startPaused: true, passphrase });
-    try {
-      if (this.world !== old) throw new ConfigError('VM_OFF', `${this.bundle.name} was stopped before it had gone back to the checkpoint.`);
-      await fresh.disks?.request('adopt', {});
-      await old.disks?.request('release', {}).catch(() => {}); // one that does not answer has no files open
-      return fresh;
-    } catch (error) {
-      await unplug(fresh);
-      throw error;
-    }
-  }
-
-  /** Of a VM that is off. */
-  private async revertDisks({ disks }: Checkpoint): Promise<void> {
-    await this.disks.whileOff(async session => {
-      await session.request('revert', { disks });
-      await this.disks.tell(session);
-    });
-  }
-
   /** The collector begins, or goes on, with what is not needed. */
   private tellDisks(world: World): void {
     const tell = world.disks && this.disks.tell(world.disks).catch(orItHasEnded(world));
     tell?.catch((error: unknown) => this.listener.notice(`The disk files of ${this.bundle.name} are not tidied up: ${problem(error)}`));
-  }
-
-  private stand(checkpoint: Checkpoint, resume: boolean): void {
-    this.bundle.stand(checkpoint.id, resume ? checkpoint.id : undefined);
-    this.bundle.catalog.record('reverted', checkpoint.id, { title: checkpoint.title });
-    this.listener.changed();
-    this.listener.checkpointsChanged();
   }
 
   /** A world that has come as far as its first slice. */

@@ -4,6 +4,7 @@
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises';
 import type { MessagePort, Worker } from 'node:worker_threads';
+import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import type { DiskMode } from '#engine/disk/graph/descriptor.ts';
 import type { TrayState } from '#engine/machine/machine.ts';
 import type { DiskProgress } from '#worker/disk-protocol.ts';
@@ -11,7 +12,7 @@ import type { Doorbell } from '#worker/doorbell.ts';
 import type { Thread } from '#worker/thread.ts';
 import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import * as protocol from '#worker/protocol.ts';
-import type { MediumAnswer, MediumOrder, Stats, WorldEnd } from '#worker/protocol.ts';
+import type { MediumAnswer, MediumOrder, RevertAnswer, RevertOrder, RevertWay, Stats, WorldEnd } from '#worker/protocol.ts';
 import { RingReader, RingWriter, type Message } from '#worker/ring.ts';
 import { actionRing, eventRing, kernelDoorbell, vcpuDoorbell } from '#worker/world-block.ts';
 
@@ -63,7 +64,7 @@ export class World {
   /** The CD-ROM drives as the guest has them. */
   trays: readonly TrayState[] = [];
   private tellMedium: (answer: MediumAnswer) => void = () => {};
-  private tellReverted: (isDone: boolean) => void = () => {};
+  private answerRevert: (answer: RevertAnswer) => void = () => {};
   private giveUp: () => void = () => {};
   private readonly givenUp = new Promise<void>(resolve => (this.giveUp = resolve));
 
@@ -134,14 +135,29 @@ export class World {
   }
 
   /**
-   * Back to a checkpoint that this world keeps in RAM, in place: false when it must come from its file, and nothing has changed. Of a world with disks that is always so, for their
-   * files and the requests on their way to them would have to go back at the same instant.
+   * Back to a checkpoint in place: the guest stands still, its disks go back, all of them, and then its memory and devices. `pointers`: the checkpoint's disks. Undefined when this world cannot do
+   * it, and nothing has changed; so it is when this throws. If the world ends once its disks have gone back, it has all the same.
    */
-  async revertInRam(id: string): Promise<boolean> {
-    if (this.disks) return false;
-    const reverted = new Promise<boolean>(resolve => (this.tellReverted = resolve));
-    this.post(protocol.ACTION_REVERT_IN_RAM, protocol.encodeText(id));
-    return Promise.race([reverted, this.ended.then(() => false)]);
+  async revert(order: RevertOrder, pointers: readonly DiskPointer[]): Promise<RevertWay | undefined> {
+    const { disks } = this;
+    // The guest has been told the disks' sizes.
+    if (pointers.some(({ disk, sizeBytes }) => disks?.opened.find(({ name }) => name === disk)?.sizeBytes !== sizeBytes)) return undefined;
+    const ready = await this.askToRevert(protocol.ACTION_REVERT, protocol.encodeJson(order));
+    if (ready.kind !== 'ready') return undefined;
+    try {
+      await disks?.request('revert', { disks: pointers });
+    } catch (error) {
+      this.post(protocol.ACTION_REVERT_DECIDED, Uint8Array.of(0));
+      throw error;
+    }
+    await this.askToRevert(protocol.ACTION_REVERT_DECIDED, Uint8Array.of(1));
+    return ready.way;
+  }
+
+  private askToRevert(action: number, payload: Uint8Array): Promise<RevertAnswer> {
+    const answer = new Promise<RevertAnswer>(resolve => (this.answerRevert = resolve));
+    this.post(action, payload);
+    return Promise.race([answer, this.ended.then((): RevertAnswer => ({ kind: 'refused', reason: 'The VM has ended.' }))]);
   }
 
   /** Gives the guest the disc that the disk worker has opened. */
@@ -211,8 +227,8 @@ export class World {
         const { paused, reason } = protocol.decodeState(event.payload);
         return this.listener.state(paused, reason);
       }
-      case protocol.EVENT_REVERTED:
-        return this.tellReverted(event.payload[0] === 1);
+      case protocol.EVENT_REVERT:
+        return this.answerRevert(protocol.decodeJson(event.payload) as RevertAnswer);
       case protocol.EVENT_MEDIUM:
         return this.tellMedium(protocol.decodeJson(event.payload) as MediumAnswer);
       case protocol.EVENT_TRAYS:

@@ -4,7 +4,7 @@ import { baseOf, type Base } from '#engine/checkpoint/base.ts';
 import { eliminateCheckpoints } from '#engine/checkpoint/eliminate.ts';
 import { DEFAULT_PACE, Pace, type PaceStep } from '#engine/checkpoint/pace.ts';
 import { PageSource } from '#engine/checkpoint/page-source.ts';
-import type { Codec, HostClock } from '#engine/checkpoint/ports.ts';
+import type { HostClock } from '#engine/checkpoint/ports.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { takeCheckpoint } from '#engine/checkpoint/take.ts';
 import { copyLiveMap, FrozenMap, memoryStats, touchSlot } from '#engine/memory/mmm.ts';
@@ -19,7 +19,7 @@ import {
   type Failure,
 } from './checkpoint-protocol.ts';
 import { DiskWaits } from './disk-waits.ts';
-import { codecOf, nodeCodec } from './node-codec.ts';
+import { Codecs, nodeCodec } from './node-codec.ts';
 import { MOST_KEPT } from './ram-checkpoints.ts';
 import { LoadingReader } from './page-loading.ts';
 import { readFigures } from './throttle-figures.ts';
@@ -44,7 +44,7 @@ export class CheckpointJobQueue {
   private readonly parts: JobSurroundings;
   private base: Base | undefined;
   private loading: LoadingReader | undefined;
-  private readonly codecs = new Map<string, Codec>();
+  private readonly codecs = new Codecs();
   /** Of the checkpoints that the vcpu may keep in RAM. */
   private readonly basesInRam = new Map<string, Base>();
   private turn: Promise<void> = Promise.resolve();
@@ -59,8 +59,12 @@ export class CheckpointJobQueue {
     if (job.kind === 'copy-map') return this.copyMap(job.slot);
     if (job.kind === 'reads-ended') return this.disks.of(job.id).reads.resolve();
     if (job.kind === 'restored') return this.restored(job);
-    if (job.kind === 'fill') return this.loading?.fill(job.ppns);
-    if (job.kind === 'loaded') return this.endLoading();
+    if (job.kind === 'reverted') return this.reverted(job);
+    if (job.kind === 'fill') return this.fill(job);
+    if (job.kind === 'loaded') {
+      if (this.loading?.number === job.load) void this.endLoading();
+      return;
+    }
     this.turn = this.turn.then(() => this.run(job));
   }
 
@@ -75,8 +79,7 @@ export class CheckpointJobQueue {
   async finish(): Promise<void> {
     this.disks.finish();
     await this.turn;
-    await this.loading?.idle();
-    this.endLoading();
+    await this.endLoading();
   }
 
   /** Between two takes, in the order in which it was told. */
@@ -92,27 +95,29 @@ export class CheckpointJobQueue {
     });
   }
 
-  private async run(job: CheckpointJob & { kind: 'take' | 'refused' | 'reverted' }): Promise<void> {
+  private async run(job: CheckpointJob & { kind: 'take' | 'refused' }): Promise<void> {
     if (job.kind === 'take') return this.take(job);
-    if (job.kind === 'reverted') {
-      this.base = this.basesInRam.get(job.id);
-      return;
-    }
     this.parts.toKernel({ kind: 'failed', id: job.id, failure: job.failure });
   }
 
-  /** The first job of a world that goes on from a checkpoint. */
-  private restored({ path, folder, epoch, lazy, passphrase }: CheckpointJob & { kind: 'restored' }): void {
+  /** No checkpoint is being written then: the vcpu sees to that. */
+  private reverted({ id }: CheckpointJob & { kind: 'reverted' }): void {
+    this.base = this.basesInRam.get(id);
+  }
+
+  /** The first job of a world that goes on from a checkpoint, or of one that has gone back. No checkpoint is being written then. */
+  private restored({ path, folder, epoch, load, passphrase }: CheckpointJob & { kind: 'restored' }): void {
     const { memory, files, clock } = this.parts;
     const store = new CheckpointStore(files, folder);
     let source: PageSource | undefined;
+    void this.endLoading();
     try {
-      source = PageSource.open(store, path, this.codec({ passphrase }));
+      source = PageSource.open(store, path, this.codecs.of({ passphrase }));
       this.base = baseOf(source.reader, epoch, store.folder);
     } catch {
       this.base = undefined; // the file went after it was restored from: the next checkpoint is a whole one
     }
-    if (lazy) this.loading = new LoadingReader(source, memory, clock, reply => this.toVcpu(reply));
+    if (load !== undefined) this.loading = new LoadingReader(load, source, memory, clock, reply => this.toVcpu(reply));
     else source?.[Symbol.dispose]();
   }
 
@@ -126,22 +131,20 @@ export class CheckpointJobQueue {
     return poolPages - usedPages < poolPages * URGENT_SHARE;
   }
 
-  /** One for each passphrase, because its keys take long to make. */
-  private codec(options: { readonly passphrase: string | undefined; readonly compression?: number | undefined }): Codec {
-    const name = JSON.stringify([options.passphrase, options.compression]);
-    const known = this.codecs.get(name) ?? codecOf(options);
-    this.codecs.set(name, known);
-    return known;
-  }
-
   private remember(base: Base): void {
     this.basesInRam.set(base.self.id, base);
     if (this.basesInRam.size > MOST_KEPT) this.basesInRam.delete(this.basesInRam.keys().next().value!);
   }
 
-  private endLoading(): void {
-    this.loading?.[Symbol.dispose]();
+  private fill({ load, ppns }: CheckpointJob & { kind: 'fill' }): void {
+    if (this.loading?.number === load) this.loading.fill(ppns);
+    else this.toVcpu({ kind: 'unreadable', load, ppns });
+  }
+
+  private async endLoading(): Promise<void> {
+    const { loading } = this;
     this.loading = undefined;
+    await loading?.end();
   }
 
   private toVcpu(reply: CheckpointReply): void {
@@ -159,7 +162,7 @@ export class CheckpointJobQueue {
     try {
       const taken = await takeCheckpoint({ ...request, ramBytes, running: true }, stopped, new FrozenMap(memory, stopped.slot), {
         store: new CheckpointStore(files, folder),
-        codec: this.codec({ passphrase, compression }),
+        codec: this.codecs.of({ passphrase, compression }),
         clock,
         pace,
         base: this.base,

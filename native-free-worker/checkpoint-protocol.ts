@@ -71,19 +71,19 @@ export type CheckpointJob =
   | { readonly kind: 'reads-ended'; readonly id: string }
   /** The stopped part failed: the kernel is to be told. */
   | { readonly kind: 'refused'; readonly id: string; readonly failure: Failure }
-  /** The machine was filled from this checkpoint: later ones may point to it. `lazy`: it still has to be loaded. */
+  /** The machine was filled from this checkpoint, at the start or again: later ones may point to it. `load`: numbers what still has to be loaded; undefined when nothing has. */
   | {
       readonly kind: 'restored';
       readonly path: string;
       readonly folder: string;
       readonly epoch: number;
-      readonly lazy: boolean;
+      readonly load: number | undefined;
       readonly passphrase: string | undefined;
     }
   /** Reserved machine pages (PPN), to be filled with what is not loaded yet. */
-  | { readonly kind: 'fill'; readonly ppns: Uint32Array }
-  /** Everything is loaded. */
-  | { readonly kind: 'loaded' }
+  | { readonly kind: 'fill'; readonly load: number; readonly ppns: Uint32Array }
+  /** Everything is loaded, or nothing more is wanted. */
+  | { readonly kind: 'loaded'; readonly load: number }
   /** The machine is again what it was at this checkpoint of this world: later ones may point to it, and to none that came after it. */
   | { readonly kind: 'reverted'; readonly id: string };
 
@@ -94,9 +94,9 @@ export type CheckpointReply =
   /** Nobody reads the frozen map any more (step 828). */
   | { readonly kind: 'thaw'; readonly slot: number; readonly written: boolean }
   /** The answer to each `fill`. `done`: nothing is left that this worker could load. */
-  | { readonly kind: 'filled'; readonly filled: Filled; readonly done: boolean }
+  | { readonly kind: 'filled'; readonly load: number; readonly filled: Filled; readonly done: boolean }
   /** The answer to a `fill` that met a page group that is damaged, or cannot be read. */
-  | { readonly kind: 'unreadable'; readonly ppns: Uint32Array };
+  | { readonly kind: 'unreadable'; readonly load: number; readonly ppns: Uint32Array };
 
 /** checkpoint worker → kernel. */
 export type CheckpointEvent =

@@ -12,7 +12,9 @@ import { FakeVm } from '#test/support/fake-vm.ts';
 import type { CheckpointEvent, CheckpointWorkerData } from './checkpoint-protocol.ts';
 import { nodeCodec } from './node-codec.ts';
 import { nodeFiles } from './node-files.ts';
+import type { RevertOrder } from './protocol.ts';
 import { MachineCheckpoint, restorableVm } from './vcpu-checkpoint.ts';
+import type { ReadyRevert } from './vcpu-loop.ts';
 import { Thread } from './thread.ts';
 import { vcpuDoorbell } from './world-block.ts';
 
@@ -56,6 +58,8 @@ async function nextFailure() {
     await new Promise(resolve => setImmediate(resolve));
   }
 }
+
+const back = (id: string): RevertOrder => ({ id, path: join(folder, `${id}.ckpt`), folder });
 
 const order = (id: string) => ({ id, parent: null, vmName: 'Debian', title: 'Before the update', takenAt: '2026-11-22T12:00:00Z', folder });
 
@@ -152,9 +156,14 @@ describe('a checkpoint kept in RAM', () => {
       await new Promise(resolve => setImmediate(resolve));
     }
   };
+  const goBack = (id: string, way: 'ram' | 'file') => {
+    const ready = software.readyRevert(back(id));
+    expect(ready).toMatchObject({ way });
+    (ready as ReadyRevert).go();
+  };
   const takeInRam = async (id: string, count: number) => {
     software.take({ ...order(id), keepInRam: true });
-    expect(software.revertInRam(id)).toBe(false); // it is being written
+    expect(software.readyRevert(back(id))).toBe('A checkpoint is being taken.');
     vm.write(3, count + 1000);
     await done(count);
   };
@@ -170,14 +179,18 @@ describe('a checkpoint kept in RAM', () => {
     expect(software.idsInRam).toEqual(['checkpoint1', 'checkpoint2']);
     for (let index = 0; index < RAM; index += 2) vm.write(index, 9);
     for (let time = 0; time < 2; time++) {
-      expect(software.revertInRam('checkpoint2')).toBe(true);
+      goBack('checkpoint2', 'ram');
       expect(vm.contents()).toEqual(second);
       vm.write(7, 7);
     }
-    expect(software.revertInRam('checkpoint1')).toBe(true);
+    goBack('checkpoint1', 'ram');
     expect(vm.contents()).toEqual(first);
     expect(software.idsInRam).toEqual(['checkpoint1']);
-    expect(software.revertInRam('checkpoint2')).toBe(false);
+    goBack('checkpoint2', 'file');
+    expect(memoryStats(vm.lone.memory).notLoaded).toBeGreaterThan(100);
+    expect(vm.contents()).toEqual(second);
+    goBack('checkpoint1', 'ram');
+    expect(vm.contents()).toEqual(first);
     vm.write(9, 99);
     const third = vm.contents();
     software.take(order('checkpoint3'));

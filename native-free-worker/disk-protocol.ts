@@ -75,11 +75,11 @@ export interface DiskRequests {
   collected: Record<never, never>;
   /** `hold`: nothing changes the files' places, for another world branches from them; false takes that back. */
   hold: { readonly hold: boolean };
-  /** The branches become the tops. */
+  /** The branches become the tops: of all disks or, when it fails, of none. */
   adopt: Record<never, never>;
   /** Another world has the disks: everything is closed as it is. */
   release: Record<never, never>;
-  /** Steps 906 and 908, for a VM that is off: the disks go on from these states. */
+  /** Steps 906 and 908: the disks go on from these states, all of them or, when it fails, none. The VM is off, or stands still, and what it had submitted is dropped. */
   revert: { readonly disks: readonly DiskPointer[] };
   /** A disc for the drive `disk` is opened beside the one that is in it. Answers what it is; the guest gets it with DISK_MEDIUM, when the drive has let go of the old one. */
   'open-medium': { readonly disk: string; readonly medium: Medium };

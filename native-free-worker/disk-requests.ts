@@ -38,6 +38,7 @@ export function diskHandlers(server: DiskServer, openMedium: (medium: Medium) =>
     prepare: ({ mode }) => {
       if (server.isSettling)
         throw new ConfigError('DISK_TROUBLE', 'operations from before the last checkpoint have not ended: mend the host’s storage first.');
+      server.adoption.makeSure();
       try {
         return graphs.map((graph): DiskPointer => graph.prepare(mode));
       } catch (error) {
@@ -64,13 +65,13 @@ export function diskHandlers(server: DiskServer, openMedium: (medium: Medium) =>
       for (const needs of disks ?? []) named(needs.disk).need(needs, mode);
     },
     collected: () => new Waiting(() => graphs.every(graph => graph.isCollected)),
-    hold: ({ hold }) => each(graph => graph.hold(hold)),
-    adopt: () => each(graph => graph.adopt()),
-    release: () => server.release(),
-    revert: ({ disks }) => {
-      for (const { disk, layer } of disks) named(disk).checkHas(layer); // all of them or none
-      for (const { disk, layer } of disks) named(disk).revertTo(layer);
+    hold: ({ hold }) => {
+      each(graph => graph.hold(hold));
+      if (!hold) server.adoption.takeBack();
     },
+    adopt: () => server.adopt(),
+    release: () => server.release(),
+    revert: ({ disks }) => server.revert(disks.map(({ disk, layer }) => ({ graph: named(disk), state: layer }))),
     'open-medium': ({ disk, medium }) => drive(disk).offer(openMedium(medium)),
     'settle-medium': ({ disk, isTaken }) => {
       if (isTaken) return new Waiting(() => !drive(disk).isOffered);

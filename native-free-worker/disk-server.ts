@@ -1,4 +1,6 @@
 /** Executes the operations of a world's disks, one after the other, on the thread that calls it. A host whose storage fails never loses one: it is held and tried again. */
+import { Adoption } from '#engine/disk/graph/adoption.ts';
+import type { LayerId } from '#engine/disk/graph/descriptor.ts';
 import type { QueuedOperation } from '#engine/disk/queue.ts';
 import { CairnError, DiskFormatError, InvariantError, StorageError } from '#engine/errors/errors.ts';
 import type { Doorbell } from './doorbell.ts';
@@ -37,6 +39,7 @@ export class DiskServer {
   readonly disks: readonly ServedDisk[];
   /** The files of those that checkpoints hold. */
   readonly graphs: readonly GraphBacking[];
+  readonly adoption: Adoption;
   private readonly parts: DiskServerParts;
   /** Completions that the ring had no space for. */
   private readonly waiting: Message[] = [];
@@ -50,6 +53,7 @@ export class DiskServer {
     this.parts = parts;
     this.disks = parts.disks;
     this.graphs = parts.disks.map(({ backing }) => backing).filter(backing => backing instanceof GraphBacking);
+    this.adoption = new Adoption(this.graphs.map(({ files }) => files));
   }
 
   /** Whether an operation from before the last switch of some disk has not ended. */
@@ -87,6 +91,7 @@ export class DiskServer {
       if (lost > 0) this.parts.notice(`${disk.spec.name}: ${lost} operations of the guest that the host's disk refused are lost.`);
     }
     runDry();
+    this.settle();
     for (const disk of this.disks) {
       disk.withdraw();
       try {
@@ -107,9 +112,50 @@ export class DiskServer {
     }
   }
 
+  /** The branches that the disks were opened with are the disks from now on: of all, or this throws and of none. */
+  adopt(): void {
+    this.adoption.adopt();
+    for (const graph of this.graphs) graph.wentBack();
+  }
+
+  /**
+   * Steps 906 and 908: the disks go on from these states, all of them, or this throws and nothing has changed. The VM is stopped, or off. What its guest still wanted of the disks, and was not
+   * told of yet, is of a future that is given up: it is dropped, and its pages are not touched any more.
+   */
+  revert(to: readonly { readonly graph: GraphBacking; readonly state: LayerId }[]): void {
+    this.adoption.makeSure();
+    try {
+      for (const { graph, state } of to) graph.files.startBranch(state);
+      this.adopt();
+    } catch (error) {
+      for (const { files } of this.graphs) this.unlessStorageFails(() => files.dropBranch());
+      throw error;
+    }
+    this.receive();
+    for (const disk of this.disks) disk.abandon();
+    this.waiting.length = 0;
+    this.trouble = undefined;
+  }
+
+  /** What an adoption has decided gets to where it belongs; if not now, then when the folder is opened next. */
+  private settle(): boolean {
+    return this.unlessStorageFails(() => this.adoption.makeSure());
+  }
+
+  private unlessStorageFails(action: () => void): boolean {
+    try {
+      action();
+      return true;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.noticeOnce(`${error.message} The disks’ files are not tidied up before that; nothing is lost.`);
+      return false;
+    }
+  }
+
   /** A piece of a collector's work, if there is any. */
   collect(): boolean {
-    if (this.released) return false;
+    if (this.released || !this.settle()) return false;
     for (const graph of this.graphs) {
       try {
         if (graph.collect() === 'more') return true;
@@ -149,6 +195,7 @@ export class DiskServer {
   private execute(disk: ServedDisk, queued: QueuedOperation<RingOperation>): void {
     const { id } = queued.operation;
     try {
+      if (this.adoption.isUndecided) this.adoption.makeSure();
       const bytes = disk.execute(queued, this.parts.memory);
       disk.queue.ended(queued);
       this.complete(DONE_OK, id, bytes);

@@ -218,6 +218,23 @@ export class DriveChannel {
     else this.waiters.add({ ids: new Set(wanted.map(({ id }) => id)), callback });
   }
 
+  // --- for going back ---------------------------------------------------------------------------------------------------
+
+  /**
+   * The machine is about to be another one: what this one has submitted is forgotten, and never done. The disk worker has forgotten it already, so that nobody touches its pages
+   * any more.
+   */
+  abandon(): void {
+    const { done, diskBell } = this.parts;
+    while (done.read() !== undefined);
+    if (done.takeSpaceWanted()) diskBell.ring();
+    for (const { state, pages } of this.requests.values()) if (state !== 'ended') this.pages?.release(pages);
+    for (const each of [this.requests, this.underWay, this.held, this.waiters]) each.clear();
+    for (const each of [this.unresolved, this.outgoing, this.stale, this.ended]) each.length = 0;
+    this.pinnedPages = 0;
+    this.armTimer();
+  }
+
   // --- submission -----------------------------------------------------------------------------------------------------
 
   private drive(disk: OpenedDisk, index: number): Drive {

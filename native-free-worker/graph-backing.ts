@@ -18,7 +18,7 @@ const PIECE_BYTES = 1 << 20;
 export class GraphBacking implements DiskBacking {
   readonly inCheckpoints = true;
   readonly name: string;
-  private readonly files: VirtualDiskFiles;
+  readonly files: VirtualDiskFiles;
   private readonly collector: DiskCollector;
   private needs: Needs | undefined;
   /** The state that a checkpoint under way will point to. */
@@ -81,25 +81,14 @@ export class GraphBacking implements DiskBacking {
     this.idle = false;
   }
 
-  /** Given up when another session that was to take the files over has failed: it may have named another top meanwhile. */
   hold(hold: boolean): void {
     this.held = hold;
     this.idle = hold;
-    if (!hold) this.files.change({});
   }
 
-  adopt(): void {
-    this.files.adopt();
-    this.idle = false;
-  }
-
-  /** Throws what reading this state would meet. */
-  checkHas(state: LayerId): void {
-    this.files.openState(state);
-  }
-
-  revertTo(state: LayerId): void {
-    this.files.revertTo(state);
+  /** The files have another top since an adoption (engine/disk/graph/adoption.ts). */
+  wentBack(): void {
+    this.frozen = undefined;
     this.idle = false;
   }
 

@@ -24,4 +24,16 @@ export function codecOf({ compression = 1, passphrase }: CodecOptions): Codec {
   };
 }
 
+/** One for each passphrase, because its keys take long to make. */
+export class Codecs {
+  private readonly known = new Map<string, Codec>();
+
+  of({ compression, passphrase }: CodecOptions): Codec {
+    const name = JSON.stringify([passphrase, compression]);
+    const codec = this.known.get(name) ?? codecOf({ compression, passphrase });
+    this.known.set(name, codec);
+    return codec;
+  }
+}
+
 export const nodeCodec: Codec = codecOf({});

@@ -66,12 +66,16 @@ export class LoadingVcpu {
   /** Of `later`. */
   readonly patient: PatientPages;
   private readonly send: (job: CheckpointJob) => void;
+  /** Tells its batches from those of a restore before. */
+  readonly number: number;
   private underWay = 0;
+  private givenUp = false;
   /** The checkpoint worker cannot load any more: what is left is loaded here. */
   private alone = false;
   private ended = false;
 
-  constructor(core: LoadingExports, memory: SharedArrayBuffer, later: LazyPages, send: (job: CheckpointJob) => void) {
+  constructor(number: number, core: LoadingExports, memory: SharedArrayBuffer, later: LazyPages, send: (job: CheckpointJob) => void) {
+    this.number = number;
     this.core = core;
     this.memory = memory;
     this.later = later;
@@ -80,7 +84,13 @@ export class LoadingVcpu {
   }
 
   get isOver(): boolean {
-    return this.ended;
+    return this.ended && this.underWay === 0;
+  }
+
+  /** The machine is about to be filled from another file: what is under way is not taken over any more. */
+  giveUp(): void {
+    this.givenUp = true;
+    if (!this.ended) this.end();
   }
 
   take(reply: CheckpointReply & { kind: 'filled' | 'unreadable' }): void {
@@ -91,13 +101,17 @@ export class LoadingVcpu {
       return;
     }
     const { pairs, unused } = reply.filled;
-    for (let at = 0; at < pairs.length; at += 2) this.core.adoptPage(pairs[at]!, pairs[at + 1]!);
+    for (let at = 0; at < pairs.length; at += 2) {
+      if (this.givenUp) this.core.returnPage(pairs[at + 1]!);
+      else this.core.adoptPage(pairs[at]!, pairs[at + 1]!);
+    }
     for (const ppn of unused) this.core.returnPage(ppn);
     this.alone ||= reply.done;
   }
 
   /** A bounded piece of work between two slices; true when there is more to be done at once. */
   work(): boolean {
+    if (this.ended) return false;
     if (memoryStats(this.memory).notLoaded === 0) {
       if (this.underWay === 0) this.end();
       return false;
@@ -113,19 +127,24 @@ export class LoadingVcpu {
     if (this.core.freePages() < BATCH_PAGES + poolPages / RESERVE_PART) return false;
     const ppns = Uint32Array.from({ length: BATCH_PAGES }, () => this.core.reservePage());
     this.underWay++;
-    this.send({ kind: 'fill', ppns });
+    this.send({ kind: 'fill', load: this.number, ppns });
     return true;
   }
 
   private end(): void {
     this.later[Symbol.dispose]();
-    this.send({ kind: 'loaded' });
+    this.send({ kind: 'loaded', load: this.number });
     this.ended = true;
   }
 }
 
+/** Thrown out of a batch that nobody wants any more. */
+const OVER = Symbol('over');
+
 /** The checkpoint worker's side. */
 export class LoadingReader {
+  readonly number: number;
+  private isOver = false;
   private readonly source: PageSource | undefined;
   private readonly prefetch: Prefetch | undefined;
   private readonly pace: Pace;
@@ -134,7 +153,8 @@ export class LoadingReader {
   private last: { readonly file: number; readonly group: number; readonly pages: Uint8Array } | undefined;
 
   /** `source`: undefined when the files have gone meanwhile. */
-  constructor(source: PageSource | undefined, memory: SharedArrayBuffer, clock: HostClock, reply: (reply: CheckpointReply) => void) {
+  constructor(number: number, source: PageSource | undefined, memory: SharedArrayBuffer, clock: HostClock, reply: (reply: CheckpointReply) => void) {
+    this.number = number;
     this.source = source;
     this.prefetch = source && new Prefetch(source, memory);
     this.pace = new Pace(clock, LOADING_PACE);
@@ -142,12 +162,13 @@ export class LoadingReader {
   }
 
   fill(ppns: Uint32Array): void {
+    const load = this.number;
     this.turn = this.turn.then(async () => {
       try {
-        const filled: Filled = (await this.prefetch?.fill(ppns, () => this.pace.unitDone())) ?? { pairs: new Uint32Array(), unused: ppns };
-        this.reply({ kind: 'filled', filled, done: this.prefetch?.done ?? true });
+        const filled: Filled = (await this.prefetch?.fill(ppns, () => this.unitDone())) ?? { pairs: new Uint32Array(), unused: ppns };
+        this.reply({ kind: 'filled', load, filled, done: this.prefetch?.done ?? true });
       } catch {
-        this.reply({ kind: 'unreadable', ppns });
+        this.reply({ kind: 'unreadable', load, ppns });
       }
     });
   }
@@ -161,11 +182,14 @@ export class LoadingReader {
     return source.pageIn(this.last.pages, gppn);
   }
 
-  idle(): Promise<void> {
-    return this.turn;
+  /** Nothing more is loaded; the files are closed once what is being read has been. */
+  end(): Promise<void> {
+    this.isOver = true;
+    return this.turn.then(() => this.source?.[Symbol.dispose]());
   }
 
-  [Symbol.dispose](): void {
-    this.source?.[Symbol.dispose]();
+  private async unitDone(): Promise<void> {
+    await this.pace.unitDone();
+    if (this.isOver) throw OVER;
   }
 }

@@ -24,14 +24,16 @@ export const ACTION_SCREEN_WHOLE = 10;
 export const ACTION_GO_ON_WITH_RESET = 11;
 /** { u32 } pages that the guest is asked to give back (METHOD § 139). */
 export const ACTION_BALLOON = 12;
-/** { UTF-8 id }: back to a checkpoint that is kept in RAM; answered by EVENT_REVERTED. */
-export const ACTION_REVERT_IN_RAM = 13;
+/** { JSON RevertOrder }: back to a checkpoint in this world. Answered by EVENT_REVERT `ready`, and the world stands still until ACTION_REVERT_DECIDED; or by `refused`, and nothing changes. */
+export const ACTION_REVERT = 13;
 /** { UTF-8 id }: a checkpoint that was eliminated need not be kept in RAM. */
 export const ACTION_DROP_FROM_RAM = 14;
 /** An ACTION_CHECKPOINT comes soon. */
 export const ACTION_PREPARE_CHECKPOINT = 15;
 /** { JSON MediumOrder }: another disc for a drive; answered by EVENT_MEDIUM. */
 export const ACTION_MEDIUM = 16;
+/** { u8 } after EVENT_REVERT `ready`: 1 when the disks have gone back, so that the machine does, too (answered by `done`); 0 when it goes on as it was. */
+export const ACTION_REVERT_DECIDED = 17;
 
 /** { u8 channel, bytes } */
 export const EVENT_SERIAL_OUT = 1;
@@ -47,8 +49,8 @@ export const EVENT_END = 5;
 export const EVENT_SERIAL_TAKEN = 6;
 /** With `holdResets`: the machine is about to be reset and stands still until ACTION_GO_ON_WITH_RESET (or the reset button) comes. */
 export const EVENT_RESET_HELD = 7;
-/** { u8 }: 1 when the machine is what it was at the checkpoint, 0 when that must come from its file and nothing has changed. */
-export const EVENT_REVERTED = 8;
+/** { JSON RevertAnswer } */
+export const EVENT_REVERT = 8;
 /** { JSON MediumAnswer } */
 export const EVENT_MEDIUM = 9;
 /** { JSON TrayState[] }: the guest has locked, released, opened or shut the tray of a CD-ROM drive. */
@@ -128,6 +130,22 @@ export interface RestoreOrder {
   /** That of an encrypted checkpoint. */
   readonly passphrase?: string;
 }
+
+/** Where a checkpoint that a running machine goes back to is; it may be in RAM, too. */
+export interface RevertOrder extends RestoreOrder {
+  readonly id: string;
+}
+
+/** Whether memory came from the copy in RAM or from the file. */
+export type RevertWay = 'ram' | 'file';
+
+export type RevertAnswer =
+  /** All that may fail has been done: the guest stands still. */
+  | { readonly kind: 'ready'; readonly way: RevertWay }
+  /** It cannot be done in this world, or not now. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** The machine is what it was at the checkpoint. */
+  | { readonly kind: 'done' };
 
 /** What the vcpu worker starts with. */
 export interface VcpuWorkerData {

@@ -4,7 +4,8 @@
  */
 import type { SavedDevice } from '#engine/machine/machine.ts';
 import type { CoreExports } from '#engine/cpu/core-exports.ts';
-import { memoryStats } from '#engine/memory/mmm.ts';
+import { InvariantError } from '#engine/errors/errors.ts';
+import { isNewestMap, memoryStats } from '#engine/memory/mmm.ts';
 
 /** At most this many; the other slots are for checkpoints that are being written. */
 export const MOST_KEPT = 4;
@@ -20,7 +21,7 @@ export interface Kept {
 
 /** What reverting asks of the machine around it. */
 export interface RevertingVm {
-  loadDevices(devices: readonly SavedDevice[]): void;
+  readyDevices(devices: readonly SavedDevice[]): () => void;
   endPending(): void;
 }
 
@@ -61,23 +62,31 @@ export class RamCheckpoints {
     if (this.kept.length > 0 && (isSlowed || this.core.freePages() < memoryStats(this.memory).poolPages / SHORT_PART)) this.dropOldest();
   }
 
+  /** All of them: the machine is about to have other memory than they can wait for. */
+  dropAll(): void {
+    while (this.kept.length > 0) this.dropOldest();
+  }
+
   /**
-   * Makes the machine what it was at the checkpoint `id`. Later ones in RAM are given up. `thawed`: slots that are being freed, which must be free first. False, and nothing changes but that,
-   * when it is not in RAM, or one that is later is still being written: then it must come from its file.
+   * What makes the machine what it was at the checkpoint `id`; undefined when it is not in RAM, or one that is later is still being written: then it must come from its file. Later ones in RAM are
+   * given up at once, whatever comes of it. `thawed`: slots that are being freed, which must be free first.
    */
-  revert(id: string, thawed: readonly number[], vm: RevertingVm): boolean {
+  ready(id: string, thawed: readonly number[], vm: RevertingVm): (() => void) | undefined {
     const index = this.kept.findIndex(each => each.id === id);
-    if (index < 0) return false;
+    if (index < 0) return undefined;
     const { slot, devices } = this.kept[index]!;
     const later = this.kept.splice(index + 1);
     for (const each of later) this.core.thaw(each.slot);
     for (const each of [...thawed, ...later.map(({ slot: other }) => other)]) while (this.core.reclaim(each, RECLAIM_AT_ONCE) > 0);
-    if (!this.core.restoreFrozen(slot)) return false;
-    vm.loadDevices(devices);
-    this.core.endEpoch();
-    this.core.resetDerived();
-    vm.endPending();
-    return true;
+    if (!isNewestMap(this.memory, slot)) return undefined;
+    const load = vm.readyDevices(devices);
+    return () => {
+      if (!this.core.restoreFrozen(slot)) throw new InvariantError('a map was frozen while the machine stood still');
+      load();
+      this.core.endEpoch();
+      this.core.resetDerived();
+      vm.endPending();
+    };
   }
 
   private dropOldest(): void {

@@ -82,6 +82,12 @@ export class ServedDisk {
     this.queue.marker(this.backing.top.clusterBytes);
   }
 
+  /** The disk has gone back, and its guest with it: whatever is queued is nobody's any more. */
+  abandon(): void {
+    this.before = undefined;
+    this.queue.abandon(this.backing.top.clusterBytes);
+  }
+
   /** Whether an operation from before the last switch has not ended (822, 830). */
   get isSettling(): boolean {
     return this.queue.generation > 0 && this.queue.uses(this.queue.generation - 1);

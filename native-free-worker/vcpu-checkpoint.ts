@@ -1,7 +1,8 @@
 /** The checkpoint software's part on the vcpu thread: the stop (804-814), and afterwards removing marks (828) and freeing pages, in bounded pieces between slices. */
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
-import type { RestorableVm, StoppableVm } from '#engine/checkpoint/ports.ts';
-import type { Restored } from '#engine/checkpoint/restore.ts';
+import type { PagesToLoad, RestorableVm, StoppableVm } from '#engine/checkpoint/ports.ts';
+import { ReadyRestore, type Restored } from '#engine/checkpoint/restore.ts';
+import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { CowThrottle } from '#engine/checkpoint/throttle.ts';
 import { whileStopped } from '#engine/checkpoint/stopped.ts';
 import type { CoreExports } from '#engine/cpu/core-exports.ts';
@@ -9,15 +10,18 @@ import type { Machine } from '#engine/machine/machine.ts';
 import { LIVE_MAP, PAGE_SIZE } from '#engine/memory/layout.ts';
 import { MAP_ENTRIES, MMM_MAP_LIMIT, NOT_RAM } from '#engine/memory/mmm-block.ts';
 import { findEmptySlot, memoryStats } from '#engine/memory/mmm.ts';
-import { CheckpointError } from '#engine/errors/errors.ts';
+import { CairnError, CheckpointError, InvariantError } from '#engine/errors/errors.ts';
+import type { HostFiles } from '#engine/ports/host-files.ts';
 import { failureOf, type CheckpointJob, type CheckpointOrder, type CheckpointReply } from './checkpoint-protocol.ts';
 import type { DriveChannel } from './drive-channel.ts';
 import { hostClock } from './host-clock.ts';
-import { LoadingVcpu, RESERVE_PART } from './page-loading.ts';
+import { Codecs } from './node-codec.ts';
+import { nodeFiles } from './node-files.ts';
+import { LoadingVcpu, PatientPages, RESERVE_PART } from './page-loading.ts';
 import { writeFigures } from './throttle-figures.ts';
-import type { RestoreOrder } from './protocol.ts';
+import type { RestoreOrder, RevertOrder } from './protocol.ts';
 import { RamCheckpoints, type Kept } from './ram-checkpoints.ts';
-import type { VcpuCheckpoint } from './vcpu-loop.ts';
+import type { ReadyRevert, VcpuCheckpoint } from './vcpu-loop.ts';
 
 /** Map entries looked at between two slices: some 50 µs. */
 const RECLAIM_CHUNK = 16384;
@@ -48,6 +52,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   private readonly machine: Machine;
   private readonly core: MemoryExports;
   private readonly port: MessagePort;
+  private readonly files: HostFiles;
   private readonly vm: StoppableVm;
   private readonly disks: CheckpointDisks | undefined;
   private underWay = 0;
@@ -57,14 +62,26 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   /** Ordered, and not stopped for yet. */
   private readonly orders: { readonly order: CheckpointOrder; readonly startedMs: number }[] = [];
   private readonly memory: SharedArrayBuffer;
-  private loading: LoadingVcpu | undefined;
+  /** Files that the machine's memory still comes from: the last one, and what is left to be given back of those before. */
+  private readonly loadings = new Map<number, LoadingVcpu>();
+  private loads = 0;
+  private waitForStorage: ((reason: string) => void) | undefined;
+  private readonly codecs = new Codecs();
   private readonly inRam: RamCheckpoints;
   private readonly throttle: CowThrottle;
   /** Slots whose maps stay in RAM once their files are written. */
   private readonly toKeep = new Map<number, Kept>();
 
-  /** `port` leads to the checkpoint worker; nobody else may listen on it. */
-  constructor(machine: Machine, core: MemoryExports, memory: SharedArrayBuffer, port: MessagePort, disks?: CheckpointDisks) {
+  /** `port` leads to the checkpoint worker; nobody else may listen on it. `files`: where checkpoints lie. */
+  constructor(
+    machine: Machine,
+    core: MemoryExports,
+    memory: SharedArrayBuffer,
+    port: MessagePort,
+    disks?: CheckpointDisks,
+    files: HostFiles = nodeFiles,
+  ) {
+    this.files = files;
     this.machine = machine;
     this.core = core;
     this.port = port;
@@ -108,7 +125,8 @@ export class MachineCheckpoint implements VcpuCheckpoint {
 
   /** `wait`: stands still until storage that failed is to be tried again. */
   set whenStorageFails(wait: (reason: string) => void) {
-    if (this.loading) this.loading.patient.wait = wait;
+    this.waitForStorage = wait;
+    for (const { patient } of this.loadings.values()) patient.wait = wait;
   }
 
   private stopWherePossible(): void {
@@ -143,10 +161,13 @@ export class MachineCheckpoint implements VcpuCheckpoint {
 
   /** Tells the checkpoint worker which file this machine was filled from, or, with `later`, is still to be filled from. */
   restored({ path, folder, passphrase }: RestoreOrder, { epoch, later }: Pick<Restored, 'epoch' | 'later'>): void {
-    this.send({ kind: 'restored', path, folder, epoch, lazy: later !== undefined, passphrase });
-    if (later === undefined) return;
-    this.loading = new LoadingVcpu(this.core, this.memory, later, job => this.send(job));
-    this.machine.loadFrom(this.loading.patient);
+    const load = later && ++this.loads;
+    this.send({ kind: 'restored', path, folder, epoch, load, passphrase });
+    if (later === undefined || load === undefined) return;
+    const loading = new LoadingVcpu(load, this.core, this.memory, later, job => this.send(job));
+    loading.patient.wait = this.waitForStorage;
+    this.loadings.set(load, loading);
+    this.machine.loadFrom(loading.patient);
   }
 
   ran(elapsedNs: number): number {
@@ -160,16 +181,57 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     return this.inRam.ids;
   }
 
-  /**
-   * Memory and devices become what they were at the checkpoint `id`, in about a millisecond; the caller sees to the disks, and to host time. False when it must come from
-   * its file: it is not in RAM, or a checkpoint is being written. Only between slices.
-   */
-  revertInRam(id: string): boolean {
+  /** `order` is a RevertOrder. From the copy in RAM if there is one. Only between slices; the caller sees to the disks, and to host time. */
+  readyRevert(order: unknown): ReadyRevert | string {
+    const wanted = order as RevertOrder;
     this.takeReplies(); // who asks may have heard before this thread that the last one is written
-    if (this.underWay > 0 || this.orders.length > 0) return false;
-    if (!this.inRam.revert(id, this.thawed.splice(0), this.machine)) return false;
-    this.send({ kind: 'reverted', id });
-    return true;
+    if (this.underWay > 0 || this.orders.length > 0) return 'A checkpoint is being taken.';
+    try {
+      return this.readyInRam(wanted) ?? this.readyFromFile(wanted);
+    } catch (error) {
+      if (!(error instanceof CairnError) || error instanceof InvariantError) throw error;
+      return error.message;
+    }
+  }
+
+  private readyInRam({ id }: RevertOrder): ReadyRevert | undefined {
+    const revert = this.inRam.ready(id, this.thawed.splice(0), this.machine);
+    return (
+      revert && {
+        way: 'ram',
+        go: () => {
+          revert();
+          this.send({ kind: 'reverted', id });
+        },
+        drop: () => {},
+      }
+    );
+  }
+
+  private readyFromFile(order: RevertOrder): ReadyRevert {
+    const vm = restorableVm(this.machine, this.core, this.memory);
+    const loadFrom = (pages: PagesToLoad) => {
+      const patient = new PatientPages(pages);
+      patient.wait = this.waitForStorage;
+      vm.loadFrom(patient);
+    };
+    const ready = ReadyRestore.open(new CheckpointStore(this.files, order.folder), order.path, { ...vm, loadFrom }, this.codecs.of(order));
+    return {
+      way: 'file',
+      go: () => {
+        this.forgetMemory();
+        this.restored(order, ready.fill(true));
+      },
+      drop: () => ready[Symbol.dispose](),
+    };
+  }
+
+  /** What is still to be loaded from another file is not wanted any more, and no map may wait for it. */
+  private forgetMemory(): void {
+    for (const loading of this.loadings.values()) loading.giveUp();
+    if (memoryStats(this.memory).notLoaded === 0) return;
+    this.inRam.dropAll();
+    for (const slot of this.thawed.splice(0)) while (this.core.reclaim(slot, RECLAIM_CHUNK) > 0);
   }
 
   /** Gives up the copy in RAM of a checkpoint that is eliminated. */
@@ -180,16 +242,24 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   work(): boolean {
     this.takeReplies();
     this.stopWherePossible();
-    const moreToLoad = this.loading?.work() ?? false;
-    if (this.loading?.isOver === true) this.loading = undefined;
+    const moreToLoad = this.load();
     this.inRam.work(this.throttle.figures().restShare > 0);
     const slot = this.thawed[0];
     if (slot !== undefined && this.core.reclaim(slot, RECLAIM_CHUNK) === 0) this.thawed.shift();
     return this.thawed.length > 0 || moreToLoad;
   }
 
+  private load(): boolean {
+    let more = false;
+    for (const loading of this.loadings.values()) {
+      more = loading.work() || more;
+      if (loading.isOver) this.loadings.delete(loading.number);
+    }
+    return more;
+  }
+
   private takeReplies(): void {
-    while (this.underWay > 0 || this.loading || this.prepared) {
+    while (this.underWay > 0 || this.loadings.size > 0 || this.prepared) {
       const received = receiveMessageOnPort(this.port) as { message: CheckpointReply } | undefined;
       if (received === undefined) return;
       this.receive(received.message);
@@ -201,7 +271,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
       if (this.prepared) this.prepared.copied = true;
       return;
     }
-    if (reply.kind !== 'thaw') return this.loading!.take(reply);
+    if (reply.kind !== 'thaw') return this.loadings.get(reply.load)?.take(reply);
     this.underWay--;
     const kept = this.toKeep.get(reply.slot);
     this.toKeep.delete(reply.slot);
@@ -219,7 +289,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   }
 }
 
-/** A fresh machine as restoring sees it. */
+/** A machine as restoring sees it. */
 export function restorableVm(machine: Machine, core: MemoryExports, memory: SharedArrayBuffer): RestorableVm {
   const liveMap = new Uint32Array(memory, LIVE_MAP, MAP_ENTRIES);
   const reserve = memoryStats(memory).poolPages / RESERVE_PART;
@@ -236,7 +306,7 @@ export function restorableVm(machine: Machine, core: MemoryExports, memory: Shar
     },
     hasRoom: () => core.freePages() > reserve,
     loadFrom: pages => machine.loadFrom(pages),
-    loadDevices: devices => machine.loadDevices(devices),
+    readyDevices: devices => machine.readyDevices(devices),
     seal() {
       const epoch = core.endEpoch() >>> 0;
       core.resetDerived();

@@ -19,8 +19,17 @@ const noCheckpoint: VcpuCheckpoint = {
   whenStorageFails: () => {},
   work: () => false,
   ran: () => 0,
-  revertInRam: () => false,
+  readyRevert: () => 'there is none',
   dropFromRam: () => {},
+};
+
+const noDisks: VcpuDisks = {
+  collect: () => {},
+  deliver: () => true,
+  trouble: undefined,
+  retry: () => {},
+  changeMedium: () => undefined,
+  abandon: () => {},
 };
 
 /** A loop on this thread: what it waits for must have been posted before. */
@@ -102,28 +111,59 @@ describe('the vcpu loop', () => {
     expect({ ...slowed, tookMs: 0 }).toEqual({ ...free, tookMs: 0 });
   });
 
-  test('goes back in RAM when it can, and says whether it has; a reset that was held is held no more', () => {
+  test('goes back once the disks have; a reset that was held is held no more', () => {
     const at = (action: number, payload: Uint8Array = new Uint8Array()) => ({ count: 1, action, payload });
-    const back = (id: string) => at(protocol.ACTION_REVERT_IN_RAM, protocol.encodeText(id));
-    const asked: string[] = [];
+    const back = (id: string) => at(protocol.ACTION_REVERT, protocol.encodeJson({ id }));
+    const done: string[] = [];
     const checkpoint: VcpuCheckpoint = {
       ...noCheckpoint,
-      revertInRam: id => (asked.push(id), id === 'kept'),
-      dropFromRam: id => asked.push(`without ${id}`),
+      refuse: (order, reason) => done.push(`no ${(order as { id: string }).id}: ${reason}`),
+      readyRevert: order => {
+        const { id } = order as { id: string };
+        if (id === 'gone') return 'it is gone';
+        one.actions.write(protocol.ACTION_SCANCODES, Uint8Array.of(7));
+        one.actions.write(protocol.ACTION_CHECKPOINT, protocol.encodeJson({ id: 'another' }));
+        one.actions.write(protocol.ACTION_REVERT, protocol.encodeJson({ id: 'another' }));
+        one.actions.write(protocol.ACTION_REVERT_DECIDED, Uint8Array.of(id === 'kept' ? 1 : 0));
+        return { way: 'ram', go: () => done.push(`${id} is back`), drop: () => done.push(`${id} is dropped`) };
+      },
+      dropFromRam: id => done.push(`without ${id}`),
     };
+    const disks: VcpuDisks = { ...noDisks, abandon: () => done.push('the disks have gone back') };
     const inputs = [
       at(protocol.ACTION_DROP_FROM_RAM, protocol.encodeText('old')),
       back('gone'),
+      back('undecided'),
       back('kept'),
       at(protocol.ACTION_GO_ON_WITH_RESET),
     ];
     const steps: Step[] = [{ end: { kind: 'reset', cause: 'the guest' } }, { end: { kind: 'power-off' } }];
-    const { loop, machine, drain } = world(steps, { holdResets: true, inputs }, { checkpoint });
-    expect(loop.run()).toEqual({ kind: 'power-off' });
-    expect(asked).toEqual(['without old', 'gone', 'kept']);
-    expect(machine.resets).toBe(0);
-    const answers = drain().filter(({ kind }) => kind === protocol.EVENT_REVERTED);
-    expect(answers.map(({ payload }) => [...payload])).toEqual([[0], [1]]);
+    const one = world(steps, { holdResets: true, inputs }, { checkpoint, disks });
+    expect(one.loop.run()).toEqual({ kind: 'power-off' });
+    const busy = 'no another: The VM is going back to a checkpoint.';
+    expect(done).toEqual(['without old', busy, 'undecided is dropped', busy, 'the disks have gone back', 'kept is back']);
+    expect([one.machine.resets, one.machine.scancodes]).toEqual([0, [7, 7]]);
+    const answers = one.drain().filter(({ kind }) => kind === protocol.EVENT_REVERT);
+    const refused = { kind: 'refused', reason: 'The VM is going back to a checkpoint.' };
+    const ready = { kind: 'ready', way: 'ram' };
+    expect(answers.map(({ payload }) => protocol.decodeJson(payload))).toEqual([
+      { kind: 'refused', reason: 'it is gone' },
+      ...[ready, refused],
+      ...[ready, refused, { kind: 'done' }],
+    ]);
+  });
+
+  test('a world that waits for its disks to go back can be stopped', () => {
+    const checkpoint: VcpuCheckpoint = {
+      ...noCheckpoint,
+      readyRevert: () => {
+        one.actions.write(protocol.ACTION_STOP, new Uint8Array());
+        return { way: 'file', go: () => {}, drop: () => {} };
+      },
+    };
+    const inputs = [{ count: 1, action: protocol.ACTION_REVERT, payload: protocol.encodeJson({}) }];
+    const one = world([{ nops: 10 }, { end: { kind: 'power-off' } }], { inputs }, { checkpoint });
+    expect(one.loop.run()).toEqual({ kind: 'stopped' });
   });
 
   test('a reset that is held is done once, whoever says so first', () => {
@@ -242,6 +282,7 @@ describe('the vcpu loop', () => {
       },
       retry: () => void disks.retries++,
       changeMedium: () => undefined,
+      abandon: () => {},
     };
     const { loop, drain, bell } = world([{ nops: 1000 }, { end: { kind: 'power-off' } }], {}, { disks });
     ring = () => bell.ring();
@@ -288,7 +329,7 @@ describe('the vcpu loop', () => {
   describe('a disc is changed', () => {
     const opened = { name: 'disk1', sizeBytes: 2048, fingerprint: 'new' } as OpenedDisk;
     const disks = {
-      ...{ collect: () => {}, deliver: () => true, trouble: undefined, retry: () => {} },
+      ...noDisks,
       changeMedium: ({ fingerprint }: OpenedDisk) => ({ fingerprint }) as Drive,
     };
     const order = (force: boolean) => protocol.encodeJson({ opened, force });

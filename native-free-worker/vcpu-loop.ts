@@ -10,7 +10,7 @@ import type { Doorbell } from './doorbell.ts';
 import { Outbox } from './outbox.ts';
 import { Pacer } from './pacer.ts';
 import * as protocol from './protocol.ts';
-import type { MediumAnswer, MediumOrder, RunOptions, TimedInput, WorldEnd } from './protocol.ts';
+import type { MediumAnswer, MediumOrder, RevertAnswer, RevertWay, RunOptions, TimedInput, WorldEnd } from './protocol.ts';
 import { Quiet } from './quiet.ts';
 import type { Message, RingReader } from './ring.ts';
 import { ScreenDiff } from './screen-diff.ts';
@@ -44,9 +44,18 @@ export interface VcpuCheckpoint {
   work(): boolean;
   /** The guest has run for `elapsedNs`: how long it is to rest, in ns, so that copies stay within their limit (§111). */
   ran(elapsedNs: number): number;
-  /** Makes memory and devices what they were at a checkpoint; false, and nothing changes, when it is not in RAM. */
-  revertInRam(id: string): boolean;
+  /** `order` is a RevertOrder. All of going back that may fail, and changes nothing; or why it cannot be, in words. */
+  readyRevert(order: unknown): ReadyRevert | string;
   dropFromRam(id: string): void;
+}
+
+/** A checkpoint that the machine can go back to at once. */
+export interface ReadyRevert {
+  readonly way: RevertWay;
+  /** Memory and devices become what they were at the checkpoint. The disks have gone back already. */
+  go(): void;
+  /** Nothing comes of it. */
+  drop(): void;
 }
 
 /** The world's disks on the vcpu thread (drive-channel.ts). */
@@ -61,6 +70,8 @@ export interface VcpuDisks {
   retry(): void;
   /** Another disc for a CD-ROM drive; undefined where that is none. */
   changeMedium(opened: OpenedDisk): Drive | undefined;
+  /** Forgets what the machine has submitted, for it is about to go back. */
+  abandon(): void;
 }
 
 export interface LoopParts {
@@ -152,26 +163,37 @@ export class VcpuLoop {
 
   /** In the middle of an instruction, of a device's work or of the checkpoint software's: the VM is paused for `reason` until it is resumed. Throws when the world is stopped. */
   standStill(reason: string): void {
-    const { actions, bell, kernelBell, outbox, checkpoint, disks } = this.parts;
     const stillFrom = this.parts.hostNowNs();
     this.trouble = reason;
     this.setPaused(true);
-    while (this.paused) {
+    this.standWhile(
+      () => this.paused,
+      reason,
+      ({ kind }) => {
+        if (kind !== protocol.ACTION_RESUME) return kind === protocol.ACTION_PAUSE;
+        this.parts.disks?.retry();
+        this.setPaused(false);
+        return true;
+      },
+    );
+    this.stoodNs += this.parts.hostNowNs() - stillFrom;
+  }
+
+  /** What `take` does not take is looked at afterwards. `reason`: why nothing else can be done now, in words. */
+  private standWhile(condition: () => boolean, reason: string, take: (action: Message) => boolean): void {
+    const { actions, bell, kernelBell, outbox, checkpoint } = this.parts;
+    while (condition()) {
       const seen = bell.count; // before looking for news, so that no ring is missed
       outbox.flush();
       const action = actions.read();
       if (action === undefined) bell.sleep(seen);
       else if (action.kind === protocol.ACTION_STOP) throw STOPPED;
-      else if (action.kind === protocol.ACTION_RESUME) {
-        disks?.retry();
-        this.setPaused(false);
-      } else if (action.kind === protocol.ACTION_CHECKPOINT) checkpoint?.refuse(protocol.decodeJson(action.payload), reason);
-      else if (action.kind === protocol.ACTION_REVERT_IN_RAM) outbox.post(protocol.EVENT_REVERTED, Uint8Array.of(0));
+      else if (action.kind === protocol.ACTION_CHECKPOINT) checkpoint?.refuse(protocol.decodeJson(action.payload), reason);
+      else if (action.kind === protocol.ACTION_REVERT) this.answerRevert({ kind: 'refused', reason });
       else if (action.kind === protocol.ACTION_MEDIUM) this.answerMedium('busy');
-      else if (action.kind !== protocol.ACTION_PAUSE) this.deferred.push(action);
+      else if (!take(action)) this.deferred.push(action);
       if (actions.takeSpaceWanted()) kernelBell.ring();
     }
-    this.stoodNs += this.parts.hostNowNs() - stillFrom;
   }
 
   /** A host whose storage fails stops the guest, which never learns of it. It goes on when it is resumed, or by itself when nothing is held any more. */
@@ -358,8 +380,8 @@ export class VcpuLoop {
       case protocol.ACTION_BALLOON:
         this.machine.setBalloonTarget(protocol.decodePages(payload));
         break;
-      case protocol.ACTION_REVERT_IN_RAM:
-        this.revertInRam(protocol.decodeText(payload));
+      case protocol.ACTION_REVERT:
+        this.revert(protocol.decodeJson(payload));
         break;
       case protocol.ACTION_DROP_FROM_RAM:
         this.parts.checkpoint?.dropFromRam(protocol.decodeText(payload));
@@ -379,17 +401,46 @@ export class VcpuLoop {
     }
   }
 
-  /** Paused or not stays as it is; what was remembered of the machine's time no longer holds. */
-  private revertInRam(id: string): void {
-    const isDone = this.parts.checkpoint?.revertInRam(id) ?? false;
-    if (isDone) {
-      this.resetHeld = false;
-      this.restNs = 0;
-      this.screenStale = true;
-      this.beginStats();
-      this.anchor();
+  /** The machine stands still from when it could go back until the kernel has seen to the disks. Paused or not stays as it is; what was remembered of the machine's time no longer holds. */
+  private revert(order: unknown): void {
+    const { checkpoint, disks } = this.parts;
+    const ready = checkpoint?.readyRevert(order) ?? 'This machine has no checkpoints.';
+    if (typeof ready === 'string') {
+      this.answerRevert({ kind: 'refused', reason: ready });
+      return;
     }
-    this.parts.outbox.post(protocol.EVENT_REVERTED, Uint8Array.of(isDone ? 1 : 0));
+    this.answerRevert({ kind: 'ready', way: ready.way });
+    if (!this.isDecided()) {
+      ready.drop();
+      return;
+    }
+    disks?.abandon();
+    ready.go();
+    this.resetHeld = false;
+    this.restNs = 0;
+    this.screenStale = true;
+    this.beginStats();
+    this.anchor();
+    this.answerRevert({ kind: 'done' });
+  }
+
+  /** Waits for what the kernel says: whether the disks have gone back. */
+  private isDecided(): boolean {
+    let decision: boolean | undefined;
+    this.standWhile(
+      () => decision === undefined,
+      'The VM is going back to a checkpoint.',
+      ({ kind, payload }) => {
+        if (kind !== protocol.ACTION_REVERT_DECIDED) return false;
+        decision = payload[0] === 1;
+        return true;
+      },
+    );
+    return decision!;
+  }
+
+  private answerRevert(answer: RevertAnswer): void {
+    this.parts.outbox.post(protocol.EVENT_REVERT, protocol.encodeJson(answer));
   }
 
   private changeMedium({ opened, force }: MediumOrder): void {

@@ -70,7 +70,13 @@ export interface FrozenPages {
   freeOriginal(gppn: number): boolean;
 }
 
-/** A machine that is filled from a checkpoint. It must be fresh: when filling fails, it is thrown away. */
+/** Pages that are not loaded yet (lazy-pages.ts). */
+export interface PagesToLoad {
+  load(gppn: number): void;
+  loadNext(): boolean;
+}
+
+/** A machine that is filled from a checkpoint: a fresh one, or one that has run and stands still. When filling fails, it is thrown away. */
 export interface RestorableVm {
   readonly ramBytes: number;
   /** GPPNs that the map covers. */
@@ -86,9 +92,9 @@ export interface RestorableVm {
   /** Whether there are pages enough that some may be loaded before they are touched. */
   hasRoom(): boolean;
   /** Who brings the pages that are to be loaded, from now on. */
-  loadFrom(pages: { load(gppn: number): void }): void;
-  /** Step 902: throws StateError before anything changes. */
-  loadDevices(devices: readonly SavedDevice[]): void;
+  loadFrom(pages: PagesToLoad): void;
+  /** Step 902: throws StateError, or answers what loads them. */
+  readyDevices(devices: readonly SavedDevice[]): () => void;
   /** Ends the epoch, so that later writes are told from what was restored; drops every cached translation. Returns the epoch that ended. */
   seal(): number;
   /** Steps 912 and 914: ends every operation that was pending when the state was saved, and raises its interrupt. Memory is as it was. */

@@ -1,5 +1,5 @@
 /**
- * Restoring (METHOD.md, Fig. 3G) into a fresh machine: that of the same VM, of another one, in this process or another.
+ * Restoring (METHOD.md, Fig. 3G) into a machine: a fresh one of the same VM or of another, in this process or another; or the VM's own, which has run and stands still.
  *
  *   902 install device state → 904 restore VM memory → 912, 914 end what was pending → 910 run (the world's part)
  *
@@ -40,24 +40,55 @@ export function restoreCheckpoint(
   codec: Codec,
   { lazy = false, step = () => {} }: RestoreOptions = {},
 ): Restored {
-  using opened = new DisposableStack();
-  const source = opened.use(PageSource.open(store, path, codec));
-  const { reader } = source;
-  checkFits(reader, vm);
-  const devices = reader.devices();
-  step(902, 0);
-  vm.loadDevices(devices);
-  step(904, 0);
-  vm.clearRam();
-  if (lazy) expectPages(reader, vm);
-  else fill(source, vm);
-  const epoch = vm.seal();
-  const later = lazy ? new LazyPages(source, vm) : undefined;
-  if (later) vm.loadFrom(later);
-  step(912, 1);
-  vm.endPending();
-  if (lazy) opened.move();
-  return { info: infoOf(reader.meta, reader.disks, reader.sizeBytes), epoch, later };
+  using ready = ReadyRestore.open(store, path, vm, codec);
+  return ready.fill(lazy, step);
+}
+
+/** A checkpoint that is open, whole but for its page groups, and fits the machine. */
+export class ReadyRestore implements Disposable {
+  private readonly source: PageSource;
+  private readonly vm: RestorableVm;
+  private readonly loadDevices: () => void;
+  private isOpen = true;
+
+  private constructor(source: PageSource, vm: RestorableVm) {
+    this.source = source;
+    this.vm = vm;
+    checkFits(source.reader, vm);
+    this.loadDevices = vm.readyDevices(source.reader.devices());
+  }
+
+  /** Throws CheckpointError, StateError or StorageError, and nothing has changed. */
+  static open(store: CheckpointStore, path: string, vm: RestorableVm, codec: Codec): ReadyRestore {
+    using opened = new DisposableStack();
+    const ready = new ReadyRestore(opened.use(PageSource.open(store, path, codec)), vm);
+    opened.move();
+    return ready;
+  }
+
+  /** Once. Pages that the machine had are gone; no frozen map may wait for one that is not loaded. */
+  fill(lazy: boolean, step: StepHook = () => {}): Restored {
+    const { source, vm } = this;
+    const { reader } = source;
+    step(902, 0);
+    this.loadDevices();
+    step(904, 0);
+    vm.clearRam();
+    if (lazy) expectPages(reader, vm);
+    else fill(source, vm);
+    const epoch = vm.seal();
+    const later = lazy ? new LazyPages(source, vm) : undefined;
+    if (later) vm.loadFrom(later);
+    step(912, 1);
+    vm.endPending();
+    this.isOpen = later === undefined; // it is the loader's from now on
+    return { info: infoOf(reader.meta, reader.disks, reader.sizeBytes), epoch, later };
+  }
+
+  [Symbol.dispose](): void {
+    if (this.isOpen) this.source[Symbol.dispose]();
+    this.isOpen = false;
+  }
 }
 
 function checkFits(reader: CheckpointReader, vm: RestorableVm): void {

@@ -115,6 +115,13 @@ export class DiskQueue<Op extends BlockRange> {
     return held;
   }
 
+  /** Forgets every operation, none of which is being executed. `groupBytes`: the COW block group of the disk that this generation goes to instead. */
+  abandon(groupBytes: number): void {
+    this.entries.length = 0;
+    this.overtaken = 0;
+    this.groupBytes[this.generation] = groupBytes;
+  }
+
   /** Whether an operation of this generation or an older one has not ended. */
   uses(generation: number): boolean {
     return this.entries.some(entry => entry.generation <= generation);

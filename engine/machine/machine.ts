@@ -67,6 +67,8 @@ export interface Machine {
   saveDevices(): SavedDevice[];
   /** Step 902. Refuses (StateError) before anything changes. */
   loadDevices(devices: readonly SavedDevice[]): void;
+  /** Step 902 in two parts: refuses what cannot be loaded; what is answered loads it, and does not fail. */
+  readyDevices(devices: readonly SavedDevice[]): () => void;
   /** Steps 912 and 914, once memory is restored too: ends the operations that were pending when the state was saved. */
   endPending(): void;
   /** Who brings pages that are not loaded yet (core-exports.ts, loadPage) when they are touched. */

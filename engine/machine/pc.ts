@@ -63,7 +63,7 @@ import { type CdromDrive, pciDevices } from './pci-devices.ts';
 import { assignPci } from './pci-firmware.ts';
 import { IoPorts } from './port-bus.ts';
 import { Ram } from './ram.ts';
-import { CpuState, hashMachine, loadAll, type StatefulDevice } from './saved-machine.ts';
+import { CpuState, hashMachine, readyAll, type StatefulDevice } from './saved-machine.ts';
 import { ClockState, VirtualTime } from './virtual-time.ts';
 
 const A20_ON = 0xffffffff;
@@ -354,9 +354,16 @@ export class Pc implements Machine {
   }
 
   loadDevices(saved: readonly SavedDevice[]) {
-    loadAll(this.devices, saved);
-    this.pendingEnd = undefined;
-    this.cpu.exports.resetDerived();
+    this.readyDevices(saved)();
+  }
+
+  readyDevices(saved: readonly SavedDevice[]) {
+    const load = readyAll(this.devices, saved);
+    return () => {
+      load();
+      this.pendingEnd = undefined;
+      this.cpu.exports.resetDerived();
+    };
   }
 
   endPending() {

@@ -15,8 +15,8 @@ export interface StatefulDevice {
   readonly device: Device;
 }
 
-/** Loads every device or none. */
-export function loadAll(devices: readonly StatefulDevice[], saved: readonly SavedDevice[]) {
+/** Throws StateError unless every device can be loaded; what it answers loads them. */
+export function readyAll(devices: readonly StatefulDevice[], saved: readonly SavedDevice[]): () => void {
   const byName = new Map(saved.map(entry => [entry.name, entry]));
   if (byName.size !== saved.length) throw new StateError('The saved machine names a device twice.');
   for (const { name } of saved) {
@@ -28,7 +28,9 @@ export function loadAll(devices: readonly StatefulDevice[], saved: readonly Save
     if (!entry) throw new StateError(`The saved machine lacks the device "${name}".`);
     return definition.parseVersion(entry.version, entry.state);
   });
-  for (const [i, { device }] of devices.entries()) device.loadState(states[i]);
+  return () => {
+    for (const [i, { device }] of devices.entries()) device.loadState(states[i]);
+  };
 }
 
 interface Pages {

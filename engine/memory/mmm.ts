@@ -94,6 +94,15 @@ export function findEmptySlot(memory: SharedArrayBuffer | ArrayBuffer): number |
   return undefined;
 }
 
+/** Whether no other map, frozen or being freed, is newer than that of `slot`. */
+export function isNewestMap(memory: SharedArrayBuffer | ArrayBuffer, slot: number): boolean {
+  const words = new Uint32Array(memory);
+  const epoch = words[slotWord(slot, block.SLOT_EPOCH)]!;
+  for (let other = 0; other < FROZEN_MAP_SLOTS; other++)
+    if (words[slotWord(other, block.SLOT_STATE)] !== SLOT_EMPTY && words[slotWord(other, block.SLOT_EPOCH)]! > epoch) return false;
+  return true;
+}
+
 /** Makes the host give a slot memory for a map of `entries` GPPNs now, so that no freeze pays for it while the VM is stopped. Changes nothing, whatever the slot is used for. */
 export function touchSlot(memory: SharedArrayBuffer | ArrayBuffer, slot: number, entries: number): void {
   const map = new Uint32Array(memory, FROZEN_MAPS + slot * FROZEN_MAP_STRIDE, FROZEN_MAP_STRIDE / 4);

@@ -54,7 +54,7 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
                       it after 30 seconds; fast all of it. Steps of your own: checkpointPace in vm.json
   --copy-limit SIZE   what copies of the pages that the guest writes meanwhile may take; the guest is slowed before they take more
                       (default: auto, about half the VM's memory)
-  --keep-in-ram       the memory of the last checkpoints (up to 4, as room allows) stays in RAM, too: a VM without disks goes back to one at once
+  --keep-in-ram       the memory of the last checkpoints (up to 4, as room allows) stays in RAM, too: the VM goes back to one at once
   --encrypt --passphrase-file FILE|-
                       device state and memory in this VM's checkpoint files are encrypted (AES-256-GCM) under the passphrase in FILE's first line, or
                       the first line of standard input; CAIRN_PASSPHRASE_FILE names the file as well. It is kept nowhere: without it nobody can start

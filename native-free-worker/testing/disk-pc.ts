@@ -1,6 +1,7 @@
 /** The real PC with a virtio disk in a VM's folder of files in memory, virtual pacing, and the disk worker on the same thread. */
 import { restoreCheckpoint } from '#engine/checkpoint/restore.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
+import { Adoption } from '#engine/disk/graph/adoption.ts';
 import { createBlankDisk } from '#engine/disk/graph/create.ts';
 import type { LayerId } from '#engine/disk/graph/descriptor.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
@@ -42,7 +43,7 @@ export class DiskPc implements WorldParts {
     this.host = graphHost(this.files, from === undefined ? 1 : 0x1000);
     if (from === undefined) createBlankDisk(new DiskFolder(this.host, FOLDER, 'disk0'), DISK_BYTES, { clusterBytes: 4096 });
     this.backing = new GraphBacking(this.host, FOLDER, 'disk0', { startAt: from?.layer, running: true });
-    this.backing.adopt();
+    new Adoption([this.backing.files]).adopt();
     this.bench = new BenchPc({ boot }, 2, memory => this.attach(memory));
     this.memory = this.bench.memory.buffer as unknown as SharedArrayBuffer;
     this.channel.connect(this.pc);

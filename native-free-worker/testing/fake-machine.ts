@@ -144,6 +144,9 @@ export class FakeMachine implements Machine {
     return [];
   }
   loadDevices() {}
+  readyDevices() {
+    return () => {};
+  }
   endPending() {}
   loadFrom() {}
   stateHash() {

@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib';
 import { expect } from 'vitest';
 import type { Layer } from '#engine/disk/block.ts';
+import { Adoption } from '#engine/disk/graph/adoption.ts';
 import { DiskCollector } from '#engine/disk/graph/collector.ts';
 import { attachDisk, createBlankDisk } from '#engine/disk/graph/create.ts';
 import type { DiskMode, LayerId } from '#engine/disk/graph/descriptor.ts';
@@ -81,7 +82,7 @@ export class GraphModel {
 
   revert(index: number): void {
     const { layer, bytes } = this.checkpoints[index]!;
-    this.disk.revertTo(layer);
+    goBack(this.disk, layer);
     this.bytes = bytes.slice();
   }
 
@@ -132,6 +133,14 @@ export class GraphModel {
   expectCleanFiles(leaks: 'none' | 'some' = 'none'): void {
     for (const id of this.folder.layerIds()) expectClean(this.folder.host, this.folder.layerPath(id), leaks);
   }
+}
+
+/** Steps 906/908 of one disk. */
+export function goBack(disk: VirtualDiskFiles, state: LayerId): void {
+  const adoption = new Adoption([disk]);
+  adoption.makeSure();
+  disk.startBranch(state);
+  adoption.adopt();
 }
 
 /** The disk is whole, and nothing of it lies about. */

@@ -1,7 +1,7 @@
 /** A VM that is nothing but memory (the real MMM) and one device: what the checkpoint software needs to be tested with. */
 import { createHash } from 'node:crypto';
 import { Pace } from '#engine/checkpoint/pace.ts';
-import type { HostClock, RestorableVm, StoppableVm } from '#engine/checkpoint/ports.ts';
+import type { HostClock, PagesToLoad, RestorableVm, StoppableVm } from '#engine/checkpoint/ports.ts';
 import type { SavedDevice } from '#engine/machine/machine.ts';
 import { PAGE_SIZE } from '#engine/memory/layout.ts';
 import { NOT_RAM } from '#engine/memory/mmm-block.ts';
@@ -103,14 +103,15 @@ export class FakeVm implements StoppableVm, RestorableVm {
   hasRoom(): boolean {
     return this.lone.mmm.freePages() > 0;
   }
-  loadFrom(pages: { load(gppn: number): void }): void {
+  loadFrom(pages: PagesToLoad): void {
     this.lone.loadPage = gppn => pages.load(gppn);
   }
   endPending(): void {
     this.endedPending++;
   }
-  loadDevices(devices: readonly SavedDevice[]): void {
-    this.counter = Counter.parse(devices[0]?.state);
+  readyDevices(devices: readonly SavedDevice[]): () => void {
+    const counter = Counter.parse(devices[0]?.state);
+    return () => void (this.counter = counter);
   }
   seal(): number {
     return this.lone.mmm.endEpoch();

@@ -10,6 +10,7 @@ import type { DiskMode, LayerId } from '#engine/disk/graph/descriptor.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { OpenLayers } from '#engine/disk/graph/open-layers.ts';
 import { VirtualDiskFiles } from '#engine/disk/graph/virtual-disk-files.ts';
+import { goBack } from '#test/support/disk-graph-model.ts';
 import { apply, diskOperations, pattern } from '#test/support/disk-model.ts';
 import { expectQemuCheck, qemuImg } from '#test/support/qemu-img.ts';
 import { graphHost } from '#worker/node-graph-host.ts';
@@ -80,7 +81,7 @@ test.each<[DiskMode, 'raw' | 'qcow2', boolean]>([
         else if (action.kind === 'mode') disk.change({ mode: action.mode });
         else if (action.kind === 'eliminate' && pick !== undefined) states.splice(pick, 1);
         else if (action.kind === 'revert' && pick !== undefined) {
-          disk.revertTo(states[pick]!.layer);
+          goBack(disk, states[pick]!.layer);
           bytes = states[pick]!.bytes.slice();
         } else if (action.kind === 'checkpoint') {
           disk.prepareCow();

@@ -5,6 +5,7 @@ import { crashEverywhere } from '#test/support/disk-crash.ts';
 import { GraphModel, expectState } from '#test/support/disk-graph-model.ts';
 import { MemoryFiles } from '#test/support/memory-files.ts';
 import { encodeUtf8 } from '../utf8.ts';
+import { Adoption } from './adoption.ts';
 import { readDescriptor, writeDescriptor, type DiskDescriptor } from './descriptor.ts';
 import { VirtualDiskFiles } from './virtual-disk-files.ts';
 
@@ -108,7 +109,7 @@ test('a branch is the disk only when it is adopted, over the descriptor as it is
   model.expectAll();
   model.setMode('copy');
   model.disk.close();
-  branch.adopt();
+  new Adoption([branch]).adopt();
   expect(branch.descriptor.mode).toBe('copy');
   model.disk = branch;
   model.bytes = bytes.slice();

@@ -5,8 +5,7 @@
 import { ConfigError } from '../../errors/errors.ts';
 import type { HostFiles } from '../../ports/host-files.ts';
 import { isChainFormat, type ChainFormat } from '../block.ts';
-import { folderOf } from '../paths.ts';
-import { decodeUtf8, encodeUtf8 } from '../utf8.ts';
+import { readJson, writeJson } from './json-file.ts';
 
 /** 32 hexadecimal digits that name a state of the disk: its contents at one instant. What an id means never changes. */
 export type LayerId = string;
@@ -58,42 +57,22 @@ export interface DiskDescriptor {
   readonly settings: Readonly<Record<string, string | number | boolean>>;
 }
 
-const MAX_BYTES = 256 * 1024;
 const MAX_PATH = 4096;
 const MAX_ALLOW = 256;
 const MAX_SETTINGS = 64;
 const MAX_SETTING = 1024;
-const UNFINISHED = '.new';
 
 export const isLayerId = (text: unknown): text is LayerId => typeof text === 'string' && /^[0-9a-f]{32}$/.test(text);
 export const isDiskKey = (text: unknown): text is DiskKey => typeof text === 'string' && /^[a-z][a-z0-9]{0,31}$/.test(text);
 
 export function readDescriptor(files: HostFiles, path: string): DiskDescriptor {
-  using file = files.openRead(path);
   const bad = (problem: string) => new ConfigError('DISK_DESCRIPTOR', `${path} is not a disk's descriptor: ${problem}. Repair the VM.`);
-  const size = file.size();
-  if (size > MAX_BYTES) throw bad(`it has ${size} bytes, and can have ${MAX_BYTES}`);
-  const bytes = new Uint8Array(size);
-  file.read(bytes, 0);
-  let raw: unknown;
-  try {
-    raw = JSON.parse(decodeUtf8(bytes));
-  } catch {
-    throw bad('it is not JSON');
-  }
-  return parse(raw, bad);
+  return parse(readJson(files, path, bad), bad);
 }
 
 /** Whole or not at all, at once for everybody who looks, and durable. */
 export function writeDescriptor(files: HostFiles, path: string, descriptor: DiskDescriptor): void {
-  files.remove(path + UNFINISHED);
-  {
-    using file = files.createExclusive(path + UNFINISHED);
-    file.write(encodeUtf8(`${JSON.stringify(descriptor, undefined, 2)}\n`), 0);
-    file.sync();
-  }
-  files.rename(path + UNFINISHED, path);
-  files.syncFolder(folderOf(path));
+  writeJson(files, path, descriptor);
 }
 
 type Bad = (problem: string) => ConfigError;

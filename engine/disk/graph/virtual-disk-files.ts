@@ -1,6 +1,6 @@
 /**
  * One virtual disk as the disk worker holds it: the chain below `top`, open, the top for writing. Checkpoints (METHOD.md 802, 810, 830), reverts
- * (906/908) and the growth of the disk change which file is the top. Each call leaves files that describe a valid disk wherever it stops, and can be
+ * (906/908, adoption.ts) and the growth of the disk change which file is the top. Each call leaves files that describe a valid disk wherever it stops, and can be
  * repeated after an error.
  *
  *   802 prepareCow(): an empty COW file on the top; the descriptor names it        the VM still writes to the old top
@@ -19,8 +19,8 @@ export interface OpenDiskFilesOptions {
   /** The user knows that the attached base was changed by others, and wants the disk all the same. */
   readonly acceptChangedBase?: boolean;
   /**
-   * Steps 906/908 for a VM that goes back while its old world still has the files: the disk goes on from this state in a new COW file, which is the top
-   * for everybody only when it is adopted. Before that the descriptor stays as it is, whoever has it open.
+   * Steps 906/908 for a VM that goes back while its old world still has the files: the disk goes on from this state in a branch, which is the top for
+   * everybody only when it is adopted (adoption.ts). Before that the descriptor stays as it is, whoever has it open.
    */
   readonly branchFrom?: LayerId;
 }
@@ -48,7 +48,9 @@ export class VirtualDiskFiles implements Disposable {
   /** The old top of pushCow() is still to be sealed. */
   private pushing = false;
   /** A new COW file that nobody has adopted. */
-  private branch: LayerId | undefined;
+  private branch: { readonly id: LayerId; readonly layer: Qcow2Image } | undefined;
+  /** Another session has the files until the branch is adopted. */
+  private shared = false;
   /** Frozen states that no checkpoint points to yet. */
   private readonly held = new Set<LayerId>();
   /** The old top, from 810 to 830. */
@@ -62,7 +64,8 @@ export class VirtualDiskFiles implements Disposable {
     try {
       this.checkBase(acceptChangedBase);
       if (branchFrom !== undefined) {
-        this.topLayer = this.startBranch(branchFrom);
+        this.shared = true;
+        this.topLayer = this.makeBranch(branchFrom);
         return;
       }
       this.topLayer = this.layers.open(this.current.top);
@@ -74,21 +77,70 @@ export class VirtualDiskFiles implements Disposable {
     }
   }
 
-  private startBranch(from: LayerId): Layer {
-    const place = this.layers.place(from);
-    const { id, layer } = this.createCow(place, from, this.layers.open(place));
-    this.branch = id;
-    return layer;
+  /**
+   * Steps 906/908, all that may fail: an empty COW file on the state `from`. The disk is what it was until takeBranch(); the VM must be stopped by then. What a checkpoint that
+   * failed has left prepared is given up.
+   */
+  startBranch(from: LayerId): void {
+    this.dropBranch();
+    this.stopWork?.();
+    this.abandonCow();
+    this.makeBranch(from);
   }
 
-  /** The branch is the disk from now on; nobody else has its files. The old top stays until the collector finds that nothing needs it. */
-  adopt(): void {
+  private makeBranch(from: LayerId): Layer {
+    const place = this.layers.place(from);
+    this.branch = this.createCow(place, from, this.layers.open(place));
+    return this.branch.layer;
+  }
+
+  /** The layer that the branch is; undefined when there is none. */
+  get branchId(): LayerId | undefined {
+    return this.branch?.id;
+  }
+
+  /** Decides for this disk alone: the descriptor names the branch. When it throws, the file may do so or not until makeDescriptorSure(). */
+  writeBranch(): void {
     if (this.branch === undefined) return;
-    // The other world may have written it since.
-    this.current = this.folder.read();
-    this.change({ top: this.branch, sizeBytes: this.topLayer.sizeBytes });
+    this.lookAgain();
+    this.write(this.branched(this.branch));
+  }
+
+  private branched({ id, layer }: { readonly id: LayerId; readonly layer: Layer }): DiskDescriptor {
+    return { ...this.current, top: id, sizeBytes: layer.sizeBytes };
+  }
+
+  /** The other session may have written the descriptor since. */
+  lookAgain(): void {
+    if (this.shared) this.current = this.folder.read();
+  }
+
+  /**
+   * The branch is the disk from now on, for it is written down that it is: here in memory, and in the descriptor after the next change() or makeDescriptorSure(). The old top stays until the collector
+   * finds that nothing needs it. Cannot fail.
+   */
+  takeBranch(): void {
+    const { branch } = this;
+    if (branch === undefined) return;
+    this.unsure ||= this.current.top !== branch.id;
+    this.current = this.branched(branch);
+    if (this.sealing !== undefined) this.held.delete(this.sealing.frozen); // of a checkpoint that is not to be, on what the VM has left
+    this.sealing = undefined;
+    this.pushing = false;
+    this.topLayer = branch.layer;
     this.branch = undefined;
-    this.layers.keepOnly(this.topLayer);
+    this.shared = false;
+    this.layers.keepOnly(branch.layer);
+  }
+
+  /** The disk stays what it is. A file that the descriptor may name is left to the collector. */
+  dropBranch(): void {
+    const { branch } = this;
+    if (branch === undefined) return;
+    this.branch = undefined;
+    this.layers.take(branch.id);
+    closeAlone(branch.layer);
+    if (!this.unsure) this.folder.remove(this.folder.layerPath(branch.id));
   }
 
   get descriptor(): DiskDescriptor {
@@ -201,29 +253,6 @@ export class VirtualDiskFiles implements Disposable {
     this.held.delete(frozen);
   }
 
-  /**
-   * Steps 906/908: the disk as it was at a checkpoint, through a new COW file; the VM must be stopped. The old top stays until the collector
-   * finds that nothing needs it.
-   */
-  revertTo(id: LayerId): void {
-    this.stopWork?.();
-    this.abandonCow();
-    this.seal();
-    const place = this.layers.place(id);
-    const parent = this.layers.open(place);
-    const { id: cow, layer } = this.createCow(place, id, parent);
-    try {
-      this.change({ top: cow, sizeBytes: layer.sizeBytes });
-    } catch (error) {
-      // The descriptor in force may name either; both files stay, and the collector removes the one that is not the top.
-      this.layers.take(cow);
-      closeAlone(layer);
-      throw error;
-    }
-    this.topLayer = layer;
-    this.layers.keepOnly(layer);
-  }
-
   /** Makes the disk larger. */
   resize(sizeBytes: number): void {
     this.topLayer.resize(sizeBytes);
@@ -241,9 +270,19 @@ export class VirtualDiskFiles implements Disposable {
     this.write(base === undefined ? rest : { ...rest, base });
   }
 
-  /** After failed changes: the descriptor and the layers' headers are surely on the host's disk as they are in force here. */
-  makeSure(): void {
+  /** The file may be another descriptor than the one in force here: another session may have written it. */
+  doubtDescriptor(): void {
+    this.unsure = true;
+  }
+
+  /** The descriptor is surely on the host's disk as it is in force here. */
+  makeDescriptorSure(): void {
     if (this.unsure) this.write(this.current);
+  }
+
+  /** After failed changes: so are the layers' headers. */
+  makeSure(): void {
+    this.makeDescriptorSure();
     for (const id of this.unsureLayers) {
       this.layers.makeSure(id);
       this.unsureLayers.delete(id);
@@ -285,9 +324,8 @@ export class VirtualDiskFiles implements Disposable {
 
   /** Closes, and loses what came after the last flush. */
   [Symbol.dispose](): void {
+    this.dropBranch();
     this.layers[Symbol.dispose]();
-    if (this.branch !== undefined) this.folder.remove(this.folder.layerPath(this.branch));
-    this.branch = undefined;
   }
 
   private createCow(below: Top, parentId: LayerId, parent: Layer): { readonly id: LayerId; readonly layer: Qcow2Image } {

@@ -1,0 +1,141 @@
+/**
+ * Going back to a checkpoint (METHOD.md, Fig. 3G), in the first of these ways that can be taken. Each leaves the VM as it was when it fails before the disks are decided, and none
+ * combines memory with other disks (docs/decisions/0010).
+ *
+ *   off          the disks go back, and the next start goes on from the checkpoint
+ *   ram, file    the world stands still, its disks go back, then its memory and devices, from its copy in RAM or from the file
+ *   new-world    another world is made beside the old one, and takes the disks over: for a machine that the checkpoint does not fit
+ */
+import { ConfigError } from '#engine/errors/errors.ts';
+import * as protocol from '#worker/protocol.ts';
+import type { Bundle } from './bundle.ts';
+import type { Checkpoint, VmState } from './ipc/contract.ts';
+import { problem } from './problem.ts';
+import { orItHasEnded, type VmDisks } from './vm-disks.ts';
+import type { VmPassphrase } from './vm-passphrase.ts';
+import { unplug } from './world-launch.ts';
+import type { World } from './world.ts';
+
+export type RevertedBy = 'off' | 'new-world' | protocol.RevertWay;
+
+/** What reverting does with the VM around it. */
+export interface RevertingVm {
+  /** Undefined: it is off. */
+  world(): World | undefined;
+  isPaused(): boolean;
+  show(state: VmState): void;
+  /** A world at the checkpoint, paused, with branches of its disks. */
+  launch(checkpoint: Checkpoint, passphrase: string | undefined): Promise<World>;
+  /** The VM runs in it from now on; paused. */
+  adopt(world: World): void;
+  /** The collector begins with what is not needed any more. */
+  tellDisks(world: World): void;
+  notice(text: string): void;
+}
+
+export class VmReverter {
+  private readonly bundle: Bundle;
+  private readonly disks: VmDisks;
+  private readonly passphrase: VmPassphrase;
+  private readonly vm: RevertingVm;
+
+  constructor(bundle: Bundle, disks: VmDisks, passphrase: VmPassphrase, vm: RevertingVm) {
+    this.bundle = bundle;
+    this.disks = disks;
+    this.passphrase = passphrase;
+    this.vm = vm;
+  }
+
+  /** A VM that is off goes on from the checkpoint at its next start; one that runs does so at once, and its consoles stay. */
+  async revert(checkpoint: Checkpoint, passphrase: string | undefined): Promise<void> {
+    const { catalog } = this.bundle;
+    this.disks.checkFits(checkpoint);
+    const begun = performance.now();
+    const world = this.vm.world();
+    const intent = catalog.begin('revert', { id: checkpoint.id, resume: world === undefined && checkpoint.running });
+    try {
+      const way = await this.goBack(world, checkpoint, passphrase);
+      // A world may have ended when its disks were the checkpoint's already: then the VM is off, and has gone back.
+      this.bundle.stand(checkpoint.id, this.vm.world() === undefined && checkpoint.running ? checkpoint.id : undefined);
+      catalog.record('reverted', checkpoint.id, { title: checkpoint.title, way, ms: Math.round(performance.now() - begun) });
+    } finally {
+      catalog.end(intent);
+    }
+    const now = this.vm.world();
+    if (now) this.vm.tellDisks(now);
+  }
+
+  private async goBack(world: World | undefined, checkpoint: Checkpoint, passphrase: string | undefined): Promise<RevertedBy> {
+    if (world === undefined || !checkpoint.running) {
+      if (world) await unplug(world);
+      await this.whileOff(checkpoint);
+      return 'off';
+    }
+    const way = await this.inside(world, checkpoint, passphrase);
+    if (way !== undefined) return way;
+    await this.inNewWorld(world, checkpoint, passphrase);
+    return 'new-world';
+  }
+
+  private async whileOff({ disks }: Checkpoint): Promise<void> {
+    await this.disks.whileOff(async session => {
+      await session.request('revert', { disks });
+      await this.disks.tell(session);
+    });
+  }
+
+  /** Undefined: this world cannot do it. */
+  private async inside(world: World, { id, disks }: Checkpoint, given: string | undefined): Promise<protocol.RevertWay | undefined> {
+    const passphrase = this.passphrase.unlock(given, this.bundle.checkpoint(id));
+    const files = { path: this.bundle.checkpointPath(id), folder: this.bundle.checkpointsPath };
+    return world.revert({ id, ...files, ...(passphrase !== undefined && { passphrase }) }, disks);
+  }
+
+  /** The old world is given up only when the new one stands: a checkpoint that can't be read leaves the VM as it was. */
+  private async inNewWorld(old: World, checkpoint: Checkpoint, passphrase: string | undefined): Promise<void> {
+    const wasPaused = this.vm.isPaused();
+    this.vm.show('reverting');
+    old.post(protocol.ACTION_PAUSE);
+    let fresh: World;
+    try {
+      await old.disks?.request('hold', { hold: true });
+      fresh = await this.replacement(old, checkpoint, passphrase);
+    } catch (error) {
+      await this.goOnWith(old, wasPaused);
+      throw error;
+    }
+    if (this.vm.world() !== old) {
+      await unplug(fresh);
+      return;
+    }
+    this.vm.adopt(fresh);
+    if (!wasPaused) fresh.post(protocol.ACTION_RESUME);
+    await unplug(old);
+  }
+
+  /** A world at the checkpoint, paused, that has taken the disks over from the old one. */
+  private async replacement(old: World, checkpoint: Checkpoint, passphrase: string | undefined): Promise<World> {
+    const fresh = await this.vm.launch(checkpoint, passphrase);
+    try {
+      if (this.vm.world() !== old)
+        throw new ConfigError('VM_OFF', `${this.bundle.name} was stopped before it had gone back to the checkpoint.`);
+      await fresh.disks?.request('adopt', {});
+      await old.disks?.request('release', {}).catch(() => {}); // one that does not answer has no files open
+      return fresh;
+    } catch (error) {
+      await unplug(fresh);
+      throw error;
+    }
+  }
+
+  /** After a revert that failed: as if it had not begun. */
+  private async goOnWith(old: World, wasPaused: boolean): Promise<void> {
+    await old.disks
+      ?.request('hold', { hold: false })
+      .catch(orItHasEnded(old))
+      .catch((error: unknown) => this.vm.notice(`The disk files of ${this.bundle.name} are not tidied up: ${problem(error)}`));
+    if (this.vm.world() !== old) return;
+    if (!wasPaused) old.post(protocol.ACTION_RESUME);
+    this.vm.show(wasPaused ? 'paused' : 'running');
+  }
+}
