@@ -192,10 +192,10 @@ export class Bundle {
     this.change({ ...this.state, poweredOnMs }, () => {});
   }
 
-  /** Where the machine stands from now on. */
-  stand(current: string | undefined, resume: string | undefined): void {
+  /** Where the machine stands from now on. `inCatalog`: what the catalogue is told with it, all of it or nothing. */
+  stand(current: string | undefined, resume: string | undefined, inCatalog: () => void = () => {}): void {
     const { current: _current, resume: _resume, ...rest } = this.state;
-    this.change({ ...rest, ...(current === undefined ? {} : { current }), ...(resume === undefined ? {} : { resume }) }, () => {});
+    this.change({ ...rest, ...(current === undefined ? {} : { current }), ...(resume === undefined ? {} : { resume }) }, inCatalog);
   }
 
   /** A checkpoint whose file has just been published; the machine descends from it now. */

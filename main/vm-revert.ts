@@ -51,44 +51,55 @@ export class VmReverter {
     const { catalog } = this.bundle;
     this.disks.checkFits(checkpoint);
     const begun = performance.now();
-    const world = this.vm.world();
-    const intent = catalog.begin('revert', { id: checkpoint.id, resume: world === undefined && checkpoint.running });
+    const resume = this.vm.world() === undefined && checkpoint.running;
+    let intent: number | undefined;
+    const decide = () => void (intent ??= catalog.begin('revert', { id: checkpoint.id, resume }));
     try {
-      const way = await this.goBack(world, checkpoint, passphrase);
+      const way = await this.goBack(checkpoint, passphrase, decide);
       // A world may have ended when its disks were the checkpoint's already: then the VM is off, and has gone back.
-      this.bundle.stand(checkpoint.id, this.vm.world() === undefined && checkpoint.running ? checkpoint.id : undefined);
-      catalog.record('reverted', checkpoint.id, { title: checkpoint.title, way, ms: Math.round(performance.now() - begun) });
-    } finally {
-      catalog.end(intent);
+      const isOff = this.vm.world() === undefined;
+      this.bundle.stand(checkpoint.id, isOff && checkpoint.running ? checkpoint.id : undefined, () => {
+        catalog.record('reverted', checkpoint.id, { title: checkpoint.title, way, ms: Math.round(performance.now() - begun) });
+        if (intent !== undefined) catalog.end(intent);
+      });
+    } catch (error) {
+      if (intent !== undefined) catalog.end(intent);
+      throw error;
     }
     const now = this.vm.world();
     if (now) this.vm.tellDisks(now);
   }
 
-  private async goBack(world: World | undefined, checkpoint: Checkpoint, passphrase: string | undefined): Promise<RevertedBy> {
+  private async goBack(checkpoint: Checkpoint, passphrase: string | undefined, decide: () => void): Promise<RevertedBy> {
+    const world = this.vm.world();
     if (world === undefined || !checkpoint.running) {
+      decide();
       if (world) await unplug(world);
       await this.whileOff(checkpoint);
       return 'off';
     }
-    const way = await this.inside(world, checkpoint, passphrase);
+    const way = await this.inside(world, checkpoint, passphrase, decide);
     if (way !== undefined) return way;
+    this.checkIsOn(world);
+    decide();
     await this.inNewWorld(world, checkpoint, passphrase);
     return 'new-world';
   }
 
   private async whileOff({ disks }: Checkpoint): Promise<void> {
     await this.disks.whileOff(async session => {
-      await session.request('revert', { disks });
+      await session.request('branch', { disks });
+      await session.request('adopt', { drop: true });
       await this.disks.tell(session);
     });
   }
 
   /** Undefined: this world cannot do it. */
-  private async inside(world: World, { id, disks }: Checkpoint, given: string | undefined): Promise<protocol.RevertWay | undefined> {
-    const passphrase = this.passphrase.unlock(given, this.bundle.checkpoint(id));
+  private async inside(world: World, checkpoint: Checkpoint, given: string | undefined, decide: () => void): Promise<protocol.RevertWay | undefined> {
+    const { id, disks } = checkpoint;
+    const passphrase = this.passphrase.unlock(given, checkpoint);
     const files = { path: this.bundle.checkpointPath(id), folder: this.bundle.checkpointsPath };
-    return world.revert({ id, ...files, ...(passphrase !== undefined && { passphrase }) }, disks);
+    return world.revert({ id, ...files, ...(passphrase !== undefined && { passphrase }) }, disks, decide);
   }
 
   /** The old world is given up only when the new one stands: a checkpoint that can't be read leaves the VM as it was. */
@@ -117,15 +128,19 @@ export class VmReverter {
   private async replacement(old: World, checkpoint: Checkpoint, passphrase: string | undefined): Promise<World> {
     const fresh = await this.vm.launch(checkpoint, passphrase);
     try {
-      if (this.vm.world() !== old)
-        throw new ConfigError('VM_OFF', `${this.bundle.name} was stopped before it had gone back to the checkpoint.`);
-      await fresh.disks?.request('adopt', {});
+      this.checkIsOn(old);
+      await fresh.disks?.request('adopt', { drop: false });
       await old.disks?.request('release', {}).catch(() => {}); // one that does not answer has no files open
       return fresh;
     } catch (error) {
       await unplug(fresh);
       throw error;
     }
+  }
+
+  private checkIsOn(world: World): void {
+    if (this.vm.world() === world) return;
+    throw new ConfigError('VM_OFF', `${this.bundle.name} was stopped before it had gone back to the checkpoint.`);
   }
 
   /** After a revert that failed: as if it had not begun. */

@@ -198,7 +198,7 @@ export class Vm {
     const startPaused = options.startPaused ?? false;
     const world = await this.launch(from, { ...options, startPaused: startPaused || waits });
     try {
-      if (from) await world.disks?.request('adopt', {});
+      if (from) await world.disks?.request('adopt', { drop: false });
     } catch (error) {
       await unplug(world);
       throw error;

@@ -135,23 +135,39 @@ export class World {
   }
 
   /**
-   * Back to a checkpoint in place: the guest stands still, its disks go back, all of them, and then its memory and devices. `pointers`: the checkpoint's disks. Undefined when this world cannot do
-   * it, and nothing has changed; so it is when this throws. If the world ends once its disks have gone back, it has all the same.
+   * Back to a checkpoint in place: the guest stands still, its disks go back, all of them, and then its memory and devices. `pointers`: the checkpoint's disks. `decide` is called before
+   * anything changes. Undefined when this world cannot do it, and nothing has changed; so it is when this throws. If the world ends once its disks have gone back, it has all the same.
    */
-  async revert(order: RevertOrder, pointers: readonly DiskPointer[]): Promise<RevertWay | undefined> {
+  async revert(order: RevertOrder, pointers: readonly DiskPointer[], decide: () => void): Promise<RevertWay | undefined> {
     const { disks } = this;
     // The guest has been told the disks' sizes.
     if (pointers.some(({ disk, sizeBytes }) => disks?.opened.find(({ name }) => name === disk)?.sizeBytes !== sizeBytes)) return undefined;
-    const ready = await this.askToRevert(protocol.ACTION_REVERT, protocol.encodeJson(order));
-    if (ready.kind !== 'ready') return undefined;
+    // What takes long is done at the same time: by the vcpu's thread, the disk worker's and this one.
+    const answered = this.askToRevert(protocol.ACTION_REVERT, protocol.encodeJson(order));
+    const branched = disks?.request('branch', { disks: pointers });
+    branched?.catch(() => {}); // it is awaited later
     try {
-      await disks?.request('revert', { disks: pointers });
+      decide();
+      await branched;
+      const answer = await answered;
+      if (answer.kind === 'ready') {
+        await disks?.request('adopt', { drop: true });
+        await this.askToRevert(protocol.ACTION_REVERT_DECIDED, Uint8Array.of(1));
+        return answer.way;
+      }
     } catch (error) {
       this.post(protocol.ACTION_REVERT_DECIDED, Uint8Array.of(0));
+      await answered;
+      await this.dropBranches();
       throw error;
     }
-    await this.askToRevert(protocol.ACTION_REVERT_DECIDED, Uint8Array.of(1));
-    return ready.way;
+    await this.dropBranches();
+    return undefined;
+  }
+
+  /** One that cannot be removed is left to the collector. */
+  private async dropBranches(): Promise<void> {
+    await this.disks?.request('branch', { disks: [] }).catch(() => {});
   }
 
   private askToRevert(action: number, payload: Uint8Array): Promise<RevertAnswer> {

@@ -1,6 +1,6 @@
 /** Exactness with a disk: with virtual pacing neither taking a checkpoint nor going on from one can be told from a run without, though operations are pending. */
 import { expect, test } from 'vitest';
-import { memoryStats } from '#engine/memory/mmm.ts';
+import { deriveReferences, memoryStats } from '#engine/memory/mmm.ts';
 import { STI, TinyKernel } from '#test/support/tiny-kernel.ts';
 import { DiskPc } from './testing/disk-pc.ts';
 
@@ -99,9 +99,9 @@ function runTo(machine: DiskPc, pending: number): number {
 }
 
 /** Takes a checkpoint, the guest running on meanwhile, and goes on to the end. */
-async function throughCheckpoint(machine: DiskPc, rest: number) {
+async function throughCheckpoint(machine: DiskPc, rest: number, keepInRam = false) {
   const world = machine.asWorld();
-  const [pointer] = world.take(ID);
+  const [pointer] = world.take(ID, { keepInRam });
   let left = rest - ROUND_LENGTH;
   machine.run(ROUND_LENGTH, { eagerly: false }); // the checkpoint worker has not begun
   while (!world.isDone(ID) && left > 0) {
@@ -113,7 +113,7 @@ async function throughCheckpoint(machine: DiskPc, rest: number) {
   }
   expect(world.stateOf(ID)).toMatchObject({ kind: 'done' });
   machine.run(left);
-  return { world, layer: pointer!.layer };
+  return { world, pointer: pointer!, layer: pointer!.layer };
 }
 
 test('a run with a checkpoint while a read and a write of the same block are pending ends as one without', async () => {
@@ -155,4 +155,96 @@ test('a machine restored from a checkpoint between two requests ends as one that
   expect(restored.state()).toEqual(middle);
   restored.run(REST, { slice: 3001, eagerly: false });
   expect(restored.state()).toEqual(end);
+});
+
+test.each([
+  { way: 'ram', pending: 2 },
+  { way: 'ram', pending: 0 },
+  { way: 'file', pending: 2 },
+  { way: 'file', pending: 0 },
+])('a machine that goes back ($way), itself with requests under way, is the one that another world restores ($pending pending at the checkpoint)', async ({ way, pending }) => {
+  const machine = new DiskPc(boot);
+  runTo(machine, pending);
+  const { world, pointer } = await throughCheckpoint(machine, REST, way === 'ram');
+  const restored = DiskPc.restored(world, ID, pointer.layer);
+  const start = restored.state();
+  restored.run(REST);
+  const end = restored.state();
+
+  for (const atRevert of [2, 0, 2]) {
+    for (let i = 0; i < 1000 && machine.channel.pendingOperations().length !== atRevert; i++) machine.run(1000, { eagerly: false });
+    expect(machine.channel.pendingOperations()).toHaveLength(atRevert);
+    world.ask('let-go', {});
+    expect(world.revert(ID, [pointer])).toBe(way);
+    expect(machine.channel.pendingOperations()).toEqual([]);
+    expect(machine.state()).toEqual(start);
+    machine.run(REST / 2, { slice: 7001, eagerly: false });
+    await world.turn(); // what is left of memory is loaded
+    machine.run(REST / 2);
+    expect(machine.state()).toEqual(end);
+    deriveReferences(machine.memory);
+  }
+});
+
+test('a machine that goes back from its file to one checkpoint and in RAM to another, half loaded each time, is each of them', async () => {
+  const machine = new DiskPc(boot);
+  runTo(machine, 0);
+  const { world, pointer } = await throughCheckpoint(machine, ROUND_LENGTH + 100_000);
+  world.ask('let-go', {});
+  const first = DiskPc.restored(world, ID, pointer.layer).state();
+  machine.run(REST);
+  const [second] = world.take('checkpoint2', { keepInRam: true });
+  await world.settle();
+  expect(world.stateOf('checkpoint2')).toMatchObject({ kind: 'done' });
+  world.ask('let-go', {});
+  const later = DiskPc.restored(world, 'checkpoint2', second!.layer).state();
+  for (let time = 0; time < 3; time++) {
+    machine.run(70_000 * time);
+    expect(world.revert(ID, [pointer])).toBe('file');
+    const notLoaded = memoryStats(machine.memory).notLoaded;
+    expect(notLoaded).toBeGreaterThan(100);
+    machine.run(50_000);
+    await world.turn();
+    if (time === 1) expect(machine.run(1)).toBeUndefined();
+    expect(world.revert('checkpoint2', [second!])).toBe('ram');
+    expect(machine.state()).toEqual(later);
+    machine.run(100_000);
+    await world.turn();
+    expect(world.revert(ID, [pointer])).toBe('file');
+    expect(machine.state()).toEqual(first);
+    deriveReferences(machine.memory);
+  }
+});
+
+test('a copy in RAM that waits for a file is given up for another file; batches of the first are not taken for the second', async () => {
+  const machine = new DiskPc(boot);
+  runTo(machine, 0);
+  const { world, pointer } = await throughCheckpoint(machine, ROUND_LENGTH + 100_000);
+  world.ask('let-go', {});
+  const first = DiskPc.restored(world, ID, pointer.layer).state();
+  machine.run(REST);
+  world.loadsMemory = false;
+  expect(world.revert(ID, [pointer])).toBe('file');
+  machine.run(10);
+  await world.turn(); // batches are under way
+  const [half] = world.take('checkpoint2', { keepInRam: true });
+  await world.settle();
+  expect(world.stateOf('checkpoint2')).toMatchObject({ kind: 'done' });
+  world.ask('let-go', {});
+  expect(memoryStats(machine.memory).notLoaded).toBeGreaterThan(100);
+  const second = DiskPc.restored(world, 'checkpoint2', half!.layer).state();
+  machine.run(100_000);
+
+  expect(world.revert(ID, [pointer])).toBe('file');
+  expect(world.software.idsInRam).toEqual([]);
+  await world.turn();
+  world.loadsMemory = true;
+  await world.turn();
+  expect(machine.state()).toEqual(first);
+  expect(world.revert('checkpoint2', [half!])).toBe('file');
+  await world.turn();
+  expect(machine.state()).toEqual(second);
+  await world.settle();
+  const { usedPages, notLoaded } = memoryStats(machine.memory);
+  expect([notLoaded, usedPages]).toEqual([0, deriveReferences(machine.memory).size + 1]);
 });

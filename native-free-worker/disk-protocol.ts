@@ -75,12 +75,14 @@ export interface DiskRequests {
   collected: Record<never, never>;
   /** `hold`: nothing changes the files' places, for another world branches from them; false takes that back. */
   hold: { readonly hold: boolean };
-  /** The branches become the tops: of all disks or, when it fails, of none. */
-  adopt: Record<never, never>;
+  /**
+   * Steps 906 and 908, what takes long: these disks get branches that go on from these states, and all others lose theirs. The guest may run on meanwhile, in the tops. When it fails no disk has one.
+   */
+  branch: { readonly disks: readonly DiskPointer[] };
+  /** The branches become the tops: of all disks or, when it fails, of none. The VM is off, or stands still. `drop`: what it had submitted is of a future that is given up. */
+  adopt: { readonly drop: boolean };
   /** Another world has the disks: everything is closed as it is. */
   release: Record<never, never>;
-  /** Steps 906 and 908: the disks go on from these states, all of them or, when it fails, none. The VM is off, or stands still, and what it had submitted is dropped. */
-  revert: { readonly disks: readonly DiskPointer[] };
   /** A disc for the drive `disk` is opened beside the one that is in it. Answers what it is; the guest gets it with DISK_MEDIUM, when the drive has let go of the old one. */
   'open-medium': { readonly disk: string; readonly medium: Medium };
   /** `isTaken`: answered when the guest has the new disc, and the old one is closed. Otherwise the new one is closed. */

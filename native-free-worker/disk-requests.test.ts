@@ -283,7 +283,7 @@ describe('a VM that goes back', () => {
     const backing = new GraphBacking(world.bench.host, FOLDER, 'disk0', { startAt, running: true });
     const { loop, requests, said } = quietLoop(world, backing);
     const ask = (kind: 'adopt' | 'finish') => {
-      requests.push({ id: said.length, kind });
+      requests.push(kind === 'adopt' ? { id: said.length, kind, drop: false } : { id: said.length, kind });
       loop.step();
       expect(said.at(-1)).toEqual({ kind: 'answer', id: said.length - 1, result: undefined });
     };
@@ -348,6 +348,83 @@ describe('a VM that goes back', () => {
     expect(stateHas(world, folderOf(world).read().top, world.bench.files.afterCrash('lost'))).toEqual(block(5));
   });
 
+  test('inside its world: what it has submitted is dropped, and its pages are free again', async () => {
+    const world = await DiskWorld.create();
+    const { bench } = world;
+    write(world, 1);
+    work(world);
+    const pointer = freeze(world);
+    world.ask('let-go', {});
+    world.ask('branch', { disks: [pointer] });
+    world.ask('needs', needs([pointer])); // a collector would take the branch for rubbish
+    write(world, 2);
+    work(world);
+    expect(guestSees(world)).toEqual(block(2));
+    failing(world);
+    const held = write(world, 3, 100);
+    work(world);
+    expect(bench.channel.trouble).toContain('the disk is full');
+    bench.files.mend();
+    const late = [
+      bench.submit({ kind: 'read', offset: 0, ranges: [{ gpa: 4096, length: 8192 }] }),
+      bench.submit({ kind: 'write', offset: 0, ranges: [{ gpa: 8192, length: 512 }] }),
+      bench.submit({ kind: 'flush' }),
+    ];
+    expect(bench.pinned()).not.toEqual([]);
+    world.ask('adopt', { drop: true });
+    bench.channel.dropSubmitted();
+    expect([guestSees(world), bench.pinned(), bench.channel.trouble]).toEqual([block(1), [], undefined]);
+    work(world);
+    expect([held, ...late]).toEqual([{}, {}, {}, {}]);
+    const read = bench.submit({ kind: 'read-bytes', offset: 0, length: BLOCK });
+    write(world, 5);
+    bench.submit({ kind: 'flush' });
+    work(world);
+    expect(read).toEqual({ result: 'ok', bytes: block(1) });
+    expect(stateHas(world, folderOf(world).read().top, bench.files.afterCrash('lost'))).toEqual(block(5));
+    expect(stateHas(world, pointer.layer)).toEqual(block(1));
+    world.ask('finish', {});
+    expectNoneOpen(bench.files);
+  });
+
+  test('inside its world: when that is not to be, its operations end as ever, and no file is left', async () => {
+    const world = await DiskWorld.create();
+    const pointer = freeze(world);
+    world.ask('let-go', {});
+    const before = world.bench.files.paths();
+    world.ask('branch', { disks: [pointer] });
+    expect(world.bench.files.paths()).toHaveLength(before.length + 1);
+    const pending = write(world, 4);
+    world.ask('branch', { disks: [] });
+    expect(world.bench.files.paths()).toEqual(before);
+    work(world);
+    expect([pending.result, guestSees(world)]).toEqual(['ok', block(4)]);
+    world.ask('branch', { disks: [pointer] });
+    world.ask('finish', {}); // the VM is stopped before it is decided
+    expect(world.bench.files.paths()).toEqual(before);
+    expect(stateHas(world, folderOf(world).read().top, world.bench.files.afterCrash('lost'))).toEqual(block(4));
+  });
+
+  test('inside its world: a revert that failed and cannot be taken back yet holds what the guest writes', async () => {
+    const world = await DiskWorld.create();
+    const { bench } = world;
+    const pointer = freeze(world);
+    world.ask('let-go', {});
+    world.ask('branch', { disks: [pointer] });
+    const { top } = folderOf(world).read();
+    bench.files.failAt(bench.files.operations + 5, { kind: 'error', code: 'DISK_ERROR', lasting: true }); // the descriptor is there, and may not be durable
+    expect(() => world.ask('adopt', { drop: true })).toThrow('cannot be written');
+    expect(folderOf(world, bench.files.afterCrash('kept')).read().top).not.toBe(top);
+    const pending = write(world, 6);
+    work(world);
+    expect([pending, bench.channel.trouble]).toEqual([{}, expect.stringContaining('cannot be written')]);
+    bench.files.mend();
+    bench.channel.retry();
+    work(world);
+    expect(pending).toEqual({ result: 'ok' });
+    expect(folderOf(world, bench.files.afterCrash('lost')).read().top).toBe(top);
+  });
+
   test('while it is off: the disk goes on from the checkpoint’s state', async () => {
     const world = await DiskWorld.create();
     write(world, 1);
@@ -355,9 +432,10 @@ describe('a VM that goes back', () => {
     const pointer = freeze(world);
     write(world, 2);
     work(world);
-    world.ask('revert', { disks: [pointer] });
+    world.ask('branch', { disks: [pointer] });
+    world.ask('adopt', { drop: true });
     expect(guestSees(world)).toEqual(block(1));
-    expect(() => world.ask('revert', { disks: [{ ...pointer, layer: 'f'.repeat(32) }] })).toThrow('fffffff');
+    expect(() => world.ask('branch', { disks: [{ ...pointer, layer: 'f'.repeat(32) }] })).toThrow('fffffff');
     expect(guestSees(world)).toEqual(block(1));
   });
 });

@@ -69,9 +69,12 @@ export function diskHandlers(server: DiskServer, openMedium: (medium: Medium) =>
       each(graph => graph.hold(hold));
       if (!hold) server.adoption.takeBack();
     },
-    adopt: () => server.adopt(),
+    branch: ({ disks }) => server.branch(disks.map(({ disk, layer }) => ({ graph: named(disk), state: layer }))),
+    adopt: ({ drop }) => {
+      server.adopt();
+      if (drop) server.dropSubmitted();
+    },
     release: () => server.release(),
-    revert: ({ disks }) => server.revert(disks.map(({ disk, layer }) => ({ graph: named(disk), state: layer }))),
     'open-medium': ({ disk, medium }) => drive(disk).offer(openMedium(medium)),
     'settle-medium': ({ disk, isTaken }) => {
       if (isTaken) return new Waiting(() => !drive(disk).isOffered);

@@ -112,27 +112,31 @@ export class DiskServer {
     }
   }
 
-  /** The branches that the disks were opened with are the disks from now on: of all, or this throws and of none. */
+  /** Steps 906 and 908, begun: exactly these disks have branches that go on from these states. When it throws, none has one. Nothing else has changed. */
+  branch(to: readonly { readonly graph: GraphBacking; readonly state: LayerId }[]): void {
+    this.adoption.makeSure();
+    const dropAll = () => {
+      for (const { files } of this.graphs) files.dropBranch();
+    };
+    dropAll();
+    try {
+      for (const { graph, state } of to) graph.files.startBranch(state);
+    } catch (error) {
+      this.unlessStorageFails(dropAll);
+      throw error;
+    }
+  }
+
+  /** The branches are the disks from now on: of all, or this throws and of none. The VM is stopped, or off. */
   adopt(): void {
     this.adoption.adopt();
     for (const graph of this.graphs) graph.wentBack();
   }
 
-  /**
-   * Steps 906 and 908: the disks go on from these states, all of them, or this throws and nothing has changed. The VM is stopped, or off. What its guest still wanted of the disks, and was not
-   * told of yet, is of a future that is given up: it is dropped, and its pages are not touched any more.
-   */
-  revert(to: readonly { readonly graph: GraphBacking; readonly state: LayerId }[]): void {
-    this.adoption.makeSure();
-    try {
-      for (const { graph, state } of to) graph.files.startBranch(state);
-      this.adopt();
-    } catch (error) {
-      for (const { files } of this.graphs) this.unlessStorageFails(() => files.dropBranch());
-      throw error;
-    }
+  /** What the guest still wants of the disks, and was not told of yet, is forgotten: its pages are not touched any more. */
+  dropSubmitted(): void {
     this.receive();
-    for (const disk of this.disks) disk.abandon();
+    for (const disk of this.disks) disk.dropSubmitted();
     this.waiting.length = 0;
     this.trouble = undefined;
   }

@@ -224,7 +224,7 @@ export class DriveChannel {
    * The machine is about to be another one: what this one has submitted is forgotten, and never done. The disk worker has forgotten it already, so that nobody touches its pages
    * any more.
    */
-  abandon(): void {
+  dropSubmitted(): void {
     const { done, diskBell } = this.parts;
     while (done.read() !== undefined);
     if (done.takeSpaceWanted()) diskBell.ring();

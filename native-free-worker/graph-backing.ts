@@ -94,7 +94,7 @@ export class GraphBacking implements DiskBacking {
 
   /** Nothing is left that can be done now. */
   get isCollected(): boolean {
-    return this.idle || this.held || this.needs === undefined;
+    return this.idle || this.held || this.needs === undefined || this.files.branchId !== undefined; // a branch looks like rubbish
   }
 
   /** A piece of the collector's work: not while a checkpoint is under way, for a read from before its stop may be done again from the frozen file (815). An error ends it until there are other needs. */

@@ -82,10 +82,10 @@ export class ServedDisk {
     this.queue.marker(this.backing.top.clusterBytes);
   }
 
-  /** The disk has gone back, and its guest with it: whatever is queued is nobody's any more. */
-  abandon(): void {
+  /** The disk has gone back, and its guest is about to: whatever is queued is nobody's any more. */
+  dropSubmitted(): void {
     this.before = undefined;
-    this.queue.abandon(this.backing.top.clusterBytes);
+    this.queue.drop(this.backing.top.clusterBytes);
   }
 
   /** Whether an operation from before the last switch has not ended (822, 830). */

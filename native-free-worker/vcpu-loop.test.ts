@@ -29,7 +29,7 @@ const noDisks: VcpuDisks = {
   trouble: undefined,
   retry: () => {},
   changeMedium: () => undefined,
-  abandon: () => {},
+  dropSubmitted: () => {},
 };
 
 /** A loop on this thread: what it waits for must have been posted before. */
@@ -129,7 +129,7 @@ describe('the vcpu loop', () => {
       },
       dropFromRam: id => done.push(`without ${id}`),
     };
-    const disks: VcpuDisks = { ...noDisks, abandon: () => done.push('the disks have gone back') };
+    const disks: VcpuDisks = { ...noDisks, dropSubmitted: () => done.push('the disks have gone back') };
     const inputs = [
       at(protocol.ACTION_DROP_FROM_RAM, protocol.encodeText('old')),
       back('gone'),
@@ -282,7 +282,7 @@ describe('the vcpu loop', () => {
       },
       retry: () => void disks.retries++,
       changeMedium: () => undefined,
-      abandon: () => {},
+      dropSubmitted: () => {},
     };
     const { loop, drain, bell } = world([{ nops: 1000 }, { end: { kind: 'power-off' } }], {}, { disks });
     ring = () => bell.ring();

@@ -71,7 +71,7 @@ export interface VcpuDisks {
   /** Another disc for a CD-ROM drive; undefined where that is none. */
   changeMedium(opened: OpenedDisk): Drive | undefined;
   /** Forgets what the machine has submitted, for it is about to go back. */
-  abandon(): void;
+  dropSubmitted(): void;
 }
 
 export interface LoopParts {
@@ -383,6 +383,8 @@ export class VcpuLoop {
       case protocol.ACTION_REVERT:
         this.revert(protocol.decodeJson(payload));
         break;
+      case protocol.ACTION_REVERT_DECIDED: // it could not be done in this world
+        break;
       case protocol.ACTION_DROP_FROM_RAM:
         this.parts.checkpoint?.dropFromRam(protocol.decodeText(payload));
         break;
@@ -414,7 +416,7 @@ export class VcpuLoop {
       ready.drop();
       return;
     }
-    disks?.abandon();
+    disks?.dropSubmitted();
     ready.go();
     this.resetHeld = false;
     this.restNs = 0;

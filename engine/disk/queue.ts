@@ -116,7 +116,7 @@ export class DiskQueue<Op extends BlockRange> {
   }
 
   /** Forgets every operation, none of which is being executed. `groupBytes`: the COW block group of the disk that this generation goes to instead. */
-  abandon(groupBytes: number): void {
+  drop(groupBytes: number): void {
     this.entries.length = 0;
     this.overtaken = 0;
     this.groupBytes[this.generation] = groupBytes;

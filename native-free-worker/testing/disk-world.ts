@@ -58,6 +58,9 @@ export class DiskWorld<Parts extends WorldParts = DiskBench> {
   /** Checkpoints whose disks are not durable yet, by the request that says so. */
   private readonly sealing = new Map<number, { readonly id: string; readonly pointers: readonly DiskPointer[] }>();
   private nextId = 1;
+  /** False: memory comes only when it is touched, and batches that were begun stay under way. */
+  loadsMemory = true;
+  private readonly unfilled: CheckpointJob[] = [];
 
   constructor(bench: Parts, { machine, core, memory, ramBytes }: MachineParts) {
     this.bench = bench;
@@ -69,7 +72,7 @@ export class DiskWorld<Parts extends WorldParts = DiskBench> {
       send: message => this.said.push(message),
       openMedium: medium => (medium.kind === 'none' ? NO_DISC : new ImageBacking(bench.host, medium)),
     });
-    this.software = new MachineCheckpoint(machine as Machine, core, memory, port1, bench.channel);
+    this.software = new MachineCheckpoint(machine as Machine, core, memory, port1, bench.channel, bench.files);
     this.writerPort = port2;
     this.writer = new CheckpointJobQueue({
       ...{ memory, ramBytes, files: bench.files, vcpu: port2 },
@@ -115,13 +118,30 @@ export class DiskWorld<Parts extends WorldParts = DiskBench> {
     return pointers;
   }
 
+  /** Back to a checkpoint as the kernel orders it; answers the way, or why it cannot be. */
+  revert(id: string, disks: readonly DiskPointer[]): string {
+    const ready = this.software.readyRevert({ id, path: `${CHECKPOINTS}/${id}.ckpt`, folder: CHECKPOINTS });
+    if (typeof ready === 'string') return ready;
+    try {
+      this.ask('branch', { disks });
+      this.ask('adopt', { drop: true });
+    } catch (error) {
+      ready.drop();
+      throw error;
+    }
+    this.bench.channel.dropSubmitted();
+    ready.go();
+    return ready.way;
+  }
+
   /** All but the disk worker do what they can. */
   async turn(): Promise<void> {
     for (let turns = 0; turns < 20; turns++) {
       this.bench.slice();
       this.software.work();
       for (let job; (job = receiveMessageOnPort(this.writerPort)) !== undefined;)
-        this.writer.add((job as { message: CheckpointJob }).message);
+        this.pass((job as { message: CheckpointJob }).message);
+      if (this.loadsMemory) for (const job of this.unfilled.splice(0)) this.writer.add(job);
       for (const [request, { id, pointers }] of this.sealing) {
         const answer = this.answerTo(request);
         if (answer === undefined) continue;
@@ -131,6 +151,11 @@ export class DiskWorld<Parts extends WorldParts = DiskBench> {
       }
       await turn();
     }
+  }
+
+  private pass(job: CheckpointJob): void {
+    if (job.kind === 'fill' && !this.loadsMemory) this.unfilled.push(job);
+    else this.writer.add(job);
   }
 
   /** Until nobody has anything left to do. */

@@ -78,11 +78,11 @@ export class VirtualDiskFiles implements Disposable {
   }
 
   /**
-   * Steps 906/908, all that may fail: an empty COW file on the state `from`. The disk is what it was until takeBranch(); the VM must be stopped by then. What a checkpoint that
+   * Steps 906/908, all that may fail: an empty COW file on the state `from`. The disk is what it was until takeBranch(); the VM may run until then. What a checkpoint that
    * failed has left prepared is given up.
    */
   startBranch(from: LayerId): void {
-    this.dropBranch();
+    if (this.branch !== undefined) throw new InvariantError(`${this.folder.disk} has a branch already.`);
     this.stopWork?.();
     this.abandonCow();
     this.makeBranch(from);
@@ -313,7 +313,7 @@ export class VirtualDiskFiles implements Disposable {
 
   /** Durable and closed. When it throws, it is still open. */
   close(): void {
-    if (this.branch !== undefined) return this[Symbol.dispose]();
+    if (this.shared) return this[Symbol.dispose]();
     this.stopWork?.();
     this.seal();
     if (this.topLayer instanceof Qcow2Image) this.topLayer.settle();
