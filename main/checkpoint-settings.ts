@@ -17,10 +17,7 @@ const PACES: Readonly<Record<Extract<CheckpointPace, string>, readonly PaceStep[
 
 export type TakeSettings = Pick<CheckpointOrder, 'compression' | 'pace' | 'copyLimitBytes' | 'keepInRam' | 'passphrase'>;
 
-export function takeSettings(
-  { compression, checkpointPace: pace, copyLimitMiB, keepInRam }: VmConfig,
-  passphrase?: string,
-): TakeSettings {
+export function takeSettings({ compression, checkpointPace: pace, copyLimitMiB, keepInRam }: VmConfig, passphrase?: string): TakeSettings {
   return {
     ...(compression === 'none' && { compression: NO_COMPRESSION }),
     ...(pace !== undefined && { pace: typeof pace === 'string' ? PACES[pace] : pace }),

@@ -91,6 +91,37 @@ test('a revert that ended between the disks and the rest is finished', async () 
   expect(JSON.parse(readFileSync(join(bundle(), 'state.json'), 'utf8'))).toMatchObject({ current: one, resume: one });
 });
 
+test('a revert of two disks that ended between them is completed when the VM is opened next', async () => {
+  const { config } = await client.request('vm.show', { name: 'a' });
+  writeFileSync(join(home, 'other.img'), new Uint8Array(1 << 20));
+  const [disk] = config.disks;
+  await client.request('vm.configure', { name: 'a', config: { ...config, disks: [disk!, { ...disk!, path: join(home, 'other.img') }] } });
+  const one = await take('one');
+  await take('two');
+  const file = (name: string) => join(bundle(), 'disks', name);
+  const top = (name: string) => (JSON.parse(readFileSync(file(name), 'utf8')) as { top: string }).top;
+  const names = ['disk0.json', 'disk1.json'] as const;
+  const [state, before] = [readFileSync(join(bundle(), 'state.json')), readFileSync(file('disk1.json'))];
+  await client.request('checkpoint.revert', { name: 'a', id: one });
+  await service.close();
+  const tops = names.map(top);
+  expect(readdirSync(join(bundle(), 'disks'))).not.toContain('revert.json');
+
+  writeFileSync(file('disk1.json'), before);
+  writeFileSync(file('revert.json'), JSON.stringify({ version: 1, tops: { disk0: tops[0], disk1: tops[1] } }));
+  writeFileSync(join(bundle(), 'state.json'), state);
+  const catalog = Catalog.tryOpen(join(bundle(), 'catalog.db'))!;
+  catalog.begin('revert', { id: one, resume: true });
+  catalog.close();
+  service = new HostService({ libraryPath: join(home, 'library'), version: '0' });
+  client = service.connect();
+  await client.request('checkpoint.list', { name: 'a' });
+  expect(names.map(top)).toEqual(tops);
+  expect(readdirSync(join(bundle(), 'disks'))).not.toContain('revert.json');
+  expect(await client.request('vm.show', { name: 'a' })).toMatchObject({ current: one });
+  expect(await checkBundle(bundle())).toMatchObject({ problems: [] });
+});
+
 test('a catalogue and a state.json that are lost: the machine stands on what its disks stand on', async () => {
   const one = await take('one');
   await take('two');

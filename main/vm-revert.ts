@@ -95,7 +95,12 @@ export class VmReverter {
   }
 
   /** Undefined: this world cannot do it. */
-  private async inside(world: World, checkpoint: Checkpoint, given: string | undefined, decide: () => void): Promise<protocol.RevertWay | undefined> {
+  private async inside(
+    world: World,
+    checkpoint: Checkpoint,
+    given: string | undefined,
+    decide: () => void,
+  ): Promise<protocol.RevertWay | undefined> {
     const { id, disks } = checkpoint;
     const passphrase = this.passphrase.unlock(given, checkpoint);
     const files = { path: this.bundle.checkpointPath(id), folder: this.bundle.checkpointsPath };

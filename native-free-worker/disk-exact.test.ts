@@ -162,29 +162,32 @@ test.each([
   { way: 'ram', pending: 0 },
   { way: 'file', pending: 2 },
   { way: 'file', pending: 0 },
-])('a machine that goes back ($way), itself with requests under way, is the one that another world restores ($pending pending at the checkpoint)', async ({ way, pending }) => {
-  const machine = new DiskPc(boot);
-  runTo(machine, pending);
-  const { world, pointer } = await throughCheckpoint(machine, REST, way === 'ram');
-  const restored = DiskPc.restored(world, ID, pointer.layer);
-  const start = restored.state();
-  restored.run(REST);
-  const end = restored.state();
+])(
+  'a machine that goes back ($way), itself with requests under way, is the one that another world restores ($pending pending at the checkpoint)',
+  async ({ way, pending }) => {
+    const machine = new DiskPc(boot);
+    runTo(machine, pending);
+    const { world, pointer } = await throughCheckpoint(machine, REST, way === 'ram');
+    const restored = DiskPc.restored(world, ID, pointer.layer);
+    const start = restored.state();
+    restored.run(REST);
+    const end = restored.state();
 
-  for (const atRevert of [2, 0, 2]) {
-    for (let i = 0; i < 1000 && machine.channel.pendingOperations().length !== atRevert; i++) machine.run(1000, { eagerly: false });
-    expect(machine.channel.pendingOperations()).toHaveLength(atRevert);
-    world.ask('let-go', {});
-    expect(world.revert(ID, [pointer])).toBe(way);
-    expect(machine.channel.pendingOperations()).toEqual([]);
-    expect(machine.state()).toEqual(start);
-    machine.run(REST / 2, { slice: 7001, eagerly: false });
-    await world.turn(); // what is left of memory is loaded
-    machine.run(REST / 2);
-    expect(machine.state()).toEqual(end);
-    deriveReferences(machine.memory);
-  }
-});
+    for (const atRevert of [2, 0, 2]) {
+      for (let i = 0; i < 1000 && machine.channel.pendingOperations().length !== atRevert; i++) machine.run(1000, { eagerly: false });
+      expect(machine.channel.pendingOperations()).toHaveLength(atRevert);
+      world.ask('let-go', {});
+      expect(world.revert(ID, [pointer])).toBe(way);
+      expect(machine.channel.pendingOperations()).toEqual([]);
+      expect(machine.state()).toEqual(start);
+      machine.run(REST / 2, { slice: 7001, eagerly: false });
+      await world.turn(); // what is left of memory is loaded
+      machine.run(REST / 2);
+      expect(machine.state()).toEqual(end);
+      deriveReferences(machine.memory);
+    }
+  },
+);
 
 test('a machine that goes back from its file to one checkpoint and in RAM to another, half loaded each time, is each of them', async () => {
   const machine = new DiskPc(boot);
@@ -221,7 +224,14 @@ test('a copy in RAM that waits for a file is given up for another file; batches 
   runTo(machine, 0);
   const { world, pointer } = await throughCheckpoint(machine, ROUND_LENGTH + 100_000);
   world.ask('let-go', {});
-  const first = DiskPc.restored(world, ID, pointer.layer).state();
+  machine.run(REST);
+  const [other] = world.take('checkpoint0');
+  await world.settle();
+  world.ask('let-go', {});
+  const first = DiskPc.restored(world, 'checkpoint0', other!.layer).state();
+  world.take('checkpoint1b', { keepInRam: true });
+  await world.settle();
+  world.ask('let-go', {});
   machine.run(REST);
   world.loadsMemory = false;
   expect(world.revert(ID, [pointer])).toBe('file');
@@ -235,8 +245,9 @@ test('a copy in RAM that waits for a file is given up for another file; batches 
   const second = DiskPc.restored(world, 'checkpoint2', half!.layer).state();
   machine.run(100_000);
 
-  expect(world.revert(ID, [pointer])).toBe('file');
-  expect(world.software.idsInRam).toEqual([]);
+  expect(world.software.idsInRam).toEqual(['checkpoint1b', 'checkpoint2']);
+  expect(world.revert('checkpoint0', [other!])).toBe('file');
+  expect(world.software.idsInRam).toEqual(['checkpoint1b']);
   await world.turn();
   world.loadsMemory = true;
   await world.turn();

@@ -410,15 +410,20 @@ describe('a VM that goes back', () => {
     const { bench } = world;
     const pointer = freeze(world);
     world.ask('let-go', {});
+    write(world, 5);
+    work(world);
     world.ask('branch', { disks: [pointer] });
     const { top } = folderOf(world).read();
-    bench.files.failAt(bench.files.operations + 5, { kind: 'error', code: 'DISK_ERROR', lasting: true }); // the descriptor is there, and may not be durable
+    const renamed = bench.files.operations + 5; // the descriptor is there, and may not be durable; nor has it room to be written again
+    bench.files.failAt(renamed, { kind: 'error', code: 'DISK_ERROR', lasting: false });
+    bench.files.onOperation = operation => (bench.files.full ||= operation === renamed);
     expect(() => world.ask('adopt', { drop: true })).toThrow('cannot be written');
     expect(folderOf(world, bench.files.afterCrash('kept')).read().top).not.toBe(top);
     const pending = write(world, 6);
     work(world);
     expect([pending, bench.channel.trouble]).toEqual([{}, expect.stringContaining('cannot be written')]);
-    bench.files.mend();
+    bench.files.full = false;
+    bench.files.onOperation = undefined;
     bench.channel.retry();
     work(world);
     expect(pending).toEqual({ result: 'ok' });

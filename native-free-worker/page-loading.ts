@@ -2,10 +2,9 @@
  * Loading memory in the background, both sides: the vcpu thread reserves machine pages and takes them over filled, between slices; the checkpoint worker fills them, at
  * its own pace.
  */
-import type { LazyPages } from '#engine/checkpoint/lazy-pages.ts';
 import { Pace, type PaceStep } from '#engine/checkpoint/pace.ts';
 import type { PageSource } from '#engine/checkpoint/page-source.ts';
-import type { HostClock } from '#engine/checkpoint/ports.ts';
+import type { HostClock, PagesToLoad } from '#engine/checkpoint/ports.ts';
 import { Prefetch, type Filled } from '#engine/checkpoint/prefetch.ts';
 import type { CoreExports } from '#engine/cpu/core-exports.ts';
 import { memoryStats } from '#engine/memory/mmm.ts';
@@ -30,11 +29,11 @@ export type LoadingExports = Pick<CoreExports, 'freePages' | 'reservePage' | 'ad
  * instruction or the device that touched it: so it stands still there, and reads again when the user says so.
  */
 export class PatientPages {
-  private readonly pages: Pick<LazyPages, 'load' | 'loadNext'>;
+  private readonly pages: PagesToLoad;
   /** Returns when it is to be tried again; `reason` is a sentence. Until it is set, errors are thrown. */
   wait: ((reason: string) => void) | undefined;
 
-  constructor(pages: Pick<LazyPages, 'load' | 'loadNext'>) {
+  constructor(pages: PagesToLoad) {
     this.pages = pages;
   }
 
@@ -62,7 +61,7 @@ export class PatientPages {
 export class LoadingVcpu {
   private readonly core: LoadingExports;
   private readonly memory: SharedArrayBuffer;
-  private readonly later: LazyPages;
+  private readonly later: PagesToLoad & Disposable;
   /** Of `later`. */
   readonly patient: PatientPages;
   private readonly send: (job: CheckpointJob) => void;
@@ -74,7 +73,13 @@ export class LoadingVcpu {
   private alone = false;
   private ended = false;
 
-  constructor(number: number, core: LoadingExports, memory: SharedArrayBuffer, later: LazyPages, send: (job: CheckpointJob) => void) {
+  constructor(
+    number: number,
+    core: LoadingExports,
+    memory: SharedArrayBuffer,
+    later: PagesToLoad & Disposable,
+    send: (job: CheckpointJob) => void,
+  ) {
     this.number = number;
     this.core = core;
     this.memory = memory;
@@ -153,7 +158,13 @@ export class LoadingReader {
   private last: { readonly file: number; readonly group: number; readonly pages: Uint8Array } | undefined;
 
   /** `source`: undefined when the files have gone meanwhile. */
-  constructor(number: number, source: PageSource | undefined, memory: SharedArrayBuffer, clock: HostClock, reply: (reply: CheckpointReply) => void) {
+  constructor(
+    number: number,
+    source: PageSource | undefined,
+    memory: SharedArrayBuffer,
+    clock: HostClock,
+    reply: (reply: CheckpointReply) => void,
+  ) {
     this.number = number;
     this.source = source;
     this.prefetch = source && new Prefetch(source, memory);

@@ -5,7 +5,7 @@
 import type { SavedDevice } from '#engine/machine/machine.ts';
 import type { CoreExports } from '#engine/cpu/core-exports.ts';
 import { InvariantError } from '#engine/errors/errors.ts';
-import { isNewestMap, memoryStats } from '#engine/memory/mmm.ts';
+import { FrozenMap, isNewestMap, memoryStats } from '#engine/memory/mmm.ts';
 
 /** At most this many; the other slots are for checkpoints that are being written. */
 export const MOST_KEPT = 4;
@@ -62,9 +62,9 @@ export class RamCheckpoints {
     if (this.kept.length > 0 && (isSlowed || this.core.freePages() < memoryStats(this.memory).poolPages / SHORT_PART)) this.dropOldest();
   }
 
-  /** All of them: the machine is about to have other memory than they can wait for. */
-  dropAll(): void {
-    while (this.kept.length > 0) this.dropOldest();
+  /** Those of which pages still lie in the file that the machine was filled from: it is about to be filled from another one. */
+  dropWaiting(): void {
+    for (const { id, slot } of this.kept) if (new FrozenMap(this.memory, slot).isWaiting) this.drop(id);
   }
 
   /**

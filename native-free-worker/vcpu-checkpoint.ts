@@ -230,7 +230,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   private forgetMemory(): void {
     for (const loading of this.loadings.values()) loading.giveUp();
     if (memoryStats(this.memory).notLoaded === 0) return;
-    this.inRam.dropAll();
+    this.inRam.dropWaiting();
     for (const slot of this.thawed.splice(0)) while (this.core.reclaim(slot, RECLAIM_CHUNK) > 0);
   }
 

@@ -50,6 +50,11 @@ export class FrozenMap {
     return this.map[gppn] ?? NOT_RAM;
   }
 
+  /** Whether a page of it is not loaded. */
+  get isWaiting(): boolean {
+    return this.map.includes(NOT_LOADED);
+  }
+
   /** The epoch of the last write to the page at `gppn` before the freeze. */
   writtenEpoch(gppn: Gppn): number {
     const ppn = this.ppn(gppn);

@@ -139,8 +139,7 @@ export class DiskWorld<Parts extends WorldParts = DiskBench> {
     for (let turns = 0; turns < 20; turns++) {
       this.bench.slice();
       this.software.work();
-      for (let job; (job = receiveMessageOnPort(this.writerPort)) !== undefined;)
-        this.pass((job as { message: CheckpointJob }).message);
+      for (let job; (job = receiveMessageOnPort(this.writerPort)) !== undefined;) this.pass((job as { message: CheckpointJob }).message);
       if (this.loadsMemory) for (const job of this.unfilled.splice(0)) this.writer.add(job);
       for (const [request, { id, pointers }] of this.sealing) {
         const answer = this.answerTo(request);

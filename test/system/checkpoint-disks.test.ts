@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Checkpoint } from '#main/ipc/contract.ts';
+import type { Checkpoint, HistoryEntry } from '#main/ipc/contract.ts';
 import { CairnHome } from '../support/cairn.ts';
 import type { ConsoleProcess } from '../support/console-process.ts';
 import { layerFile, topFile } from '../support/disk-files.ts';
@@ -86,4 +86,55 @@ test.for([
     expect(status === 0 ? '' : `cairn check ${vm}: ${status} ${stdout}${stderr}`).toBe('');
   }
   if (mode === 'copy') expect(chainLength(topFile(home, 'busy', 'disk0'))).toBeLessThanOrEqual(2);
+});
+
+test('back and forth, in RAM and from the file, with two disks that are in use: memory and both are always of one instant', async () => {
+  const bases = ['one', 'two'].map(name => ext4Disk(path.join(home.folder, `${name}.raw`), 64));
+  const args = [...bases.flatMap(base => ['--disk', `${base},if=virtio,format=raw`]), '--keep-in-ram'];
+  const shell = await cairnDiskGuest(home, 'busy', { append: 'mount=/dev/vda', args });
+  const { machine } = shell;
+  const take = (title: string) => home.jsonMeanwhile<Checkpoint>('checkpoint', 'take', 'busy', '--title', title);
+  const revert = (id: string) => home.jsonMeanwhile('checkpoint', 'revert', 'busy', id);
+  await shell.run('mkdir /other /mnt/journal && mount /dev/vdb /other');
+  await shell.run('disk-work churn /other/churn & disk-work journal /mnt/journal & true');
+  await expectAtWork(machine);
+  const one = await take('one');
+  await shell.run('echo new | tee /mnt/after >/other/after; sync');
+  const two = await take('two');
+
+  await revert(two.id);
+  await shell.run('cat /mnt/after /other/after');
+  for (let time = 0; time < 4; time++) {
+    await revert(one.id); // in RAM, which gives the copy of the other up
+    await shell.run('! ls /mnt/after && ! ls /other/after');
+    if (time % 2 === 0) await expectAtWork(machine);
+    await revert(two.id); // from its file
+    if (time % 2 === 0) await shell.run('cat /mnt/after /other/after');
+  }
+  for (let time = 0; time < 3; time++) await revert(two.id); // while its memory is still being loaded
+  await expectAtWork(machine);
+  await revert(one.id);
+  await expectAtWork(machine);
+  const { history } = home.json<{ readonly history: readonly HistoryEntry[] }>('checkpoint', 'history', 'busy');
+  const ways = history.filter(({ event }) => event === 'reverted').map(({ details }) => details['way']);
+  expect(ways.toReversed()).toEqual([
+    'ram',
+    ...['ram', 'file', 'ram', 'file', 'ram', 'file', 'ram', 'file'],
+    'file',
+    'file',
+    'file',
+    'ram',
+  ]);
+
+  await shell.run('killall disk-work; wait');
+  expect(await shell.run('disk-work check /mnt/journal')).toMatch(/journal good: [1-9]/);
+  await shell.run('umount /other && e2fsck -fn /dev/vdb');
+  await expectGoodEnd(shell, '/dev/vda');
+  for (const disk of ['disk0', 'disk1']) {
+    const top = topFile(home, 'busy', disk);
+    expectQemuCheck(top);
+    expectCleanExt4(top);
+  }
+  const { status, stdout, stderr } = home.cli('check', 'busy');
+  expect(status === 0 ? '' : `cairn check: ${status} ${stdout}${stderr}`).toBe('');
 });

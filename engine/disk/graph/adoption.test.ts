@@ -131,39 +131,42 @@ describe.each([1, 2, 3])('%i disks', count => {
     expect(crashes).toBeGreaterThan(count === 1 ? 0 : 5 * count);
   });
 
-  test.each([{ lasting: false }, { lasting: true }])('go back together, or stay, whatever operation fails (lasting: $lasting)', ({ lasting }) => {
-    const outcomes = new Set<number>();
-    for (let n = 0, isPast = false; !isPast; n++) {
-      const files = new MemoryFiles();
-      prepare(files, count);
-      const session = new Session(files, states);
-      const { adoption } = session;
-      const first = files.operations;
-      files.failAt(first + n, { kind: 'error', code: 'DISK_FULL', lasting });
-      let failure: unknown;
-      try {
-        session.goBack();
-        isPast = files.operations <= first + n;
-      } catch (error) {
-        failure = error;
+  test.each([{ lasting: false }, { lasting: true }])(
+    'go back together, or stay, whatever operation fails (lasting: $lasting)',
+    ({ lasting }) => {
+      const outcomes = new Set<number>();
+      for (let n = 0, isPast = false; !isPast; n++) {
+        const files = new MemoryFiles();
+        prepare(files, count);
+        const session = new Session(files, states);
+        const { adoption } = session;
+        const first = files.operations;
+        files.failAt(first + n, { kind: 'error', code: 'DISK_FULL', lasting });
+        let failure: unknown;
+        try {
+          session.goBack();
+          isPast = files.operations <= first + n;
+        } catch (error) {
+          failure = error;
+        }
+        files.mend();
+        const sees = session.sees;
+        expect(sees).toBe(failure === undefined ? THEN : NOW);
+        if (failure !== undefined) expect(failure).toBeInstanceOf(StorageError);
+        // What was decided is: also for who finds the files now. What is undecided becomes so before the guest does anything.
+        if (!adoption.isUndecided) for (const how of CRASHES) expect(found(files.afterCrash(how), count).sees).toBe(sees);
+        if (adoption.isUndecided) adoption.makeSure();
+        session.use();
+        for (const how of CRASHES) expect(found(files.afterCrash(how), count)).toEqual({ sees, used: true });
+        adoption.makeSure();
+        session.close();
+        expectNoneOpen(files);
+        expect(found(files, count)).toEqual({ sees, used: true });
+        outcomes.add(sees);
       }
-      files.mend();
-      const sees = session.sees;
-      expect(sees).toBe(failure === undefined ? THEN : NOW);
-      if (failure !== undefined) expect(failure).toBeInstanceOf(StorageError);
-      // What was decided is: also for who finds the files now. What is undecided becomes so before the guest does anything.
-      if (!adoption.isUndecided) for (const how of CRASHES) expect(found(files.afterCrash(how), count).sees).toBe(sees);
-      if (adoption.isUndecided) adoption.makeSure();
-      session.use();
-      for (const how of CRASHES) expect(found(files.afterCrash(how), count)).toEqual({ sees, used: true });
-      adoption.makeSure();
-      session.close();
-      expectNoneOpen(files);
-      expect(found(files, count)).toEqual({ sees, used: true });
-      outcomes.add(sees);
-    }
-    expect(outcomes).toEqual(new Set([THEN, NOW]));
-  });
+      expect(outcomes).toEqual(new Set([THEN, NOW]));
+    },
+  );
 });
 
 test('a session that fails to take two disks over leaves them to the one that has them, which takes back what was written', () => {
@@ -203,6 +206,8 @@ test.each([
   const before = files.paths().map(path => files.get(path));
   const complete = () => completeAdoption(graphHost(files), FOLDER);
   expect(complete).toThrow(ConfigError);
-  expect(complete).toThrow(/^\/vm\/disks\/revert\.json is to say where .+ Remove it, and revert to a checkpoint again before the VM is started\.$/);
+  expect(complete).toThrow(
+    /^\/vm\/disks\/revert\.json is to say where .+ Remove it, and revert to a checkpoint again before the VM is started\.$/,
+  );
   expect(files.paths().map(path => files.get(path))).toEqual(before);
 });
