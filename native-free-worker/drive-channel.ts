@@ -229,6 +229,7 @@ export class DriveChannel {
     while (done.read() !== undefined);
     if (done.takeSpaceWanted()) diskBell.ring();
     for (const { state, pages } of this.requests.values()) if (state !== 'ended') this.pages?.release(pages);
+    for (const { callback } of this.waiters) callback(); // nothing is left to be waited for
     for (const each of [this.requests, this.underWay, this.held, this.waiters]) each.clear();
     for (const each of [this.unresolved, this.outgoing, this.stale, this.ended]) each.length = 0;
     this.pinnedPages = 0;
