@@ -185,6 +185,7 @@ test('a session that fails to take two disks over leaves them to the one that ha
     files.mend();
     for (const disk of fresh) disk[Symbol.dispose]();
     if (!hasFailed) continue;
+    for (const how of CRASHES) found(files.afterCrash(how), 2); // before the old one knows of it: whatever is named is there
     old.adoption.takeBack();
     old.use();
     for (const how of CRASHES) expect(found(files.afterCrash(how), 2)).toEqual({ sees: NOW, used: true });
