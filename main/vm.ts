@@ -300,16 +300,15 @@ export class Vm {
   /** A VM that is off goes on from the checkpoint at its next start; one that runs does so at once, and its consoles stay. */
   revert(id: string, passphrase?: string): Promise<void> {
     return this.inTurn(async () => {
+      const wasOff = this.world === undefined;
       await this.reverter.revert(this.bundle.checkpoint(id), passphrase);
-      if (this.world === undefined && this.state !== 'crashed') this.standOff();
+      if (wasOff) {
+        this.reason = undefined;
+        this.setState('off');
+      }
       this.listener.changed();
       this.listener.checkpointsChanged();
     });
-  }
-
-  private standOff(): void {
-    this.reason = undefined;
-    this.setState('off');
   }
 
   repair(): Promise<RepairReport> {
