@@ -285,6 +285,14 @@ function hasNewer(epoch: u32): bool {
 export function reclaim(slot: u32, entries: u32): u32 {
   const record = slotRecord(slot);
   if (!(slot < SLOTS && load<u32>(record, SLOT_STATE) == SLOT_THAWED)) unreachable();
+  const left = letGo(slot, entries);
+  if (left == 0) atomic.store<u32>(record, SLOT_EMPTY, SLOT_STATE);
+  return left;
+}
+
+/** reclaim(), without the end. */
+function letGo(slot: u32, entries: u32): u32 {
+  const record = slotRecord(slot);
   const map = frozenMap(slot);
   const limit = load<u32>(record, SLOT_LIMIT);
   let gppn = load<u32>(record, SLOT_CURSOR);
@@ -295,7 +303,6 @@ export function reclaim(slot: u32, entries: u32): u32 {
     if (isLast(load<u32>(record, SLOT_EPOCH), gppn, ppn)) freePage(ppn);
   }
   store<u32>(record, gppn, SLOT_CURSOR);
-  if (gppn == limit) atomic.store<u32>(record, SLOT_EMPTY, SLOT_STATE);
   return limit - gppn;
 }
 
@@ -421,6 +428,8 @@ export function returnPage(ppn: u32): void {
 
 /** Into the live map and every frozen map that waits for it: as if it had been there since the machine was filled. */
 function place(gppn: u32, ppn: u32): void {
+  // A thawed map may name the page from an earlier life: with an old epoch, isLast() would take it for that map's.
+  for (let i: u32 = 0; i < SLOTS; i++) if (load<u32>(slotRecord(i), SLOT_STATE) == SLOT_THAWED) letGo(i, ENTRIES);
   setEpoch(ppn, load<u32>(MMM_LOADED_EPOCH));
   // The live map first: the checkpoint worker takes a page that only a frozen map has for one to be freed.
   remap(gppn, ppn);

@@ -248,6 +248,18 @@ describe('pages that are loaded later', () => {
     deriveReferences(lone.memory);
   });
 
+  test('are not taken for those of a thawed map that had their machine pages before', () => {
+    write(0, 5);
+    const page = livePpn(lone.memory, 0);
+    lone.mmm.freeze(0);
+    lone.mmm.thaw(0);
+    write(0, 6); // in place: the thawed map still names the page
+    lone.mmm.clearPage(0);
+    expect([read(1), livePpn(lone.memory, 1)]).toEqual([11, page]);
+    while (lone.mmm.reclaim(0, 1) > 0);
+    deriveReferences(lone.memory);
+  });
+
   test('cannot be told from others where there is nothing to be loaded', () => {
     expect([lone.mmm.placePage(0), lone.mmm.placePage(RAM), lone.mmm.placePage(0xffffffff)]).toEqual([0, 0, 0]);
     expect(() => lone.mmm.expectPages(1, 1)).toThrow(WebAssembly.RuntimeError);
