@@ -144,6 +144,7 @@ export class Vm {
       ...(this.world ? { mips: fresh.mips, load: fresh.load } : {}),
       ...(this.world && config.balloon ? balloonOf(config.memoryMiB, this.stats) : {}),
       ...(drives.length > 0 ? { drives } : {}),
+      ...(this.world && config.shareMemory ? { savedMiB: (this.world.savedPages * PAGE_SIZE) / MIB } : {}),
     };
   }
 

@@ -29,8 +29,8 @@ export class WorldCheckpoints {
   private problem = 'the VM ended before that';
   private hasExited = false;
 
-  constructor(thread: Thread, memory: SharedArrayBuffer, ramBytes: number, vcpu: MessagePort) {
-    const data: CheckpointWorkerData = { memory, ramBytes, vcpu };
+  constructor(thread: Thread, memory: SharedArrayBuffer, ramBytes: number, vcpu: MessagePort, sharePagesPerSecond?: number) {
+    const data: CheckpointWorkerData = { memory, ramBytes, vcpu, sharePagesPerSecond };
     this.worker = thread.begin(data, [vcpu]);
     this.worker.on('message', (event: CheckpointEvent) => this.receive(event));
     this.worker.on('error', error => (this.problem = error instanceof Error ? error.message : String(error)));

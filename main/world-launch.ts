@@ -81,6 +81,7 @@ async function specOf({ bundle, from, options, disks, passphrase }: LaunchParts)
       noReboot: config.noReboot,
       holdResets: true,
       startPaused: options.startPaused ?? false,
+      shareMemory: config.shareMemory ?? false,
       inputs: options.inputs ?? [],
       untilCount: options.untilCount,
     },

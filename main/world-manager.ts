@@ -18,6 +18,8 @@ import { sharedBuffer, World, type WorldListener } from './world.ts';
 const MIB = 1024 * 1024;
 const WASM_PAGE = 65536;
 const WASM_LIMIT = 4096 * MIB;
+/** Pages in which equal ones are looked for, in a second, unless the user says otherwise: what Linux does for its own guests. */
+const SHARE_PACE = 5000;
 /** Machine pages beyond twice the guest's RAM: video memory, the zero page, copies in flight. */
 const SLACK_PAGES = 4096;
 
@@ -95,7 +97,8 @@ export class WorldManager {
       disks: disks?.opened ?? [],
       checkpoints: port1,
     };
-    const checkpoints = new WorldCheckpoints(checkpointThread, sharedBuffer(memory), ramBytes, port2);
+    const sharePace = spec.run.shareMemory ? (spec.config.sharePace ?? SHARE_PACE) : undefined;
+    const checkpoints = new WorldCheckpoints(checkpointThread, sharedBuffer(memory), ramBytes, port2, sharePace);
     const world = new World(vcpuThread, memory, data, [port1], listener, checkpoints, disks);
     unused.move(); // they are the world's
     this.worlds.add(world);

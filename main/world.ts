@@ -7,6 +7,7 @@ import type { MessagePort, Worker } from 'node:worker_threads';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import type { DiskMode } from '#engine/disk/graph/descriptor.ts';
 import type { TrayState } from '#engine/machine/machine.ts';
+import { memoryStats } from '#engine/memory/mmm.ts';
 import type { DiskProgress } from '#worker/disk-protocol.ts';
 import type { Doorbell } from '#worker/doorbell.ts';
 import type { Thread } from '#worker/thread.ts';
@@ -96,6 +97,11 @@ export class World {
     this.worker.on('error', error => this.threadEnded(error instanceof Error ? `${error.name}: ${error.message}` : String(error)));
     this.worker.on('exit', code => this.threadEnded(`the vcpu worker ended by itself (code ${code})`));
     this.ended = this.readEvents();
+  }
+
+  /** Pages that the guest does not take because equal ones are shared. */
+  get savedPages(): number {
+    return memoryStats(sharedBuffer(this.memory)).savedPages;
   }
 
   post(action: number, payload: Uint8Array = new Uint8Array()): void {

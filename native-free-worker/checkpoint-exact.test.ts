@@ -1,7 +1,8 @@
 /** Exactness on the real PC: neither taking a checkpoint nor going on from one can be told from a run without (METHOD.md, "What it guarantees"). */
 import { expect, test } from 'vitest';
+import { EqualPages } from '#engine/checkpoint/equal-pages.ts';
 import { PAGE_SIZE } from '#engine/memory/layout.ts';
-import { deriveReferences, memoryStats } from '#engine/memory/mmm.ts';
+import { deriveReferences, livePpn, memoryStats } from '#engine/memory/mmm.ts';
 import { RamCheckpoints } from './ram-checkpoints.ts';
 import { bufferOf, restoreInto, takeFrom } from '#test/support/bench-checkpoint.ts';
 import { BenchPc } from '#test/support/bench-pc.ts';
@@ -76,6 +77,66 @@ test('a run with a checkpoint in its middle, and one restored from it, end as on
   expect(pc.stateHash()).toBe(atCheckpoint);
   ongoing.run(REST);
   expect(pc.stateHash()).toBe(atEnd);
+});
+
+/** The page of the walker’s image, which it runs in and rewrites; the first of those that it walks, and how many they are; two that it never touches. */
+const CODE = 0x100;
+const WALKED = 0x400;
+const WALKED_PAGES = 0x200;
+const SPARE = [0x700, 0x701] as const;
+
+test('a guest whose equal pages are shared under it, its code too, cannot tell, nor can a checkpoint of it', async () => {
+  const plain = new BenchPc({ boot }, 2);
+  plain.run(FIRST);
+  const atCheckpoint = plain.pc.stateHash();
+  plain.run(REST);
+
+  const sharing = new BenchPc({ boot }, 2);
+  const { core } = sharing.pc;
+  const memory = bufferOf(sharing);
+  const page = (address: number) => new Uint8Array(memory, address >>> 0, PAGE_SIZE);
+  const found = new EqualPages(memory);
+  let rounds = 0;
+  let merged = 0;
+  const share = () => {
+    const used = [CODE, WALKED + (rounds++ % WALKED_PAGES)];
+    for (const [i, gppn] of used.entries()) page(core.pageForWrite(SPARE[i]!)).set(page(core.pageForRead(gppn)));
+    core.endEpoch();
+    for (const [i, gppn] of used.entries()) expect(!!core.mergePages(gppn, SPARE[i]!)).toBe(livePpn(memory, gppn) !== 0);
+    core.endEpoch();
+    found.begin();
+    const { pairs } = found.next(Infinity);
+    for (let at = 0; at < pairs.length; at += 2) if (core.mergePages(pairs[at]!, pairs[at + 1]!)) merged++;
+  };
+  const run = (instructions: number, piece: number) => {
+    for (let left = instructions; left > 0; left -= piece) {
+      share();
+      sharing.run(Math.min(left, piece));
+    }
+  };
+  const clearSpare = () => SPARE.forEach(gppn => core.clearPage(gppn));
+  for (let gppn = WALKED; gppn < WALKED + WALKED_PAGES; gppn++) core.pageForWrite(gppn); // zeros, each in a page of its own
+  run(FIRST, 10_007);
+  clearSpare();
+  expect(sharing.pc.stateHash()).toBe(atCheckpoint);
+  let left = REST;
+  const store = await takeFrom(sharing, () => {
+    const piece = Math.min(left, 20_011);
+    run(piece, 5_003);
+    left -= piece;
+  });
+  expect(left).toBeGreaterThan(0);
+  run(left, 20_011);
+  clearSpare();
+  expect(sharing.pc.stateHash()).toBe(plain.pc.stateHash());
+  expect(merged).toBeGreaterThan(300);
+  core.freePages();
+  expect(memoryStats(memory).frozenMaps).toBe(0);
+  deriveReferences(memory);
+
+  const restored = new BenchPc({ boot: { kind: 'none' } });
+  restoreInto(restored, store);
+  expect(restored.pc.stateHash()).toBe(atCheckpoint);
 });
 
 test('a machine that goes back in RAM, while it runs and again, ends as before', () => {

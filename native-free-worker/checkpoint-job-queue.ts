@@ -22,6 +22,7 @@ import { DiskWaits } from './disk-waits.ts';
 import { Codecs, nodeCodec } from './node-codec.ts';
 import { MOST_KEPT } from './ram-checkpoints.ts';
 import { LoadingReader } from './page-loading.ts';
+import { SharingScanner, SHORTEST_PASS_MS } from './page-sharing.ts';
 import { readFigures } from './throttle-figures.ts';
 
 /** With less of the pool free than this, the stream hurries: each copied page that it writes is one that the VM gets back. */
@@ -38,12 +39,16 @@ export interface JobSurroundings {
   ringVcpu(): void;
   toKernel(event: CheckpointEvent): void;
   readonly pace?: readonly PaceStep[];
+  /** Undefined: equal pages are not shared. */
+  readonly sharePagesPerSecond?: number | undefined;
 }
 
 export class CheckpointJobQueue {
   private readonly parts: JobSurroundings;
   private base: Base | undefined;
   private loading: LoadingReader | undefined;
+  private readonly sharing: SharingScanner | undefined;
+  private isWriting = false;
   private readonly codecs = new Codecs();
   /** Of the checkpoints that the vcpu may keep in RAM. */
   private readonly basesInRam = new Map<string, Base>();
@@ -53,6 +58,12 @@ export class CheckpointJobQueue {
   constructor(parts: JobSurroundings) {
     this.parts = parts;
     for (const slot of [0, 1]) touchSlot(parts.memory, slot, parts.ramBytes / 4096);
+    const { sharePagesPerSecond: pagesPerSecond, memory, clock } = parts;
+    if (pagesPerSecond === undefined) return;
+    const isWriting = () => this.isWriting;
+    const reply = (found: CheckpointReply) => this.toVcpu(found);
+    this.sharing = new SharingScanner({ memory, clock, pagesPerSecond, shortestPassMs: SHORTEST_PASS_MS, isWriting, reply });
+    void this.sharing.run();
   }
 
   add(job: CheckpointJob): void {
@@ -65,6 +76,7 @@ export class CheckpointJobQueue {
       if (this.loading?.number === job.load) void this.endLoading();
       return;
     }
+    if (job.kind === 'merged') return this.sharing?.merged();
     this.turn = this.turn.then(() => this.run(job));
   }
 
@@ -77,6 +89,7 @@ export class CheckpointJobQueue {
 
   /** The VM has ended, and its disk operations with it. Settles when everything added so far is done. Nothing is loaded after it. */
   async finish(): Promise<void> {
+    this.sharing?.end();
     this.disks.finish();
     await this.turn;
     await this.endLoading();
@@ -96,7 +109,12 @@ export class CheckpointJobQueue {
   }
 
   private async run(job: CheckpointJob & { kind: 'take' | 'refused' }): Promise<void> {
-    if (job.kind === 'take') return this.take(job);
+    if (job.kind === 'take') {
+      this.isWriting = true;
+      await this.take(job);
+      this.isWriting = false;
+      return;
+    }
     this.parts.toKernel({ kind: 'failed', id: job.id, failure: job.failure });
   }
 

@@ -48,6 +48,8 @@ export interface CheckpointWorkerData {
   readonly memory: SharedArrayBuffer;
   readonly ramBytes: number;
   readonly vcpu: MessagePort;
+  /** Equal pages are looked for at this pace (§138); undefined: not at all. */
+  readonly sharePagesPerSecond: number | undefined;
 }
 
 /** What a checkpoint costs while it is written. */
@@ -85,7 +87,9 @@ export type CheckpointJob =
   /** Everything is loaded, or nothing more is wanted. */
   | { readonly kind: 'loaded'; readonly load: number }
   /** The machine is again what it was at this checkpoint of this world: later ones may point to it, and to none that came after it. */
-  | { readonly kind: 'reverted'; readonly id: string };
+  | { readonly kind: 'reverted'; readonly id: string }
+  /** The answer to each `equal`. */
+  | { readonly kind: 'merged' };
 
 /** checkpoint worker → vcpu. */
 export type CheckpointReply =
@@ -96,7 +100,9 @@ export type CheckpointReply =
   /** The answer to each `fill`. `done`: nothing is left that this worker could load. */
   | { readonly kind: 'filled'; readonly load: number; readonly filled: Filled; readonly done: boolean }
   /** The answer to a `fill` that met a page group that is damaged, or cannot be read. */
-  | { readonly kind: 'unreadable'; readonly load: number; readonly ppns: Uint32Array };
+  | { readonly kind: 'unreadable'; readonly load: number; readonly ppns: Uint32Array }
+  /** Pages that look equal: GPPN, GPPN, … in pairs, to be merged (§138). `endsPass`: then the epoch ends. */
+  | { readonly kind: 'equal'; readonly pairs: Uint32Array; readonly endsPass: boolean };
 
 /** checkpoint worker → kernel. */
 export type CheckpointEvent =

@@ -33,7 +33,7 @@ beforeEach(async () => {
   vm = await FakeVm.create(RAM);
   other = await FakeVm.create(RAM);
   const { port1, port2 } = new MessageChannel();
-  const data: CheckpointWorkerData = { memory: vm.lone.memory, ramBytes: vm.ramBytes, vcpu: port2 };
+  const data: CheckpointWorkerData = { memory: vm.lone.memory, ramBytes: vm.ramBytes, vcpu: port2, sharePagesPerSecond: undefined };
   worker = new Thread(new URL('checkpoint-worker.ts', import.meta.url), 'checkpoint').begin(data, [port2]);
   worker.on('message', (event: CheckpointEvent) => {
     events.push(event);

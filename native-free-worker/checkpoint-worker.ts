@@ -7,7 +7,7 @@ import { storedFiles } from './stored-files.ts';
 import { vcpuDoorbell } from './world-block.ts';
 import { startData } from './thread.ts';
 
-const { memory, ramBytes, vcpu } = startData<CheckpointWorkerData>();
+const { memory, ramBytes, vcpu, sharePagesPerSecond } = startData<CheckpointWorkerData>();
 const kernel = parentPort!;
 const bell = vcpuDoorbell(memory);
 const queue = new CheckpointJobQueue({
@@ -18,6 +18,7 @@ const queue = new CheckpointJobQueue({
   vcpu,
   ringVcpu: () => bell.ring(),
   toKernel: event => kernel.postMessage(event),
+  sharePagesPerSecond,
 });
 vcpu.on('message', (job: CheckpointJob) => queue.add(job));
 kernel.on('message', (command: CheckpointCommand) => {

@@ -107,6 +107,8 @@ export interface RunOptions {
   readonly startPaused: boolean;
   /** Applied at exactly these counts; ascending. */
   readonly inputs: readonly TimedInput[];
+  /** Equal pages are shared (METHOD § 138). */
+  readonly shareMemory: boolean;
   /** End with the state hash at this count. */
   readonly untilCount: number | undefined;
 }

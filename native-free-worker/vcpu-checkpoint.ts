@@ -16,8 +16,9 @@ import { failureOf, type CheckpointJob, type CheckpointOrder, type CheckpointRep
 import type { DriveChannel } from './drive-channel.ts';
 import { hostClock } from './host-clock.ts';
 import { Codecs } from './node-codec.ts';
-import { nodeFiles } from './node-files.ts';
 import { LoadingVcpu, PatientPages, RESERVE_PART } from './page-loading.ts';
+import { SharingVcpu } from './page-sharing.ts';
+import { storedFiles } from './stored-files.ts';
 import { writeFigures } from './throttle-figures.ts';
 import type { RestoreOrder, RevertOrder } from './protocol.ts';
 import { RamCheckpoints, type Kept } from './ram-checkpoints.ts';
@@ -43,6 +44,7 @@ export type MemoryExports = Pick<
   | 'reservePage'
   | 'adoptPage'
   | 'returnPage'
+  | 'mergePages'
 >;
 
 /** The VM's disks on this thread (drive-channel.ts). */
@@ -67,8 +69,11 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   private loads = 0;
   private waitForStorage: ((reason: string) => void) | undefined;
   private readonly codecs = new Codecs();
+  private readonly sharing: SharingVcpu;
   private readonly inRam: RamCheckpoints;
   private readonly throttle: CowThrottle;
+  /** The checkpoint worker looks for equal pages, and tells of them unasked (§138). */
+  sharesMemory = false;
   /** Slots whose maps stay in RAM once their files are written. */
   private readonly toKeep = new Map<number, Kept>();
 
@@ -79,7 +84,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     memory: SharedArrayBuffer,
     port: MessagePort,
     disks?: CheckpointDisks,
-    files: HostFiles = nodeFiles,
+    files: HostFiles = storedFiles,
   ) {
     this.files = files;
     this.machine = machine;
@@ -88,6 +93,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     this.disks = disks;
     this.memory = memory;
     this.throttle = new CowThrottle(() => memoryStats(memory));
+    this.sharing = new SharingVcpu(core, job => this.send(job));
     this.inRam = new RamCheckpoints(core, memory, slot => this.thaw(slot));
     this.vm = {
       freeze: () => {
@@ -246,7 +252,8 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     this.inRam.work(this.throttle.figures().restShare > 0);
     const slot = this.thawed[0];
     if (slot !== undefined && this.core.reclaim(slot, RECLAIM_CHUNK) === 0) this.thawed.shift();
-    return this.thawed.length > 0 || moreToLoad;
+    const moreToMerge = this.sharing.work();
+    return this.thawed.length > 0 || moreToLoad || moreToMerge;
   }
 
   private load(): boolean {
@@ -259,7 +266,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   }
 
   private takeReplies(): void {
-    while (this.underWay > 0 || this.loadings.size > 0 || this.prepared) {
+    while (this.underWay > 0 || this.loadings.size > 0 || this.prepared || this.sharesMemory) {
       const received = receiveMessageOnPort(this.port) as { message: CheckpointReply } | undefined;
       if (received === undefined) return;
       this.receive(received.message);
@@ -271,6 +278,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
       if (this.prepared) this.prepared.copied = true;
       return;
     }
+    if (reply.kind === 'equal') return this.sharing.take(reply);
     if (reply.kind !== 'thaw') return this.loadings.get(reply.load)?.take(reply);
     this.underWay--;
     const kept = this.toKeep.get(reply.slot);

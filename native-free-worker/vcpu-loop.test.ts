@@ -10,7 +10,15 @@ import { FakeMachine, type Step } from './testing/fake-machine.ts';
 import { VcpuLoop, type VcpuCheckpoint, type VcpuDisks } from './vcpu-loop.ts';
 
 const RING = 4096;
-const exact: RunOptions = { pacing: 'virtual', noReboot: false, holdResets: false, startPaused: false, inputs: [], untilCount: undefined };
+const exact: RunOptions = {
+  pacing: 'virtual',
+  noReboot: false,
+  holdResets: false,
+  startPaused: false,
+  inputs: [],
+  shareMemory: false,
+  untilCount: undefined,
+};
 
 const noCheckpoint: VcpuCheckpoint = {
   prepare: () => {},

@@ -16,6 +16,7 @@ runWorld(memory.buffer, run, outbox => {
   const machine = new Pc(core, memory, { ...options, drives: disks?.attached ?? [], filledLater: restore !== undefined }, outbox);
   disks?.connect(machine);
   const checkpoint = new MachineCheckpoint(machine, machine.core, memory.buffer, checkpoints, disks);
+  checkpoint.sharesMemory = run.shareMemory;
   if (restore) {
     const store = new CheckpointStore(storedFiles, restore.folder);
     const vm = restorableVm(machine, machine.core, memory.buffer);

@@ -88,6 +88,10 @@ test('pages are told apart by every byte, also when their hashes agree', () => {
   };
   const duplicates = new Duplicates(pages);
   expect([0, 1, 2, 3].map(gppn => duplicates.find(gppn))).toEqual([undefined, undefined, 0, 1]);
+  const hashed: number[] = [];
+  const shared = new Duplicates({ ...pages, ppn: gppn => (gppn % 2) + 1 }, gppn => hashed.push(gppn));
+  expect([0, 1, 2, 3].map(gppn => shared.find(gppn))).toEqual([undefined, undefined, 0, 1]);
+  expect(hashed).toEqual([0, 1]); // a machine page that they share is not looked at again
   for (const at of [0, 1, 4095]) {
     const changed = one.slice();
     changed[at]! ^= 1;

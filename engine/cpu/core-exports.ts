@@ -52,6 +52,8 @@ export interface CoreExports {
   restoreFrozen(slot: number): boolean;
   /** Starts a new epoch without freezing: after a restore, so that later writes are told from what was restored. Returns the epoch that ended. */
   endEpoch(): number;
+  /** Maps two GPPNs whose pages are equal, byte for byte, to one page (§138), if nothing is about to write to either; false, and nothing changes, otherwise. Invisible to the guest. */
+  mergePages(gppn: number, withGppn: number): boolean;
   /** Machine pages not in use. */
   freePages(): number;
 

@@ -18,11 +18,12 @@
  *   0800_0000  page epoch: u32 per PPN, 4 MiB
  *   0840_0000  code page record: u32 per PPN, 4 MiB
  *   0880_0000  TLB alias hint: u32 per PPN, 4 MiB
- *   08c0_0000  free stack: u32 per PPN, 4 MiB
+ *   08c0_0000  free stack: u32 per PPN, 4 MiB; downwards from the pool's end the list of shared pages that the live map has no more
  *   0900_0000  live map GPPN → PPN: u32 per GPPN, 4 MiB
  *   0940_0000  frozen maps: 8 × 4 MiB
  *   0b40_0000  freed-page ring (checkpoint worker → MMM), 1 MiB
  *   0b80_0000  pins of pending disk operations: u32 per PPN, 4 MiB
+ *   0bc0_0000  how often a page is shared: u32 per PPN, 4 MiB
  *   0c00_0000  machine memory: PPN n lies at POOL_BASE + n × 4096; PPN 0 is the zero page
  */
 export const CPU_BLOCK = 0x1000;
@@ -55,6 +56,7 @@ export const FROZEN_MAP_SLOTS = 8;
 export const FREED_RING = 0x0b40_0000;
 export const FREED_RING_SIZE = 0x10_0000;
 export const PAGE_PINS = 0x0b80_0000;
+export const PAGE_SHARES = 0x0bc0_0000;
 export const POOL_BASE = 0x0c00_0000;
 
 export const PAGE_SHIFT = 12;

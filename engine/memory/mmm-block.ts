@@ -22,10 +22,14 @@ export const MMM_DIRTY_NOTES = 0x3020;
 export const MMM_LOADED_EPOCH = 0x3024;
 /** u32, GPPNs whose page is not loaded. */
 export const MMM_NOT_LOADED_COUNT = 0x3028;
-/** u32, pages that the live map has, the zero page not counted. */
+/** u32, pages that the live map has, each counted once, the zero page not. */
 export const MMM_LIVE_PAGES = 0x302c;
 /** u32, the slot + 1 into which copyLiveMap() has copied the live map since prepareFreeze(); 0 = none. */
 export const MMM_COPIED_SLOT = 0x3030;
+/** u32, entries on the list of shared pages that the live map has no more. */
+export const MMM_DYING_COUNT = 0x3034;
+/** u32, pages that the live map would have more if no page were shared. */
+export const MMM_SAVED_PAGES = 0x3038;
 /** u32, freed-page ring: entries ever written (by the checkpoint worker) and ever taken (by the vcpu thread), modulo 2^32. */
 export const MMM_FREED_HEAD = 0x3040;
 export const MMM_FREED_TAIL = 0x3080;
@@ -37,6 +41,7 @@ export const SLOT_STATE = 0; // u32: SLOT_EMPTY…
 export const SLOT_EPOCH = 4; // u32: its frozen epoch
 export const SLOT_CURSOR = 8; // u32: while it is reclaimed, the GPPNs below are done
 export const SLOT_LIMIT = 12; // u32: GPPNs that the map covers
+export const SLOT_SWEEP = 16; // u32: after that, entries of the list of dying pages that are still to be looked at
 
 /** u8 for each chunk of the live map: an entry of it has changed since prepareFreeze(). */
 export const MMM_CHANGED_CHUNKS = 0x3400;
@@ -60,3 +65,13 @@ export const MAP_ENTRIES = 0x100000;
 /** A page's pins: pending operations that read or write it, and whether it is to be freed when there are none. */
 export const PIN_COUNT = 0x7fffffff;
 export const PIN_FREED = 0x80000000;
+
+/**
+ * A page's shares: 0 of an ordinary page; else SHARE_MARK, and the number of live GPPNs that have it, or, with SHARE_DYING, the slots (bit n: slot n) whose maps may have it
+ * when no live GPPN does.
+ */
+export const SHARE_MARK = 0x80000000;
+/** It is on the list of dying pages, on which it may have come back to life. */
+export const SHARE_LISTED = 0x40000000;
+export const SHARE_DYING = 0x20000000;
+export const SHARE_COUNT = 0x1fffffff;

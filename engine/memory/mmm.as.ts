@@ -5,24 +5,28 @@
  * newer than the newest frozen epoch is shared, and a write to it takes a copy (Fig. 3E, 844-850).
  *
  *   epoch == MMM_EPOCH            write at once
- *   epoch  > MMM_NEWEST_FROZEN    not shared: note it dirty, write in place
- *   otherwise                     COW: copy, remap, drop cached translations of the original
+ *   epoch  > MMM_NEWEST_FROZEN    no frozen map has it: note it dirty, write in place
+ *   otherwise, or merged          COW: copy, remap, drop cached translations of the original
  *
  * Invariants
- *  1. A page is mapped at one GPPN only, from when it is taken until it is freed (the zero page excepted).
- *  2. A page that has left the live map never comes back into it, but by restoreFrozen(), which makes the live map equal to the newest other one. So a page that is in two maps is
- *     in every map between them.
- *  3. While a map is frozen, its pages' contents and epochs do not change.
+ *  1. A page is mapped at one GPPN only, from when it is taken until it is freed; the zero page and shared pages excepted.
+ *  2. An ordinary page that has left the live map never comes back into it, but by restoreFrozen(), which makes the live map equal to the newest other one. So a page that is in two
+ *     maps is in every map between them.
+ *  3. While a map is frozen, its pages' contents do not change, nor the epochs of ordinary pages; that of a shared page may only rise.
  *  4. A map that holds a GPPN has it NOT_LOADED only if the live map has: the page, once loaded, comes into all of them at once.
- * A map "holds" a GPPN while it is frozen, or thawed and its reclaim has not passed that GPPN. When a map lets go of a page at a GPPN, the page is free iff
+ * A map "holds" a GPPN while it is frozen, or thawed and its reclaim has not passed that GPPN. When a map lets go of an ordinary page at a GPPN, the page is free iff
  * the next newer holder (or the live map) has another page there and the page was born after the next older holder was frozen.
+ *
+ * Shared pages (§138; docs/decisions/0008-equal-pages-share-one.md): mergePages() maps equal pages to one of them, which is COW from then on, whatever its epoch, until it is freed. Its live
+ * GPPNs are counted. When the last one leaves it, the page is dying: only maps in slots that are in use at that moment may have it, and once each of these slots has been emptied it is free.
  *
  * All of it runs on the vcpu thread. The checkpoint worker only reads frozen maps and gives early freed pages back through the freed-page ring.
  */
-import { FREE_STACK, FREED_RING, FREED_RING_SIZE, FROZEN_MAPS, FROZEN_MAP_SLOTS, FROZEN_MAP_STRIDE, LIVE_MAP, PAGE_EPOCHS, PAGE_PINS, PAGE_SHIFT, PAGE_SIZE, POOL_BASE } from './layout';
+import { FREE_STACK, FREED_RING, FREED_RING_SIZE, FROZEN_MAPS, FROZEN_MAP_SLOTS, FROZEN_MAP_STRIDE, LIVE_MAP, PAGE_EPOCHS, PAGE_PINS, PAGE_SHARES, PAGE_SHIFT, PAGE_SIZE, POOL_BASE } from './layout';
 import {
-  CHUNK_ENTRIES, MAP_CHUNKS, MAP_ENTRIES, MMM_CHANGED_CHUNKS, MMM_COPIED_SLOT, MMM_COW_FAULTS, MMM_DIRTY_NOTES, MMM_EPOCH, MMM_FREED_HEAD, MMM_FREED_TAIL, MMM_FREE_TOP, MMM_LIVE_PAGES, MMM_LOADED_EPOCH, MMM_MAP_LIMIT, MMM_NEWEST_FROZEN, MMM_NOT_LOADED_COUNT, MMM_POOL_PAGES,
-  MMM_SLOTS, MMM_SLOT_STRIDE, MMM_UNTOUCHED, MMM_ZERO_FAULTS, NOT_LOADED, NOT_RAM, PIN_COUNT, PIN_FREED, SLOT_CURSOR, SLOT_EMPTY, SLOT_EPOCH, SLOT_FROZEN, SLOT_LIMIT, SLOT_STATE, SLOT_THAWED,
+  CHUNK_ENTRIES, MAP_CHUNKS, MAP_ENTRIES, MMM_CHANGED_CHUNKS, MMM_COPIED_SLOT, MMM_COW_FAULTS, MMM_DIRTY_NOTES, MMM_DYING_COUNT, MMM_EPOCH, MMM_FREED_HEAD, MMM_FREED_TAIL, MMM_FREE_TOP, MMM_LIVE_PAGES, MMM_LOADED_EPOCH,
+  MMM_MAP_LIMIT, MMM_NEWEST_FROZEN, MMM_NOT_LOADED_COUNT, MMM_POOL_PAGES, MMM_SAVED_PAGES, MMM_SLOTS, MMM_SLOT_STRIDE, MMM_UNTOUCHED, MMM_ZERO_FAULTS, NOT_LOADED, NOT_RAM, PIN_COUNT, PIN_FREED, SHARE_COUNT, SHARE_DYING,
+  SHARE_LISTED, SHARE_MARK, SLOT_CURSOR, SLOT_EMPTY, SLOT_EPOCH, SLOT_FROZEN, SLOT_LIMIT, SLOT_STATE, SLOT_SWEEP, SLOT_THAWED,
 } from './mmm-block';
 import { dropPageTranslations, dropWriteTranslations } from '../cpu/tlb.as';
 import { dropCode } from '../cpu/decode-cache.as';
@@ -40,14 +44,37 @@ const UNLOADED: u32 = NOT_LOADED;
 @inline function setEpoch(ppn: u32, epoch: u32): void { store<u32>(entry(0, ppn), epoch, PAGE_EPOCHS); }
 @inline function frozenMap(slot: u32): usize { return FROZEN_MAPS + slot * FROZEN_MAP_STRIDE; }
 @inline function slotRecord(slot: u32): usize { return MMM_SLOTS + slot * MMM_SLOT_STRIDE; }
-/** The live map is read by the checkpoint worker: it must not see a remapping before the frozen map that came first. */
+@inline function sharesOf(ppn: u32): u32 { return load<u32>(entry(0, ppn), PAGE_SHARES); }
+@inline function setShares(ppn: u32, shares: u32): void { atomic.store<u32>(entry(0, ppn), shares, PAGE_SHARES); }
+/**
+ * The live map is read by the checkpoint worker: it must not see a remapping before the frozen map that came first, nor one to a shared page before that is marked. An ordinary page that
+ * is left is the caller's to free; a shared one is taken care of.
+ */
 function remap(gppn: u32, ppn: u32): void {
   const before = load<u32>(entry(0, gppn), LIVE_MAP);
-  store<u32>(MMM_LIVE_PAGES, load<u32>(MMM_LIVE_PAGES) + isPage(ppn) - isPage(before));
+  if (isPage(ppn)) {
+    const shares = sharesOf(ppn);
+    if (shares != 0 && !(shares & SHARE_DYING)) {
+      setShares(ppn, shares + 1);
+      store<u32>(MMM_SAVED_PAGES, load<u32>(MMM_SAVED_PAGES) + 1);
+    } else {
+      if (shares != 0) setShares(ppn, (shares & SHARE_LISTED) | SHARE_MARK | 1);
+      store<u32>(MMM_LIVE_PAGES, load<u32>(MMM_LIVE_PAGES) + 1);
+    }
+  }
   store<u8>(gppn / CHUNK_ENTRIES, 1, MMM_CHANGED_CHUNKS);
   atomic.store<u32>(entry(0, gppn), ppn, LIVE_MAP);
+  if (!isPage(before)) return;
+  const shares = sharesOf(before);
+  if ((shares & SHARE_COUNT) > 1) {
+    setShares(before, shares - 1);
+    store<u32>(MMM_SAVED_PAGES, load<u32>(MMM_SAVED_PAGES) - 1);
+    return;
+  }
+  store<u32>(MMM_LIVE_PAGES, load<u32>(MMM_LIVE_PAGES) - 1);
+  if (shares != 0) die(before, shares);
 }
-@inline function isPage(ppn: u32): u32 { return <u32>(ppn != 0 && ppn < UNLOADED); }
+@inline function isPage(ppn: u32): bool { return ppn != 0 && ppn < UNLOADED; }
 
 /** An empty machine: no RAM mapped, every page free, epoch 1. */
 export function initMemory(poolPages: u32): void {
@@ -55,6 +82,7 @@ export function initMemory(poolPages: u32): void {
   memory.fill(LIVE_MAP, 0xff, MAP_ENTRIES * 4);
   memory.fill(PAGE_EPOCHS, 0, (poolPages as usize) << 2);
   memory.fill(PAGE_PINS, 0, (poolPages as usize) << 2);
+  memory.fill(PAGE_SHARES, 0, (poolPages as usize) << 2);
   memory.fill(POOL_BASE, 0, PAGE_SIZE);
   store<u32>(MMM_EPOCH, 1);
   store<u32>(MMM_POOL_PAGES, poolPages);
@@ -95,8 +123,8 @@ export function writablePage(gppn: u32): usize {
   const written = epochOf(ppn);
   const now = load<u32>(MMM_EPOCH);
   if (written != now) {
-    // The zero page has epoch 0, which no frozen epoch is below: it is COW for ever.
-    if (written <= load<u32>(MMM_NEWEST_FROZEN)) return copyForWrite(gppn, ppn);
+    // The zero page has epoch 0, which no frozen epoch is below: it is COW for ever, as shared pages are.
+    if (written <= load<u32>(MMM_NEWEST_FROZEN) || sharesOf(ppn) != 0) return copyForWrite(gppn, ppn);
     setEpoch(ppn, now);
     store<u32>(MMM_DIRTY_NOTES, load<u32>(MMM_DIRTY_NOTES) + 1);
   }
@@ -144,6 +172,7 @@ function takePage(): u32 {
 function freePage(ppn: u32): void {
   dropCode(ppn);
   setEpoch(ppn, 0);
+  setShares(ppn, 0);
   const pins = load<u32>(entry(0, ppn), PAGE_PINS);
   if (pins != 0) store<u32>(entry(0, ppn), pins | PIN_FREED, PAGE_PINS);
   else pushFree(ppn);
@@ -242,6 +271,7 @@ export function thaw(slot: u32): void {
   const record = slotRecord(slot);
   if (!(slot < SLOTS && load<u32>(record, SLOT_STATE) == SLOT_FROZEN)) unreachable();
   store<u32>(record, 0, SLOT_CURSOR);
+  store<u32>(record, u32.MAX_VALUE, SLOT_SWEEP);
   atomic.store<u32>(record, SLOT_THAWED, SLOT_STATE);
   let newest: u32 = 0;
   for (let i: u32 = 0; i < SLOTS; i++) {
@@ -265,10 +295,11 @@ export function restoreFrozen(slot: u32): bool {
     const frozen = load<u32>(entry(map, gppn));
     const live = load<u32>(entry(0, gppn), LIVE_MAP);
     if (live == frozen) continue;
+    const isOrdinary = isPage(live) && sharesOf(live) == 0;
     remap(gppn, frozen);
-    // It was taken after the freeze, and no other map is as new.
     if (live == UNLOADED) store<u32>(MMM_NOT_LOADED_COUNT, load<u32>(MMM_NOT_LOADED_COUNT) - 1);
-    else if (live != 0) freePage(live);
+    // It was taken after the freeze, and no other map is as new.
+    else if (isOrdinary) freePage(live);
   }
   return true;
 }
@@ -281,16 +312,19 @@ function hasNewer(epoch: u32): bool {
   return false;
 }
 
-/** Frees what only the thawed map `slot` held among its next `entries` GPPNs; returns how many are left. At 0 the slot is empty. */
+/** Frees what only the thawed map `slot` held among its next `entries` GPPNs and dying pages; returns how many are left, at least. At 0 the slot is empty. */
 export function reclaim(slot: u32, entries: u32): u32 {
   const record = slotRecord(slot);
   if (!(slot < SLOTS && load<u32>(record, SLOT_STATE) == SLOT_THAWED)) unreachable();
+  const passed = load<u32>(record, SLOT_CURSOR);
   const left = letGo(slot, entries);
-  if (left == 0) atomic.store<u32>(record, SLOT_EMPTY, SLOT_STATE);
-  return left;
+  if (left != 0) return left;
+  const dying = sweep(slot, entries - (load<u32>(record, SLOT_CURSOR) - passed));
+  if (dying == 0) atomic.store<u32>(record, SLOT_EMPTY, SLOT_STATE);
+  return dying;
 }
 
-/** reclaim(), without the end. */
+/** reclaim(), but for shared pages and the end. */
 function letGo(slot: u32, entries: u32): u32 {
   const record = slotRecord(slot);
   const map = frozenMap(slot);
@@ -299,7 +333,7 @@ function letGo(slot: u32, entries: u32): u32 {
   const end = entries < limit - gppn ? gppn + entries : limit;
   for (; gppn < end; gppn++) {
     const ppn = load<u32>(entry(map, gppn));
-    if (ppn == 0 || ppn >= UNLOADED || ppn == load<u32>(entry(0, gppn), LIVE_MAP)) continue;
+    if (ppn == 0 || ppn >= UNLOADED || ppn == load<u32>(entry(0, gppn), LIVE_MAP) || sharesOf(ppn) != 0) continue;
     if (isLast(load<u32>(record, SLOT_EPOCH), gppn, ppn)) freePage(ppn);
   }
   store<u32>(record, gppn, SLOT_CURSOR);
@@ -369,14 +403,108 @@ function unmap(gppn: u32): u32 {
     }
     ppn = loadNow(gppn);
   }
-  remap(gppn, 0);
+  leave(gppn, ppn, 0);
+  return ppn;
+}
+
+/** Maps `gppn` to `to` instead of its page `ppn`, which is freed unless it is needed. */
+function leave(gppn: u32, ppn: u32, to: u32): void {
+  const isShared = sharesOf(ppn) != 0;
+  remap(gppn, to);
+  if (isShared) return;
   let newest: u32 = 0;
   for (let i: u32 = 0; i < SLOTS; i++) {
     const other = slotRecord(i);
     if (holds(other, gppn)) newest = max(newest, load<u32>(other, SLOT_EPOCH));
   }
   if (epochOf(ppn) > newest) freePage(ppn);
-  return ppn;
+}
+
+// --- Shared pages (§138) -------------------------------------------------------------------------------------------------
+
+/**
+ * Maps `gppn` and `withGppn` to one page if each has a page of its own, equal to the other's, that nothing is about to write: not written in this epoch, no pending disk operation. Whoever asks
+ * need not be sure of any of it. Frozen maps keep what they have. False, and nothing changes, otherwise.
+ */
+export function mergePages(gppn: u32, withGppn: u32): bool {
+  if (!(gppn < ENTRIES && withGppn < ENTRIES)) return false;
+  let gone = load<u32>(entry(0, gppn), LIVE_MAP);
+  let kept = load<u32>(entry(0, withGppn), LIVE_MAP);
+  if (gone == kept || !mayBeShared(gone) || !mayBeShared(kept) || !areEqual(address(gone), address(kept))) return false;
+  if (sharesOf(kept) == 0 && sharesOf(gone) != 0) {
+    const swap = gone;
+    gone = kept;
+    kept = swap;
+    gppn = withGppn;
+  }
+  // At neither GPPN may it look older than what was there: pointers to earlier checkpoints (§137) go by it.
+  setEpoch(kept, max(epochOf(kept), epochOf(gone)));
+  if (sharesOf(kept) == 0) setShares(kept, SHARE_MARK | 1);
+  leave(gppn, gone, kept);
+  dropPageTranslations(gone);
+  return true;
+}
+
+/** Pages written in this epoch may have write translations. */
+@inline function mayBeShared(ppn: u32): bool {
+  return isPage(ppn) && epochOf(ppn) < load<u32>(MMM_EPOCH) && load<u32>(entry(0, ppn), PAGE_PINS) == 0;
+}
+
+function areEqual(one: usize, other: usize): bool {
+  for (let at: u32 = 0; at < <u32>PAGE_SIZE; at += 8) if (load<u64>(one + at) != load<u64>(other + at)) return false;
+  return true;
+}
+
+@inline function dyingEntry(index: u32): usize { return FREE_STACK + ((load<u32>(MMM_POOL_PAGES) - 1 - index) << 2); }
+
+/** No live GPPN has the shared page `ppn` any more. */
+function die(ppn: u32, shares: u32): void {
+  let slots: u32 = 0;
+  for (let i: u32 = 0; i < SLOTS; i++) {
+    const record = slotRecord(i);
+    if (holds(record, load<u32>(record, SLOT_LIMIT) - 1)) slots |= 1 << i;
+  }
+  if (shares & SHARE_LISTED) {
+    setShares(ppn, SHARE_MARK | SHARE_LISTED | SHARE_DYING | slots); // a sweep is to come by, even if no map has it
+    return;
+  }
+  if (slots == 0) {
+    freePage(ppn);
+    return;
+  }
+  setShares(ppn, SHARE_MARK | SHARE_LISTED | SHARE_DYING | slots);
+  const count = load<u32>(MMM_DYING_COUNT);
+  store<u32>(dyingEntry(count), ppn);
+  store<u32>(MMM_DYING_COUNT, count + 1);
+}
+
+/** The map `slot` has let go of everything: looks at the next `entries` dying pages, from the newest down, and frees those that no other map can have. Returns how many are left. */
+function sweep(slot: u32, entries: u32): u32 {
+  const record = slotRecord(slot);
+  let at = min(load<u32>(record, SLOT_SWEEP), load<u32>(MMM_DYING_COUNT));
+  const end = entries < at ? at - entries : 0;
+  while (at > end) {
+    at--;
+    const ppn = load<u32>(dyingEntry(at));
+    const shares = sharesOf(ppn);
+    const slots = shares & SHARE_COUNT & ~(<u32>1 << slot);
+    if (!(shares & SHARE_DYING)) {
+      setShares(ppn, shares & ~SHARE_LISTED);
+      unlist(at);
+    } else if (slots == 0) {
+      unlist(at);
+      freePage(ppn);
+    } else setShares(ppn, (shares & ~SHARE_COUNT) | slots);
+  }
+  store<u32>(record, at, SLOT_SWEEP);
+  return at;
+}
+
+/** The last one comes into its place: one that was looked at, or need not be. */
+function unlist(index: u32): void {
+  const last = load<u32>(MMM_DYING_COUNT) - 1;
+  store<u32>(dyingEntry(index), load<u32>(dyingEntry(last)));
+  store<u32>(MMM_DYING_COUNT, last);
 }
 
 // --- Pages that are loaded later (step 904) -----------------------------------------------------------------------------

@@ -55,6 +55,8 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
   --copy-limit SIZE   what copies of the pages that the guest writes meanwhile may take; the guest is slowed before they take more
                       (default: auto, about half the VM's memory)
   --keep-in-ram       the memory of the last checkpoints (up to 4, as room allows) stays in RAM, too: the VM goes back to one at once
+  --share-memory      equal pages of the guest's memory become one, bit by bit in the background; \`cairn vm show\` says what that saves. How many pages
+                      a second are looked at (5000): sharePace in vm.json
   --encrypt --passphrase-file FILE|-
                       device state and memory in this VM's checkpoint files are encrypted (AES-256-GCM) under the passphrase in FILE's first line, or
                       the first line of standard input; CAIRN_PASSPHRASE_FILE names the file as well. It is kept nowhere: without it nobody can start

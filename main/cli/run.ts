@@ -30,6 +30,7 @@ export const OPTIONS: Options = {
   'checkpoint-pace': { type: 'string' },
   'copy-limit': { type: 'string' },
   'keep-in-ram': { type: 'boolean' },
+  'share-memory': { type: 'boolean' },
   encrypt: { type: 'boolean' },
   'checkpoint-store': { type: 'string' },
   ...PASSPHRASE_OPTION,
@@ -159,6 +160,8 @@ export function configFrom(args: Arguments, before: VmConfig | undefined): VmCon
     checkpointPace: choice(args, 'checkpoint-pace', ['gentle', 'normal', 'fast']) ?? before?.checkpointPace,
     copyLimitMiB: copyLimit === undefined ? before?.copyLimitMiB : copyLimit === 'auto' ? undefined : parseMemory(copyLimit, 'copy-limit'),
     keepInRam: args.choice('keep-in-ram') ?? before?.keepInRam,
+    shareMemory: args.choice('share-memory') ?? before?.shareMemory,
+    sharePace: before?.sharePace,
     encrypted: args.choice('encrypt') ?? before?.encrypted,
     checkpointStore: path('checkpoint-store') ?? before?.checkpointStore,
   });

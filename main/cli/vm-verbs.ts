@@ -153,6 +153,7 @@ function printDetail(vm: VmDetail): void {
     ['state', vm.reason === undefined ? vm.state : `${vm.state}: ${vm.reason}`],
     ['memory', `${vm.memoryMiB} MiB`],
     ['given back', vm.balloonedMiB === undefined ? undefined : `${vm.balloonedMiB.toFixed(1)} MiB of it`],
+    ['shared', vm.savedMiB === undefined ? undefined : `${vm.savedMiB.toFixed(1)} MiB of it saved`],
     ['kernel', vm.config.kernel],
     ['initrd', vm.config.initrd],
     ['append', vm.config.append || undefined],

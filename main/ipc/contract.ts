@@ -85,6 +85,10 @@ export const vmConfig = z.object({
   copyLimitMiB: z.int('a whole number of MiB').min(1, 'copies need at least 1 MiB').max(4096).optional(),
   /** The memory of the last checkpoints stays in RAM, too, so that a revert to one takes about a millisecond. */
   keepInRam: z.boolean().optional(),
+  /** Equal pages of the guest's memory become one in the background (METHOD.md § 138). */
+  shareMemory: z.boolean().optional(),
+  /** How many pages a second are looked at for it; undefined: 5000. */
+  sharePace: z.int('a whole number of pages').min(1, 'at least 1 page a second is looked at').max(1_000_000).optional(),
   /** Device state and memory in checkpoint files are encrypted under a passphrase, which is asked for at each start and is kept nowhere. */
   encrypted: z.boolean().optional(),
   /** The folder or checkpoint volume in which checkpoint files are kept, in NAME.checkpoints; undefined: in the bundle. It is chosen before the first one. */
@@ -131,6 +135,8 @@ export const vmSummary = z.object({
   /** The memory that a guest with a balloon is asked to make do with. */
   balloonMiB: z.number().optional(),
   drives: z.array(cdromDrive).optional(),
+  /** What sharing equal pages saves. */
+  savedMiB: z.number().optional(),
 });
 export type VmSummary = z.infer<typeof vmSummary>;
 export const vmDetail = vmSummary.extend({ config: vmConfig, bundlePath: z.string(), checkpoints: z.number() });

@@ -25,6 +25,7 @@ type MemoryExports = Pick<
   | 'reservePage'
   | 'adoptPage'
   | 'returnPage'
+  | 'mergePages'
 > & {
   initMemory(poolPages: number): void;
 };

@@ -93,7 +93,7 @@ async function restore(worlds: WorldManager, store: CheckpointStore, memoryMiB: 
       memoryMiB,
       boot: { kind: 'none' },
       disks: [],
-      run: { pacing: 'host', noReboot: true, startPaused: false, holdResets: false, inputs: [], untilCount: undefined },
+      run: { pacing: 'host', noReboot: true, startPaused: false, holdResets: false, shareMemory: false, inputs: [], untilCount: undefined },
       restore: { path: store.pathOf(ID), folder: store.folder, whole },
     },
     {
