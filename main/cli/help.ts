@@ -74,7 +74,7 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
   --debug-exit        let the guest end the VM with a code of its choice (port f4h, as QEMU's isa-debug-exit)
   --json              with --serial none: say at the end how it ended
 
-A VM keeps what it was given. --no-overwrite, --no-balloon, --no-keep-in-ram, --no-encrypt, --no-debug-exit and --reboot take it back; checkpoints
+A VM keeps what it was given. --no-overwrite, --no-balloon, --no-keep-in-ram, --no-share-memory, --no-encrypt, --no-debug-exit and --reboot take it back; checkpoints
 that are encrypted stay so, and one that has a balloon in it starts only with the balloon.
 
 With a terminal, Ctrl-A X ends the VM and Ctrl-A A sends a Ctrl-A. The end of stdin ends nothing.

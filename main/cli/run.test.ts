@@ -8,12 +8,20 @@ const config = (argv: readonly string[], before?: VmConfig) =>
 const PLAIN = config(['--kernel', '/k', '--memory', '64M']);
 const GIVEN = config([
   ...['--kernel', '/k', '--memory', '64M', '--copy-limit', '8M'],
-  ...['--overwrite', '--balloon', '--keep-in-ram', '--encrypt', '--debug-exit', '--no-reboot'],
+  ...['--overwrite', '--balloon', '--keep-in-ram', '--share-memory', '--encrypt', '--debug-exit', '--no-reboot'],
 ]);
 
 describe('what a VM was given with cairn run', () => {
   test('stays when nothing is said of it', () => {
-    expect(GIVEN).toMatchObject({ overwrite: true, balloon: true, keepInRam: true, encrypted: true, debugExit: true, noReboot: true });
+    expect(GIVEN).toMatchObject({
+      overwrite: true,
+      balloon: true,
+      keepInRam: true,
+      shareMemory: true,
+      encrypted: true,
+      debugExit: true,
+      noReboot: true,
+    });
     expect(config([], GIVEN)).toEqual(GIVEN);
   });
 
@@ -21,6 +29,7 @@ describe('what a VM was given with cairn run', () => {
     ['--no-overwrite', 'overwrite'],
     ['--no-balloon', 'balloon'],
     ['--no-keep-in-ram', 'keepInRam'],
+    ['--no-share-memory', 'shareMemory'],
     ['--no-encrypt', 'encrypted'],
     ['--no-debug-exit', 'debugExit'],
     ['--reboot', 'noReboot'],
