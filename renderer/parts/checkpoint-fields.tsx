@@ -34,7 +34,13 @@ export function CheckpointFields({ config, change }: { config: VmConfig; change:
           <span className="check-text">A new one replaces the one before it, unless that is marked to be kept or others came from it.</span>
         </span>
       </Checkbox>
-      <KeepInRamField config={config} change={change} />
+      <Checkbox className="check" isSelected={config.keepInRam ?? false} onChange={keepInRam => change({ keepInRam })}>
+        <CheckMark />
+        <span>
+          Keep the last checkpoints in RAM, too
+          <span className="check-text">Going back to one of them reads no file. Up to four are kept, as room allows.</span>
+        </span>
+      </Checkbox>
       <Checkbox className="check" isSelected={config.encrypted ?? false} onChange={encrypted => change({ encrypted })}>
         <CheckMark />
         <span>
@@ -95,24 +101,5 @@ function CopyLimitField({ value, memoryMiB, onChange }: LimitProps) {
         </div>
       )}
     </div>
-  );
-}
-
-/** It helps only a machine whose memory is all there is: its disks' files could not go back as fast. */
-function KeepInRamField({ config, change }: { config: VmConfig; change: Change }) {
-  const isOn = config.keepInRam ?? false;
-  const isUseless = config.disks.length > 0;
-  return (
-    <Checkbox className="check" isSelected={isOn} isDisabled={isUseless && !isOn} onChange={keepInRam => change({ keepInRam })}>
-      <CheckMark />
-      <span>
-        Keep the last checkpoints in RAM, too
-        <span className="check-text">
-          {isUseless
-            ? 'Only a machine without disks and CD-ROM drives can go back to them at once.'
-            : 'Going back to one takes about a millisecond. Up to four are kept, as room allows.'}
-        </span>
-      </span>
-    </Checkbox>
   );
 }

@@ -24,6 +24,7 @@ export function MachineToolbar({ view }: { view: VmView }) {
         <h1>{vm.name}</h1>
         <p>
           <StateDot state={vm.state} /> {STATE_WORDS[vm.state]} · {formatMemory(vm.memoryMiB)}
+          {(vm.savedMiB ?? 0) >= 1 ? ` · ${Math.floor(vm.savedMiB!)} MiB of it saved by sharing` : null}
         </p>
       </div>
       <Toolbar className="toolbar" aria-label="Machine">

@@ -151,6 +151,16 @@ function MemoryFields({ config, change }: { config: VmConfig; change: Change }) 
           </span>
         </span>
       </Checkbox>
+      <Checkbox className="check" isSelected={config.shareMemory ?? false} onChange={shareMemory => change({ shareMemory })}>
+        <CheckMark />
+        <span>
+          Share equal pages
+          <span className="check-text">
+            Pages of the guest’s memory that are equal become one, bit by bit in the background. The guest cannot tell; it takes a little of
+            this computer’s time.
+          </span>
+        </span>
+      </Checkbox>
     </>
   );
 }

@@ -14,7 +14,8 @@ test('a file’s name tells its format; an ISO is a CD-ROM, which virtio has not
 
 test('a CD-ROM that becomes a disk again can be written', () => {
   const cdrom = withMedia({ ...NEW_DISK, interface: 'scsi' }, 'cdrom');
-  expect(cdrom).toMatchObject({ interface: 'scsi', readonly: true });
+  expect(cdrom).toMatchObject({ interface: 'scsi', readonly: true, format: 'raw' });
+  expect(withMedia({ ...NEW_DISK, path: '/a.qcow2' }, 'cdrom').format).toBe('qcow2');
   expect(withMedia(cdrom, 'cdrom')).toBe(cdrom);
   expect(withMedia(cdrom, 'disk')).toMatchObject({ media: 'disk', readonly: false });
 });

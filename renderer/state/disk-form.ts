@@ -20,11 +20,12 @@ export function withPath(disk: VmDisk, path: string): VmDisk {
   return { ...disk, path };
 }
 
-/** A CD-ROM is never written, and virtio has none. */
+/** A CD-ROM is never written, virtio has none, and discs are seldom anything but raw. */
 export function withMedia(disk: VmDisk, media: VmDisk['media']): VmDisk {
   if (media === disk.media) return disk;
   if (media === 'disk') return { ...disk, media, readonly: false };
-  return { ...disk, media, readonly: true, writeBase: false, interface: disk.interface === 'virtio' ? 'ide' : disk.interface };
+  const kind = disk.interface === 'virtio' ? 'ide' : disk.interface;
+  return { ...disk, media, format: disk.path === '' ? 'raw' : disk.format, readonly: true, writeBase: false, interface: kind };
 }
 
 /** A CD-ROM drive is there also without a disc; at virtio there are only disks. */
