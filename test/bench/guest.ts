@@ -11,7 +11,7 @@ export interface GuestOptions {
   readonly append?: string;
   /** The demo guest when not given. */
   readonly files?: { kernel(): string; initrd(): string };
-  /** Cairn: the library folder, the VM's name, a disk on virtio. QEMU: extra arguments. */
+  /** Cairn: the library folder, the VM's name, a disk on virtio, extra options. QEMU: extra arguments. */
   readonly home?: string;
   readonly name?: string;
   readonly disk?: string;
@@ -32,6 +32,7 @@ export const emulators: Record<string, (options: GuestOptions) => ConsoleProcess
         ...['--kernel', filesOf(options).kernel(), '--initrd', filesOf(options).initrd(), '--append', appendOf(options)],
         ...(options.disk === undefined ? [] : ['--disk', `${options.disk},if=virtio`]),
         ...['--serial', 'stdio', '--display', 'none'],
+        ...(options.extra ?? []),
       ],
       options.home === undefined ? {} : { CAIRN_HOME: options.home },
     ),

@@ -2,15 +2,14 @@
  * npm run bench idle [SECONDS] [EMULATOR...]: what the demo guest costs the host at its prompt, when nothing happens: processor time of the emulator's
  * processes as a share of one core, by thread, and the guest's interrupts. Reads Linux's /proc, so it runs on Linux only.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConsoleProcess } from '../support/console-process.ts';
 import { emulators, SHELL } from './guest.ts';
+import { threads, TICKS_A_SECOND } from './host/processor-time.ts';
 
-/** USER_HZ, in which /proc/PID/stat counts. */
-const TICKS_A_SECOND = 100;
 /** After the prompt the guest still has things to put in order, and the emulator to optimize. */
 const SETTLE_SECONDS = 15;
 /** Our own commands keep it awake for a while. */
@@ -18,32 +17,6 @@ const QUIET_SECONDS = 5;
 
 const seconds = Number(process.argv[2] ?? 30);
 const names = process.argv.slice(3);
-
-function withDescendants(pid: number): number[] {
-  const tasks = readdirSync(`/proc/${pid}/task`);
-  const children = tasks.flatMap(task => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean));
-  return [pid, ...children.flatMap(child => withDescendants(Number(child)))];
-}
-
-interface Usage {
-  readonly name: string;
-  readonly ticks: number;
-  /** How often the thread went to sleep: a wakeup each. */
-  readonly sleeps: number;
-}
-
-function usageOf(file: string): Usage {
-  const stat = readFileSync(`${file}/stat`, 'utf8');
-  const [, name = ''] = /\((.*)\)/s.exec(stat) ?? [];
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [, sleeps] = /^voluntary_ctxt_switches:\s*(\d+)/m.exec(readFileSync(`${file}/status`, 'utf8')) ?? [];
-  return { name, ticks: Number(fields[11]) + Number(fields[12]), sleeps: Number(sleeps) };
-}
-
-function threads(pid: number): Map<string, Usage> {
-  const folders = withDescendants(pid).flatMap(each => readdirSync(`/proc/${each}/task`).map(task => `/proc/${each}/task/${task}`));
-  return new Map(folders.map(folder => [folder, usageOf(folder)]));
-}
 
 let marks = 0;
 async function interrupts(guest: ConsoleProcess): Promise<Map<string, number>> {
