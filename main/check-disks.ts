@@ -3,11 +3,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { LayerId } from '#engine/disk/graph/descriptor.ts';
 import { DiskFolder, type GraphHost } from '#engine/disk/graph/disk-folder.ts';
-import { LayerSum, readSum } from '#engine/disk/graph/layer-sum.ts';
 import { OpenLayers } from '#engine/disk/graph/open-layers.ts';
-import { checkQcow2 } from '#engine/disk/qcow2/check.ts';
-import { Qcow2Image } from '#engine/disk/qcow2/image.ts';
-import { InvariantError } from '#engine/errors/errors.ts';
+import { verifyDisk } from '#engine/disk/graph/verify.ts';
+import { CairnError, InvariantError } from '#engine/errors/errors.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles } from '#worker/node-files.ts';
@@ -29,9 +27,11 @@ export interface DiskPointerOf {
   readonly layer: LayerId;
 }
 
+/** `pinned`: states that linked clones lie on. `isFree`: no VM uses the disks meanwhile. */
 export async function checkDisks(
   folder: string,
   pointers: readonly DiskPointerOf[],
+  pinned: readonly { readonly disk: string; readonly state: LayerId }[],
   isFree: boolean,
   progress: (about: string) => void | Promise<void>,
 ): Promise<{ layers: number; problems: Problem[] }> {
@@ -43,44 +43,41 @@ export async function checkDisks(
       problems.push({ kind: 'damaged', about: `checkpoint ${checkpoint}`, text: `its disk ${disk} is gone: ${folder}/${disk}.json` });
   }
   for (const disk of found) {
-    try {
-      const of = new DiskFolder(HOST, folder, disk);
-      const descriptor = of.read();
-      using open = new OpenLayers(of, () => descriptor);
-      for (const { checkpoint, layer } of pointers.filter(pointer => pointer.disk === disk))
-        attempt(`checkpoint ${checkpoint}`, problems, () => void open.open(open.place(layer)));
-      for (const id of of.layerIds()) {
-        if (id === descriptor.top && !isFree) continue; // the VM writes it
-        layers++;
-        attempt(`layer ${id} of ${disk}`, problems, () => checkLayer(of, id, problems, disk));
-        await progress(id);
-      }
-      if (isFree && descriptor.top !== 'base') attempt(disk, problems, () => void open.open(descriptor.top));
-    } catch (error) {
-      problems.push({ kind: 'damaged', about: disk, text: problem(error) });
+    const of = new DiskFolder(HOST, folder, disk);
+    const pointing = pointers.filter(pointer => pointer.disk === disk);
+    problems.push(...unrestorable(of, pointing));
+    const needs = {
+      pointed: new Set(pointing.map(({ layer }) => layer)),
+      pinned: new Set(pinned.filter(linked => linked.disk === disk).map(({ state }) => state)),
+    };
+    const work = verifyDisk(of, needs, { inUse: !isFree });
+    let step = work.next();
+    for (; step.done !== true; step = work.next()) await progress(basename(step.value.path));
+    layers += step.value.layers;
+    for (const { kind, path, problem: text } of step.value.problems) {
+      if (kind !== 'pending') problems.push({ kind: kind === 'damage' ? 'damaged' : 'leftover', about: `disks/${basename(path)}`, text });
     }
   }
   return { layers, problems };
 }
 
-function checkLayer(folder: DiskFolder, id: LayerId, problems: Problem[], disk: string): void {
-  if (!folder.has(id)) return; // merged meanwhile
-  using image = new Qcow2Image(HOST.files, HOST.codec, folder.layerPath(id), { writable: false });
-  const { corruptions, leaks, problems: words } = checkQcow2(image);
-  const about = `layer ${id} of ${disk}`;
-  if (corruptions > 0)
-    problems.push({ kind: 'damaged', about, text: `${corruptions} problems in its tables, the first: ${words[0] ?? ''}` });
-  const should = readSum(folder, id);
-  if (should !== undefined && new LayerSum(image, HOST.checksum).step(Infinity) !== should)
-    problems.push({ kind: 'damaged', about, text: 'its contents do not match its checksum' });
-  if (leaks > 0) problems.push({ kind: 'leftover', about, text: `${leaks} clusters that nothing refers to` });
-}
-
-function attempt(about: string, problems: Problem[], check: () => void): void {
+/** Checkpoints whose state of the disk cannot be read. */
+function unrestorable(folder: DiskFolder, pointers: readonly DiskPointerOf[]): Problem[] {
   try {
-    check();
+    const descriptor = folder.read();
+    using layers = new OpenLayers(folder, () => descriptor);
+    return pointers.flatMap(({ checkpoint, layer }): Problem[] => {
+      try {
+        layers.open(layers.place(layer));
+        return [];
+      } catch (error) {
+        if (!(error instanceof CairnError)) throw error;
+        return [{ kind: 'damaged', about: `checkpoint ${checkpoint}`, text: problem(error) }];
+      }
+    });
   } catch (error) {
-    problems.push({ kind: 'damaged', about, text: problem(error) });
+    if (!(error instanceof CairnError)) throw error;
+    return []; // the disk's own check says it
   }
 }
 

@@ -133,15 +133,26 @@ describe('cairn check', () => {
     const whole = join(folder, 'whole.qcow2');
     cpSync(layer, whole);
     scratch(layer, 65_536);
-    expect((await checkBundle(path)).problems).toMatchObject([{ kind: 'damaged', about: `layer ${top} of disk0` }]);
+    expect((await checkBundle(path)).problems).toMatchObject([{ kind: 'damaged', about: `disks/disk0.${top}.qcow2` }]);
     rmSync(layer);
     expect((await checkBundle(path)).problems).toMatchObject([
-      { kind: 'damaged', about: 'disk0', text: expect.stringContaining('is missing') },
+      { kind: 'damaged', about: 'disks/disk0.json', text: expect.stringContaining('is missing') },
     ]);
     cpSync(whole, layer);
     expect((await checkBundle(path)).problems).toEqual([]);
     writeFileSync(disk.descriptorPath, '{}');
-    expect((await checkBundle(path)).problems).toMatchObject([{ kind: 'damaged', about: 'disk0' }]);
+    expect((await checkBundle(path)).problems).toMatchObject([{ kind: 'damaged', about: 'disks/disk0.json' }]);
+  });
+
+  test('a disk’s file that was being made when the process was killed is a leftover, told once', async () => {
+    const disk = makeDisk();
+    bundle.close();
+    writeFileSync(disk.layerPath('cd'.repeat(16)), '');
+    writeFileSync(`${disk.descriptorPath}.new`, '{');
+    const names = [`disks/disk0.${'cd'.repeat(16)}.qcow2`, 'disks/disk0.json.new'];
+    expect((await checkBundle(path)).problems.map(({ kind, about }) => `${kind} ${about}`).toSorted()).toEqual(
+      names.map(name => `leftover ${name}`),
+    );
   });
 });
 

@@ -12,6 +12,7 @@ import { nameOf } from './bundle.ts';
 import { Catalog } from './catalog.ts';
 import { requireCheckpointFolder } from './checkpoint-folder.ts';
 import { checkDisks, type DiskPointerOf } from './check-disks.ts';
+import { linkedStates, type LinkedState } from './linked-clones.ts';
 import { problem } from './problem.ts';
 import { readVmState } from './vm-state.ts';
 
@@ -36,6 +37,8 @@ export interface CheckReport {
 
 /** What never was a file of a bundle for longer than a write. */
 const UNFINISHED = /\.(tmp|part|new)$/;
+/** The disk's own check looks at these (check-disks.ts). */
+const OF_A_DISK = /^disk[0-9]+\./;
 
 /**
  * `progress` is called between two files; of encrypted checkpoints only checksums are compared without their passphrase. Throws when the bundle's folder cannot be read at all, and
@@ -63,10 +66,19 @@ export async function checkBundle(
   }
   const isFree = catalogProblems(path, ids, problems);
   if (readVmState(path) === 'damaged') problems.push({ kind: 'leftover', about: 'state.json', text: 'it is damaged' });
-  const disks = await checkDisks(join(path, 'disks'), pointers, isFree, progress);
+  const disks = await checkDisks(join(path, 'disks'), pointers, pinnedStates(path, problems), isFree, progress);
   problems.push(...disks.problems);
   if (isFree) problems.push(...leftovers(path));
   return { vm: nameOf(path), checkpoints: ids.size, layers: disks.layers, locked, problems, complete: isFree };
+}
+
+function pinnedStates(path: string, problems: Problem[]): LinkedState[] {
+  try {
+    return linkedStates(path);
+  } catch (error) {
+    problems.push({ kind: 'leftover', about: 'linked clones', text: problem(error) });
+    return [];
+  }
 }
 
 /** False when somebody has it open. */
@@ -90,7 +102,7 @@ function leftovers(path: string): Problem[] {
     const at = join(path, folder);
     const names = existsSync(at) ? readdirSync(at) : [];
     return names
-      .filter(name => UNFINISHED.test(name))
+      .filter(name => UNFINISHED.test(name) && !OF_A_DISK.test(name))
       .map((name): Problem => ({ kind: 'leftover', about: join(folder, name), text: 'it was never finished' }));
   });
 }

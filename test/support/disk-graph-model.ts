@@ -9,7 +9,7 @@ import type { DiskMode, LayerId } from '#engine/disk/graph/descriptor.ts';
 import { DiskFolder, type GraphHost } from '#engine/disk/graph/disk-folder.ts';
 import { OpenLayers } from '#engine/disk/graph/open-layers.ts';
 import type { Needs } from '#engine/disk/graph/scan.ts';
-import { verifyDisk, type DiskReport } from '#engine/disk/graph/verify.ts';
+import { verifyDisk, type DiskProblem, type DiskReport } from '#engine/disk/graph/verify.ts';
 import { VirtualDiskFiles } from '#engine/disk/graph/virtual-disk-files.ts';
 import { createQcow2 } from '#engine/disk/qcow2/create.ts';
 import { Qcow2Image } from '#engine/disk/qcow2/image.ts';
@@ -144,7 +144,11 @@ export function goBack(disk: VirtualDiskFiles, state: LayerId): void {
 }
 
 /** The disk is whole, and nothing of it lies about. */
-export function expectVerified(folder: DiskFolder, needs: Needs, kinds: readonly ('damage' | 'untidy')[] = ['damage', 'untidy']): void {
+export function expectVerified(
+  folder: DiskFolder,
+  needs: Needs,
+  kinds: readonly DiskProblem['kind'][] = ['damage', 'untidy', 'pending'],
+): void {
   expect(verify(folder, needs).problems.filter(({ kind }) => kinds.includes(kind))).toEqual([]);
 }
 

@@ -27,16 +27,22 @@ export function scan(folder: DiskFolder, descriptor: DiskDescriptor, needs: Need
   const sums = new Set(folder.sumIds());
   const layers: PlannedLayer[] = [];
   const rubbish = names.filter(name => name.endsWith('.new') || isOldBase(folder, descriptor, name));
+  const unfinished = new Map<LayerId, DiskFormatError>();
   for (const id of folder.layerIds()) {
     try {
       layers.push({ ...folder.look(id, descriptor), hasSum: sums.has(id) });
     } catch (error) {
       // A new file whose header was not written yet is no image; whatever is needed was one.
-      const unfinished = error instanceof DiskFormatError && error.code === 'DISK_NOT_QCOW2';
-      if (!unfinished || id === descriptor.top || needs.pointed.has(id) || needs.pinned.has(id)) throw error;
-      rubbish.push(folder.layerName(id));
+      if (!(error instanceof DiskFormatError) || error.code !== 'DISK_NOT_QCOW2') throw error;
+      if (id === descriptor.top || needs.pointed.has(id) || needs.pinned.has(id)) throw error;
+      unfinished.set(id, error);
     }
   }
+  for (const below of layers.flatMap(({ parentId, on }) => [parentId, on])) {
+    const lost = unfinished.get(below!);
+    if (lost !== undefined) throw lost;
+  }
+  for (const id of unfinished.keys()) rubbish.push(folder.layerName(id));
   const known = new Set(layers.map(({ id }) => id));
   const alone = [...sums].filter(id => !known.has(id));
   return { layers, rubbish: [...rubbish, ...alone.map(id => `${folder.disk}.${id}.sum`)] };

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { GraphModel, expectState, verify } from '#test/support/disk-graph-model.ts';
 import { MemoryFiles } from '#test/support/memory-files.ts';
 import { rebuildDescriptor } from './rebuild.ts';
+import { scan } from './scan.ts';
 import { VirtualDiskFiles } from './virtual-disk-files.ts';
 
 const write = (at: number, seed: number) => ({ kind: 'write', at, length: 5000, seed }) as const;
@@ -61,13 +62,28 @@ test('files that are missing, exchanged, changed by others or left over are told
   expect(problemsOf(model)).toEqual(['untidy: a file that was never finished']);
   files.remove(`${folder.folder}/disk0.json.new`);
   model.checkpoints.pop();
-  expect(problemsOf(model)).toEqual(['untidy: work is left to be done (merge)']);
+  expect(problemsOf(model)).toEqual(['pending: work is left to be done (merge)']);
   flip(files, '/user/base', 0);
   expect(problemsOf(model)).toContain('damage: the base disk was changed by others since the disk was last used');
   expect(() => new VirtualDiskFiles(folder)).toThrow(/base was changed|was changed since disk0/);
   const accepted = new VirtualDiskFiles(folder, { acceptChangedBase: true });
   accepted.close();
   new VirtualDiskFiles(folder).close();
+});
+
+test('a new layer whose header was not written yet lies about; one that others lie on is lost, and stays for who can mend it', () => {
+  const model = start();
+  const { files, folder, checkpoints } = model;
+  const fresh = folder.layerPath('ab'.repeat(16));
+  files.put(fresh, new Uint8Array(4096));
+  expect(problemsOf(model)).toEqual(['untidy: a file that was never finished']);
+  expect(verify(folder, model.needs).layers).toBe(4);
+  files.remove(fresh);
+  const [, second] = checkpoints;
+  model.checkpoints.splice(1, 1); // nobody points to it, but the third and the top lie on it
+  files.put(folder.layerPath(second!.layer), new Uint8Array(8192));
+  expect(problemsOf(model)).toContainEqual(expect.stringMatching(/^damage: .*this is not a qcow2 image/));
+  expect(() => scan(folder, folder.read(), model.needs)).toThrow('this is not a qcow2 image');
 });
 
 test('no descriptor, or one that is none, is told', () => {

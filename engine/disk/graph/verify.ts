@@ -10,8 +10,8 @@ import { plan } from './plan.ts';
 import { factsOf, scan, type Needs } from './scan.ts';
 
 export interface DiskProblem {
-  /** `damage`: a state may read wrong or not at all. `untidy`: room is lost, or work is left to be done. */
-  readonly kind: 'damage' | 'untidy';
+  /** `damage`: a state may read wrong or not at all. `untidy`: room is lost. `pending`: work that is left to be done, and will be when the disk is used. */
+  readonly kind: 'damage' | 'untidy' | 'pending';
   readonly path: string;
   readonly problem: string;
 }
@@ -23,13 +23,24 @@ export interface DiskReport {
   readonly compared: number;
 }
 
-/** Nobody may write to the disk meanwhile. Yields the file that is being read, about once for every `bytes`. */
-export function* verifyDisk(folder: DiskFolder, needs: Needs, bytes = 1 << 24): Generator<{ readonly path: string }, DiskReport> {
-  const check = new DiskCheck(folder, needs);
+export interface VerifyOptions {
+  /** A VM uses the disk meanwhile: its top is left out, and so is what only lies about. */
+  readonly inUse?: boolean;
+  /** It yields about once for so many. */
+  readonly bytes?: number;
+}
+
+/** Yields the file that is being read. */
+export function* verifyDisk(
+  folder: DiskFolder,
+  needs: Needs,
+  { inUse = false, bytes = 1 << 24 }: VerifyOptions = {},
+): Generator<{ readonly path: string }, DiskReport> {
+  const check = new DiskCheck(folder, needs, inUse);
   if (!check.descriptorIsThere()) return check.report();
   check.states();
   check.leftOver();
-  for (const id of folder.layerIds()) {
+  for (const id of check.layersToRead()) {
     yield { path: folder.layerPath(id) };
     check.structure(id);
     yield* check.contents(id, bytes);
@@ -40,17 +51,28 @@ export function* verifyDisk(folder: DiskFolder, needs: Needs, bytes = 1 << 24): 
 class DiskCheck {
   private readonly folder: DiskFolder;
   private readonly needs: Needs;
+  private readonly inUse: boolean;
   private readonly problems: DiskProblem[] = [];
   private descriptor!: DiskDescriptor;
+  private rubbish: ReadonlySet<string> = new Set();
+  private layers = 0;
   private compared = 0;
 
-  constructor(folder: DiskFolder, needs: Needs) {
+  constructor(folder: DiskFolder, needs: Needs, inUse: boolean) {
     this.folder = folder;
     this.needs = needs;
+    this.inUse = inUse;
   }
 
   report(): DiskReport {
-    return { problems: this.problems, layers: this.folder.layerIds().length, compared: this.compared };
+    return { problems: this.problems, layers: this.layers, compared: this.compared };
+  }
+
+  layersToRead(): LayerId[] {
+    const { folder, descriptor, inUse, rubbish } = this;
+    const ids = folder.layerIds().filter(id => !rubbish.has(folder.layerName(id)) && !(inUse && id === descriptor.top));
+    this.layers = ids.length;
+    return ids;
   }
 
   descriptorIsThere(): boolean {
@@ -61,7 +83,7 @@ class DiskCheck {
   states(): void {
     const { descriptor, folder } = this;
     const { base } = descriptor;
-    if (base?.seen !== undefined) {
+    if (base?.seen !== undefined && !this.inUse) {
       const path = folder.pathOf(base.path);
       this.attempt(path, () => {
         const { sizeBytes, modifiedMs } = folder.host.files.stat(path);
@@ -70,7 +92,7 @@ class DiskCheck {
       });
     }
     using layers = new OpenLayers(folder, () => descriptor);
-    this.attempt(folder.descriptorPath, () => layers.open(descriptor.top));
+    if (!this.inUse) this.attempt(folder.descriptorPath, () => layers.open(descriptor.top));
     for (const id of [...this.needs.pointed, ...this.needs.pinned]) this.attempt(folder.layerPath(id), () => layers.open(layers.place(id)));
   }
 
@@ -79,10 +101,12 @@ class DiskCheck {
     const { folder, descriptor, needs } = this;
     this.attempt(folder.descriptorPath, () => {
       const found = scan(folder, descriptor, needs);
+      this.rubbish = new Set(found.rubbish);
+      if (this.inUse) return;
       for (const name of found.rubbish) this.tell('untidy', `${folder.folder}/${name}`, 'a file that was never finished');
       for (const step of plan(factsOf(descriptor, found, needs, false))) {
-        if (step.kind === 'delete') this.tell('untidy', folder.layerPath(step.layer), 'nothing needs this layer');
-        else if (step.kind !== 'checksum') this.tell('untidy', folder.descriptorPath, `work is left to be done (${step.kind})`);
+        if (step.kind === 'delete') this.tell('pending', folder.layerPath(step.layer), 'nothing needs this layer');
+        else if (step.kind !== 'checksum') this.tell('pending', folder.descriptorPath, `work is left to be done (${step.kind})`);
       }
     });
   }
@@ -125,7 +149,8 @@ class DiskCheck {
       return true;
     } catch (error) {
       if (!(error instanceof CairnError)) throw error;
-      this.tell('damage', path, error.message);
+      const hasGone = this.inUse && !this.folder.host.files.exists(path); // merged meanwhile
+      if (!hasGone) this.tell('damage', path, error.message);
       return false;
     }
   }
