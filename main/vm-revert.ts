@@ -6,7 +6,7 @@
  *   ram, file    the world stands still, its disks go back, then its memory and devices, from its copy in RAM or from the file
  *   new-world    another world is made beside the old one, and takes the disks over: for a machine that the checkpoint does not fit
  */
-import { ConfigError } from '#engine/errors/errors.ts';
+import { CheckpointError, ConfigError, StorageError } from '#engine/errors/errors.ts';
 import * as protocol from '#worker/protocol.ts';
 import type { Bundle } from './bundle.ts';
 import type { Checkpoint, VmState } from './ipc/contract.ts';
@@ -102,9 +102,19 @@ export class VmReverter {
     decide: () => void,
   ): Promise<protocol.RevertWay | undefined> {
     const { id, disks } = checkpoint;
-    const passphrase = this.passphrase.unlock(given, checkpoint);
+    const passphrase = this.unlockIfReadable(checkpoint, given);
     const files = { path: this.bundle.checkpointPath(id), folder: this.bundle.checkpointsPath };
     return world.revert({ id, ...files, ...(passphrase !== undefined && { passphrase }) }, disks, decide);
+  }
+
+  /** What is in RAM needs no file; where the file is needed, what is wrong with it is said then. */
+  private unlockIfReadable(checkpoint: Checkpoint, given: string | undefined): string | undefined {
+    try {
+      return this.passphrase.unlock(given, checkpoint);
+    } catch (error) {
+      if (error instanceof StorageError || (error instanceof CheckpointError && error.code === 'CHECKPOINT_DAMAGED')) return undefined;
+      throw error;
+    }
   }
 
   /** The old world is given up only when the new one stands: a checkpoint that can't be read leaves the VM as it was. */
