@@ -40,7 +40,15 @@ beforeAll(async () => {
     globalThis.WebSocket = class extends WebSocket {
       constructor(...address: ConstructorParameters<typeof WebSocket>) {
         super(...address);
-        Object.assign(globalThis, { hostSays: (text: string) => this.dispatchEvent(new MessageEvent('message', { data: text })) });
+        let isMuted = false;
+        this.addEventListener('message', event => {
+          if (isMuted && event.isTrusted) event.stopImmediatePropagation();
+        });
+        const hostSays = (text: string) => {
+          isMuted = true;
+          this.dispatchEvent(new MessageEvent('message', { data: text }));
+        };
+        Object.assign(globalThis, { hostSays });
       }
     };
   });
@@ -71,7 +79,7 @@ async function notice(): Promise<string | null> {
   await card.getByRole('button').click();
   return text;
 }
-/** As if the host had said it. */
+/** As if the host had said it, which itself is not heard any more until the page is loaded again. */
 async function hostSays<E extends EventName>(event: E, payload: Events[E]): Promise<void> {
   await page.evaluate(
     text => (globalThis as unknown as { hostSays(text: string): void }).hostSays(text),
