@@ -146,6 +146,20 @@ test('after a restore, the next checkpoint points to the file restored from', as
   await settle();
 });
 
+test('a revert from a file while the map of a checkpoint is still being freed leaves no map behind', async () => {
+  for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+  const instant = vm.contents();
+  software.take(order('checkpoint1'));
+  let ready: ReadyRevert | string;
+  // The kernel asks as soon as it hears that the checkpoint is written: the vcpu hears of it first when it is asked.
+  while (typeof (ready = software.readyRevert(back('checkpoint1'))) === 'string') await new Promise(resolve => setImmediate(resolve));
+  ready.go();
+  expect(vm.contents()).toEqual(instant);
+  software.work();
+  expect(memoryStats(vm.lone.memory).frozenMaps).toBe(0);
+  await settle();
+});
+
 describe('a checkpoint kept in RAM', () => {
   const done = async (count: number) => {
     while (

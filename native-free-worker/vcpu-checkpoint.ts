@@ -201,6 +201,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   }
 
   private readyInRam({ id }: RevertOrder): ReadyRevert | undefined {
+    if (!this.inRam.ids.includes(id)) return undefined;
     const revert = this.inRam.ready(id, this.thawed.splice(0), this.machine);
     return (
       revert && {
