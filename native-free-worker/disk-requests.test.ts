@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
+import { completeAdoption } from '#engine/disk/graph/adoption.ts';
 import { createBlankDisk } from '#engine/disk/graph/create.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { StorageError } from '#engine/errors/errors.ts';
@@ -428,6 +429,38 @@ describe('a VM that goes back', () => {
     work(world);
     expect(pending).toEqual({ result: 'ok' });
     expect(folderOf(world, bench.files.afterCrash('lost')).read().top).toBe(top);
+  });
+
+  test('with two disks, of which the descriptors cannot be written yet: no other world is let to the files before', async () => {
+    const world = await DiskWorld.create();
+    const { host, files } = world.bench;
+    const folders = ['disk1', 'disk2'].map(name => new DiskFolder(host, FOLDER, name));
+    for (const folder of folders) createBlankDisk(folder, 65536);
+    const backings = folders.map(({ disk }) => new GraphBacking(host, FOLDER, disk, { startAt: undefined, running: true }));
+    const { server } = quietLoop(world, ...backings);
+    const handlers = diskHandlers(server, () => expect.fail('no disc was asked for'));
+    const ask = { id: 0 } as const;
+    const pointers = handlers.prepare({ ...ask, kind: 'prepare', mode: undefined }) as DiskPointer[];
+    handlers.switch({ ...ask, kind: 'switch' });
+    for (const backing of backings) backing.seal();
+    handlers['let-go']({ ...ask, kind: 'let-go' });
+    handlers.branch({ ...ask, kind: 'branch', disks: pointers });
+    handlers.adopt({ ...ask, kind: 'adopt', drop: true });
+    const hold = (held: boolean) => handlers.hold({ ...ask, kind: 'hold', hold: held });
+    const found = () => {
+      const host = { ...world.bench.host, files: files.afterCrash('lost') };
+      completeAdoption(host, FOLDER);
+      return folders.map(({ disk }) => new DiskFolder(host, FOLDER, disk).read().top);
+    };
+    const tops = found();
+    files.full = true;
+    expect(() => hold(true)).toThrow('the disk is full');
+    expect(found()).toEqual(tops);
+    expect(() => hold(false)).toThrow('the disk is full');
+    expect(found()).toEqual(tops);
+    files.full = false;
+    hold(true);
+    expect(folders.map(folder => folder.read().top)).toEqual(tops); // what the other one reads
   });
 
   test('while it is off: the disk goes on from the checkpoint’s state', async () => {

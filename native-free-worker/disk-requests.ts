@@ -66,6 +66,7 @@ export function diskHandlers(server: DiskServer, openMedium: (medium: Medium) =>
     },
     collected: () => new Waiting(() => graphs.every(graph => graph.isCollected)),
     hold: ({ hold }) => {
+      if (hold) server.adoption.makeSure(); // the other world reads the descriptors
       each(graph => graph.hold(hold));
       if (!hold) server.adoption.takeBack();
     },

@@ -192,6 +192,27 @@ test('a session that fails to take two disks over leaves them to the one that ha
   }
 });
 
+test('a session that has gone back and is to take back what another wrote loses nothing, wherever the host dies', () => {
+  let states: LayerId[] = [];
+  crashEverywhere(
+    files => void (states = prepare(files, 2)),
+    (files, progress: { isUsed: boolean }) => {
+      const session = new Session(files, states);
+      session.goBack();
+      session.use();
+      progress.isUsed = true;
+      session.adoption.takeBack(); // there was no other: it was not let to the files before all was settled
+      session.close();
+    },
+    () => ({ isUsed: false }),
+    (after, { isUsed }) => {
+      const { sees, used } = found(after, 2);
+      if (isUsed) expect([sees, used]).toEqual([THEN, true]);
+    },
+    CRASHES,
+  );
+});
+
 test.each([
   ['no JSON', '{'],
   ['another version', '{"version":2,"tops":{}}'],

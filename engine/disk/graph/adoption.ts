@@ -54,9 +54,10 @@ export class Adoption {
     this.state = 'settled';
   }
 
-  /** Another session that was to adopt these disks has failed: whatever it has written, they are what they are here. */
+  /** Another session that was to adopt these disks has failed: whatever it has written, they are what they are here. It was let to them after makeSure() only. */
   takeBack(): void {
     if (this.disks.length === 0) return;
+    if (this.state === 'decided') return this.makeSure(); // so there was none, and the record is this one's
     for (const disk of this.disks) disk.doubtDescriptor();
     this.state = 'undecided';
     this.makeSure();
