@@ -92,7 +92,7 @@ test('a lock that was left is removed by one only, and not when it is another on
   const { boot } = JSON.parse(readFileSync(join(locks, readdirSync(locks)[0]!), 'utf8')) as { boot: string };
   use[Symbol.dispose]();
   const lock = join(locks, `volume-${VOLUME}.lock`);
-  const owner = (pid: number, token: string) => JSON.stringify({ pid, thread: 0, boot, token });
+  const owner = (pid: number, token: string) => JSON.stringify({ pid, thread: 0, boot, born: '', token });
   const gone = spawn(process.execPath, ['-e', '']);
   await once(gone, 'close');
   writeFileSync(lock, owner(gone.pid!, 'left'));
@@ -153,5 +153,27 @@ test('a thread that ends in the middle of a change leaves neither its lock nor w
   expect([uses.held(VOLUME), readdirSync(locks).includes(`volume-${VOLUME}.lock`)]).toEqual([[USE], true]);
   await thread.worker.terminate();
   expect(uses.exclusively(VOLUME, () => uses.held(VOLUME))).toEqual([]);
+  expect(readdirSync(locks)).toEqual([]);
+});
+
+test('what a process left of which another has the number now counts for nothing', () => {
+  uses.hold(VOLUME, USE);
+  const [left] = readdirSync(locks);
+  const said = JSON.parse(readFileSync(join(locks, left!), 'utf8')) as object;
+  const another = JSON.stringify({ ...said, born: '1' }); // this process's number, before there was this process
+  writeFileSync(join(locks, left!), another);
+  expect([uses.held(VOLUME), readdirSync(locks)]).toEqual([[], []]);
+  writeFileSync(join(locks, `volume-${VOLUME}.lock`), another);
+  expect(uses.exclusively(VOLUME, () => 'free')).toBe('free');
+  expect(readdirSync(locks)).toEqual([]);
+});
+
+test('what a thread left that has ended goes, though nothing can be written', () => {
+  const lock = join(locks, `volume-${VOLUME}.lock`);
+  uses.exclusively(VOLUME, () => writeFileSync(join(locks, 'kept'), readFileSync(lock)));
+  const said = JSON.parse(readFileSync(join(locks, 'kept'), 'utf8')) as object;
+  rmSync(join(locks, 'kept'));
+  writeFileSync(lock, JSON.stringify({ ...said, thread: 99, token: 'x'.repeat(250) })); // no file can have a name with that
+  uses.forgetThread(99);
   expect(readdirSync(locks)).toEqual([]);
 });

@@ -21,13 +21,16 @@ const PATIENCE_MS = 60_000;
 const WAIT_MS = 2;
 const USE_SUFFIX = '.use';
 
-/** Process ids start again with the computer; this tells. Only Linux says it: elsewhere a leftover whose number is taken again stays until that process ends. */
+/** Process ids start again with the computer, and a container's processes have the same ones each time; these tell. Only Linux says them: elsewhere a leftover whose number is taken again stays until that process ends. */
 const BOOT = readBoot();
+const BORN = bornOf(process.pid);
 
 interface Owner {
   readonly pid: number;
   readonly thread: number;
   readonly boot: string;
+  /** When the process began, in clock ticks since the boot. */
+  readonly born?: string;
   readonly token: string;
 }
 
@@ -82,15 +85,15 @@ export class NodeVolumeUses implements VolumeUses {
     return found;
   }
 
-  /** What a thread of this process left that has ended. */
+  /** What a thread of this process left that has ended. Only this process removes its lock, for it lives; what cannot be removed stays until it ends. */
   forgetThread(thread: number): void {
     for (const name of namesIn(this.folder)) {
       if (!name.startsWith('volume-')) continue;
       const path = join(this.folder, name);
-      if (name.includes(`.${process.pid}-${thread}-`) && name.endsWith(USE_SUFFIX)) rmSync(path, { force: true });
+      if (name.includes(`.${process.pid}-${thread}-`) && name.endsWith(USE_SUFFIX)) removeIfPossible(path);
       else if (name.endsWith('.lock')) {
         const owner = readJson(path) as Owner | undefined;
-        if (owner?.pid === process.pid && owner.thread === thread) this.removeDead(path, owner.token, performance.now() + PATIENCE_MS);
+        if (owner?.pid === process.pid && owner.thread === thread) removeIfPossible(path);
       }
     }
   }
@@ -142,12 +145,31 @@ export class NodeVolumeUses implements VolumeUses {
 }
 
 function newOwner(): Owner {
-  return { pid: process.pid, thread: threadId, boot: BOOT, token: `${process.pid}-${threadId}-${randomBytes(6).toString('hex')}` };
+  return { pid: process.pid, thread: threadId, boot: BOOT, born: BORN, token: `${process.pid}-${threadId}-${randomBytes(6).toString('hex')}` };
 }
 
-const isGone = ({ pid, boot }: Owner): boolean => boot !== BOOT || !isAlive(pid);
+const isGone = ({ pid, boot, born }: Owner): boolean => boot !== BOOT || !isAlive(pid) || isAnother(born, bornOf(pid));
+const isAnother = (then: string | undefined, now: string): boolean => then !== undefined && now !== '' && then !== '' && then !== now;
 
 const pidIn = (name: string): number => Number(/\.(\d+)-\d+-\d+\.use$/.exec(name)?.[1] ?? 0);
+
+/** '' where nobody says it. */
+function bornOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8'); // proc(5): the name, in parentheses, may have any characters; the start is the 20th field behind it
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  } catch {
+    return '';
+  }
+}
+
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // The folder cannot be written now.
+  }
+}
 
 /** False when it is there already. */
 function tryLink(from: string, to: string): boolean {
