@@ -7,8 +7,12 @@ import { Bundle } from './bundle.ts';
 import { CdDrives } from './cd-drives.ts';
 import { readCheckpointInfo } from './checkpoint-files.ts';
 import { FileLocks } from './file-locks.ts';
+import { Thread } from '#worker/thread.ts';
+import { offlineMemory } from '#worker/world-block.ts';
 import { vmConfig } from './ipc/contract.ts';
 import { VmDisks } from './vm-disks.ts';
+import { WorldDisks } from './world-disks.ts';
+import { sourceFiles } from './world-manager.ts';
 
 let folder: string;
 let bundle: Bundle;
@@ -90,6 +94,29 @@ test('a world that takes over finds the disc that lay in the open tray; one that
   drives.ended();
   drives.shutTrays();
   expect([discs(), drives.list()[0]]).toEqual([[''], { disk: 'disk0', path: '', isLocked: false, isOpen: false }]);
+});
+
+test('a VM that ends while its disc is changed is said to have ended, and keeps neither the disc nor its lock', async () => {
+  await open(cdrom(one(), 'scsi'));
+  const disks = new VmDisks(bundle, sourceFiles.diskEntry);
+  drives = new CdDrives(bundle, disks);
+  const opened = disks.open();
+  const worker = new Thread(sourceFiles.diskEntry, 'disk');
+  const session = await WorldDisks.open(worker, offlineMemory(), disks.specs(), true);
+  const world = {
+    disks: session,
+    hasEnded: false,
+    changeMedium: async () => {
+      world.hasEnded = true;
+      await session.finish(); // as a world that ends does before it says so
+      opened.dispose();
+      return 'ended' as const;
+    },
+  };
+  await expect(drives.change(world, { path: two(), format: 'raw', force: false })).rejects.toThrow('a ended before its disc was changed');
+  await expect(drives.change(world, { path: two(), format: 'raw', force: false })).rejects.toThrow('a ended before its disc was changed');
+  expect(discs()).toEqual([one()]);
+  for (const path of [one(), two()]) new FileLocks().take(path, 'exclusive', 'b')[Symbol.dispose]();
 });
 
 test('an empty disk that is no CD-ROM drive is no configuration', () => {

@@ -1,12 +1,17 @@
 /** The CD-ROM drives of one VM that this process owns: which disc lies in each, what the guest does with their trays, and the change of a disc while it runs or is off. */
 import { ConfigError } from '#engine/errors/errors.ts';
 import type { TrayState } from '#engine/machine/machine.ts';
+import type { Medium } from '#worker/disk-protocol.ts';
 import type { Bundle } from './bundle.ts';
 import { cdromDrives, type CdromDrive, type Params, type VmDisk } from './ipc/contract.ts';
 import { diskName, type VmDisks } from './vm-disks.ts';
 import type { World } from './world.ts';
 
 export type MediumChange = Omit<Params<'vm.media'>, 'name'>;
+
+/** What is asked of a world. */
+export type WorldWithDrives = Pick<World, 'disks' | 'changeMedium' | 'hasEnded'>;
+type Outcome = Awaited<ReturnType<World['changeMedium']>>;
 
 export class CdDrives {
   private readonly bundle: Bundle;
@@ -60,17 +65,14 @@ export class CdDrives {
   }
 
   /** Throws ConfigError when the guest has locked the tray, what opening the image throws, and nothing has changed then. */
-  async change(world: World | undefined, { disk, path, format, force }: MediumChange): Promise<void> {
+  async change(world: WorldWithDrives | undefined, { disk, path, format, force }: MediumChange): Promise<void> {
     const drive = this.choose(disk);
     const { name } = this.bundle;
     const lock = path === '' ? undefined : this.disks.lockMedium(path);
     try {
       if (world) {
-        if (!world.disks) throw new ConfigError('VM_OFF', `${name} has no disks open.`);
         const medium = path === '' ? ({ kind: 'none' } as const) : ({ kind: 'image', path, format } as const);
-        const opened = await world.disks.request('open-medium', { disk: drive, medium });
-        const outcome = await world.changeMedium({ opened, force });
-        await world.disks.request('settle-medium', { disk: drive, isTaken: outcome === 'changed' });
+        const outcome = await changeIn(world, drive, medium, force);
         if (outcome !== 'changed') throw refusal(outcome, name, drive);
       }
     } catch (error) {
@@ -111,7 +113,22 @@ export class CdDrives {
   }
 }
 
-function refusal(outcome: 'locked' | 'busy' | 'ended', name: string, drive: string): ConfigError {
+/** Throws what opening the disc throws. Of a world that ends meanwhile nobody answers any more. */
+async function changeIn(world: WorldWithDrives, disk: string, medium: Medium, force: boolean): Promise<Outcome> {
+  const { disks } = world;
+  if (!disks) return 'ended';
+  try {
+    const opened = await disks.request('open-medium', { disk, medium });
+    const outcome = await world.changeMedium({ opened, force });
+    await disks.request('settle-medium', { disk, isTaken: outcome === 'changed' });
+    return outcome;
+  } catch (error) {
+    if (!world.hasEnded) throw error;
+    return 'ended';
+  }
+}
+
+function refusal(outcome: Exclude<Outcome, 'changed'>, name: string, drive: string): ConfigError {
   if (outcome === 'locked')
     return new ConfigError(
       'TRAY_LOCKED',
