@@ -40,6 +40,8 @@ export class WorldDisks {
   private readonly unheard: string[] = [];
   private nextId = 1;
   private finishing = false;
+  /** It ended when it was asked to. */
+  private hasFinished = false;
   private problem: string | undefined;
 
   /** `running`: a guest will write to them. Throws CairnError when one cannot be opened. */
@@ -79,7 +81,7 @@ export class WorldDisks {
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       if (this.problem !== undefined) {
-        reject(new StorageError('STORAGE', this.problem));
+        reject(this.closed(this.problem));
         return;
       }
       this.asked.set(id, { resolve: result => resolve(result as DiskAnswers[K]), reject });
@@ -107,15 +109,20 @@ export class WorldDisks {
     else asked?.reject(errorOf(message.failure));
   }
 
+  private closed(problem: string): StorageError {
+    if (this.hasFinished) return new StorageError('VM_OFF', 'The VM has ended before that.');
+    return new StorageError('STORAGE', `The world's disks were closed before that: ${problem}.`);
+  }
+
   private notice(text: string): void {
     if (this.listener) this.listener.notice(text);
     else this.unheard.push(text);
   }
 
   private ended(code: number): void {
+    this.hasFinished = this.finishing && this.problem === undefined;
     this.problem ??= `the disk worker ended by itself (code ${code})`;
-    for (const { reject } of this.asked.values())
-      reject(new StorageError('STORAGE', `The world's disks were closed before that: ${this.problem}.`));
+    for (const { reject } of this.asked.values()) reject(this.closed(this.problem));
     this.asked.clear();
     if (!this.finishing) this.listener?.crashed(this.problem);
   }
