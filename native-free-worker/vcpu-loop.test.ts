@@ -161,6 +161,24 @@ describe('the vcpu loop', () => {
     ]);
   });
 
+  test('that has gone back while it is paused tells of its trays at once', () => {
+    const open = { disk: 'disk0', isLocked: false, isOpen: true };
+    const checkpoint: VcpuCheckpoint = {
+      ...noCheckpoint,
+      readyRevert: () => {
+        one.actions.write(protocol.ACTION_REVERT_DECIDED, Uint8Array.of(1));
+        one.actions.write(protocol.ACTION_STOP, new Uint8Array());
+        return { way: 'file', go: () => (one.machine.trayStates = [{ ...open, isOpen: false }]), drop: () => {} };
+      },
+    };
+    const one = world([], { startPaused: true }, { checkpoint });
+    one.machine.trayStates = [open];
+    one.actions.write(protocol.ACTION_REVERT, protocol.encodeJson({}));
+    expect(one.loop.run()).toEqual({ kind: 'stopped' });
+    const told = one.drain().flatMap(({ kind, payload }) => (kind === protocol.EVENT_TRAYS ? [protocol.decodeJson(payload)] : []));
+    expect(told).toEqual([[open], [{ ...open, isOpen: false }]]);
+  });
+
   test('a world that waits for its disks to go back can be stopped', () => {
     const checkpoint: VcpuCheckpoint = {
       ...noCheckpoint,

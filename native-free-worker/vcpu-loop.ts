@@ -423,6 +423,7 @@ export class VcpuLoop {
     this.screenStale = true;
     this.beginStats();
     this.anchor();
+    this.sendTrays();
     this.answerRevert({ kind: 'done' });
   }
 
