@@ -131,10 +131,15 @@ export class ScsiCdrom extends ScsiUnit {
 
   /** The user puts a disc in and closes the tray, or takes it out; a lock does not hinder who has the drive in hand. What is pending ends on the old one before. */
   insert(medium: Drive | undefined) {
-    this.medium?.drain();
+    this.drain();
     this.medium = medium;
     this.trayOpen = false;
     this.mediumChanged();
+  }
+
+  /** Also of a disc in an open tray. */
+  override drain() {
+    this.medium?.drain();
   }
 
   /** The button of a tray that the guest has locked: it is told, and may let go of it. */

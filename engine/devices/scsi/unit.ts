@@ -191,6 +191,10 @@ export abstract class ScsiUnit {
     return dataIn(Uint8Array.of(0, supported ? 3 : 1, 0, usage.length, ...usage), allocation);
   }
 
+  /** What it has asked of a medium ends, as it would have. */
+  drain() {
+    this.drive?.drain();
+  }
   /** As after power-on. */
   reset() {
     this.attention = POWER_ON;

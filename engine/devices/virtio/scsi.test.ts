@@ -376,3 +376,12 @@ test('what was pending when the state was saved has ended well in the restored m
   const index = ram.view.getUint16(used + 2, true);
   expect([ram.view.getUint32(used + 4 + 8 * ((index - 1) % 64), true), ram.bytes[buffers[1]!.gpa + 10]]).toEqual([head, GOOD]);
 });
+
+test('a reset by the driver also waits for what is read from a disc that it has put out meanwhile', () => {
+  const board = setUp();
+  submit(board.commands, at(5, 1), [Op.Read10, 0, ...u32(0), 0, 0, 1], [], [2048]);
+  submit(board.commands, at(5, 1), [Op.StartStopUnit, 0, 0, 0, 2]);
+  expect([board.cdrom.isOpen, board.disc.held.length]).toEqual([true, 1]);
+  board.driver.status = 0; // its memory is the guest's again
+  expect(board.disc.held).toEqual([]);
+});

@@ -233,12 +233,12 @@ export class VirtioScsi implements Device {
       case Task.ClearSet:
       case Task.LunReset:
         if (!found.unit) return Response.IncorrectLun;
-        found.unit.drive?.drain();
+        found.unit.drain();
         if (task === Task.LunReset) found.unit.reset();
         return Response.Ok;
       case Task.NexusReset:
         for (const unit of found.units) {
-          unit.drive?.drain();
+          unit.drain();
           unit.reset();
         }
         return Response.Ok;
@@ -253,7 +253,7 @@ export class VirtioScsi implements Device {
     this.senseBytes = SENSE_BYTES.initial;
     this.cdbBytes = CDB_SIZE.initial;
     for (const { unit } of this.targets.all) {
-      unit.drive?.drain();
+      unit.drain();
       unit.reset();
     }
   }
