@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import type { DiskMessage, DiskProgress } from './disk-protocol.ts';
+import { InvariantError } from '#engine/errors/errors.ts';
+import type { DiskMessage, DiskProgress, DiskRequest } from './disk-protocol.ts';
 import type { DiskServer } from './disk-server.ts';
 import { DiskWorkerLoop } from './disk-worker-loop.ts';
 
@@ -46,4 +47,21 @@ test('the end of a disk’s collecting is told once, when its beginning was', ()
   const idle = loopOver({ disk0: 0 });
   while (idle.loop.step());
   expect(idle.heard).toEqual([]);
+});
+
+test('a worker that cannot finish ends all the same: a world that ends waits for that', () => {
+  const requests: DiskRequest[] = [{ id: 1, kind: 'finish' }];
+  const said: DiskMessage[] = [];
+  const finish = () => {
+    throw new InvariantError('a disk that nobody knows');
+  };
+  const loop = new DiskWorkerLoop({
+    server: { step: () => false, receive: () => {}, collect: () => false, finish, graphs: [] } as unknown as DiskServer,
+    bell: { count: 0, ring: () => {}, sleep: () => expect.fail('it sleeps for ever') } as never,
+    receive: () => requests.shift(),
+    openMedium: () => expect.fail('no disc was asked for'),
+    send: message => said.push(message),
+  });
+  loop.run();
+  expect(said).toEqual([{ kind: 'failed', id: 1, failure: expect.objectContaining({ message: 'a disk that nobody knows' }) }]);
 });

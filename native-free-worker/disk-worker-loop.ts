@@ -72,8 +72,8 @@ export class DiskWorkerLoop {
       const result = this.handlers[kind as DiskRequestKind](request as never);
       if (result instanceof Waiting) this.waiting.push({ id, waiting: result });
       else this.parts.send({ kind: 'answer', id, result });
-      if (kind === 'finish') this.finished = true;
     });
+    if (kind === 'finish') this.finished = true; // also when that failed: who asked waits for the end
     this.answerWaiting();
   }
 
