@@ -148,6 +148,23 @@ describe('a checkpoint', () => {
     expect(stateHas(world, freeze(world).layer, world.bench.files.afterCrash('lost'))).toEqual(block(1));
   });
 
+  test('does not fail for what the storage once refused and the guest has given up', async () => {
+    const world = await DiskWorld.create();
+    failing(world);
+    const held = write(world, 1);
+    work(world);
+    expect([held, world.bench.channel.trouble]).toEqual([{}, expect.stringContaining('the disk is full')]);
+    world.bench.drive.drain();
+    expect([held, world.bench.channel.trouble]).toEqual([{ result: 'error' }, undefined]);
+    world.bench.files.mend();
+    world.ask('prepare', { mode: undefined });
+    write(world, 2);
+    world.bench.channel.switchTops();
+    const seal = world.request('seal', {});
+    work(world);
+    expect(world.answerTo(seal)).toMatchObject({ kind: 'answer' });
+  });
+
   test('that is given up before the stop leaves no file, and ends the wait for its seal', async () => {
     const world = await DiskWorld.create();
     const before = world.bench.files.paths();

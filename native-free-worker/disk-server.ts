@@ -191,9 +191,13 @@ export class DiskServer {
     const disk = decodeOrder(order);
     if (order.kind === DISK_MARKER) this.disk(disk).switchTop();
     else if (order.kind === DISK_MEDIUM) this.disk(disk).takeOffered();
-    else if (order.kind === DISK_GIVE_UP)
-      for (const { operation } of this.disk(disk).queue.takeHeld()) this.complete(DONE_ERROR, operation.id);
+    else if (order.kind === DISK_GIVE_UP) this.giveUp(this.disk(disk));
     else throw new InvariantError(`unknown order ${order.kind} to the disk worker`);
+  }
+
+  private giveUp({ queue }: ServedDisk): void {
+    for (const { operation } of queue.takeHeld()) this.complete(DONE_ERROR, operation.id);
+    if (!this.disks.some(disk => disk.queue.hasHeld)) this.trouble = undefined; // or checkpoints would fail for it
   }
 
   private execute(disk: ServedDisk, queued: QueuedOperation<RingOperation>): void {

@@ -108,6 +108,11 @@ export class DiskQueue<Op extends BlockRange> {
     for (const entry of this.entries) if (entry.state === 'held') entry.state = 'waiting';
   }
 
+  /** Whether the host's storage has refused one. */
+  get hasHeld(): boolean {
+    return this.entries.some(({ state }) => state === 'held');
+  }
+
   /** Gives the held operations up; the caller says so to who waits for them. */
   takeHeld(): QueuedOperation<Op>[] {
     const held = this.entries.filter(({ state }) => state === 'held');
