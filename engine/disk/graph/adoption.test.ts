@@ -233,3 +233,13 @@ test.each([
   );
   expect(files.paths().map(path => files.get(path))).toEqual(before);
 });
+
+test('a record of which one layer is not there changes no disk', () => {
+  const files = new MemoryFiles();
+  const [state] = prepare(files, 2);
+  files.put(RECORD, new TextEncoder().encode(JSON.stringify({ version: 1, tops: { disk0: state, disk1: 'a'.repeat(32) } })));
+  const tops = () => foldersOf(files, 2, 0x1000).map(folder => folder.read().top);
+  const before = tops();
+  expect(() => completeAdoption(graphHost(files), FOLDER)).toThrow('the layer aaaaaaaa');
+  expect(tops()).toEqual(before);
+});

@@ -100,13 +100,13 @@ const recordPath = (folder: string): string => `${folder}/revert.json`;
 export function completeAdoption(host: GraphHost, folder: string): boolean {
   const path = recordPath(folder);
   if (!host.files.exists(path)) return false;
-  for (const [disk, top] of readRecord(host.files, path)) {
+  const found = readRecord(host.files, path).map(([disk, top]) => {
     const files = new DiskFolder(host, folder, disk);
     const descriptor = files.read();
-    if (descriptor.top === top) continue;
-    if (!files.has(top)) throw bad(path, `it names the layer ${top} of ${disk}, which is missing`);
-    files.write({ ...descriptor, top });
-  }
+    if (descriptor.top !== top && !files.has(top)) throw bad(path, `it names the layer ${top} of ${disk}, which is missing`);
+    return { files, descriptor, top };
+  });
+  for (const { files, descriptor, top } of found) if (descriptor.top !== top) files.write({ ...descriptor, top });
   host.files.remove(path);
   host.files.syncFolder(folder);
   return true;
