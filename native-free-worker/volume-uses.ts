@@ -145,7 +145,13 @@ export class NodeVolumeUses implements VolumeUses {
 }
 
 function newOwner(): Owner {
-  return { pid: process.pid, thread: threadId, boot: BOOT, born: BORN, token: `${process.pid}-${threadId}-${randomBytes(6).toString('hex')}` };
+  return {
+    pid: process.pid,
+    thread: threadId,
+    boot: BOOT,
+    born: BORN,
+    token: `${process.pid}-${threadId}-${randomBytes(6).toString('hex')}`,
+  };
 }
 
 const isGone = ({ pid, boot, born }: Owner): boolean => boot !== BOOT || !isAlive(pid) || isAnother(born, bornOf(pid));
