@@ -129,6 +129,40 @@ test('a stop that was prepared waits for the copy of the map, and is the instant
   expect(other.contents()).toEqual(instant);
 });
 
+test.each([
+  { keepInRam: true, isCopied: true },
+  { keepInRam: true, isCopied: false },
+  { keepInRam: false, isCopied: true },
+  { keepInRam: false, isCopied: false },
+])(
+  'a stop that was prepared before the VM went back is the instant of the stop (in RAM: $keepInRam, the map copied: $isCopied)',
+  async ({ keepInRam, isCopied }) => {
+    const aWhile = async () => {
+      for (let turn = 0; turn < 50; turn++) {
+        software.work();
+        await new Promise(resolve => setImmediate(resolve));
+      }
+    };
+    for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+    software.take({ ...order('checkpoint1'), keepInRam });
+    while (!events.some(event => event.kind === 'done')) await aWhile();
+    for (let index = 0; index < RAM; index += 5) vm.write(index, 2);
+    software.prepare();
+    if (isCopied) await aWhile();
+    const ready = software.readyRevert(back('checkpoint1')) as ReadyRevert;
+    expect(ready.way).toBe(keepInRam ? 'ram' : 'file');
+    ready.go();
+    for (let index = 0; index < RAM; index += 7) vm.write(index, 1);
+    software.take(order('checkpoint2'));
+    while (!events.some(event => event.kind === 'done' && event.id === 'checkpoint2')) await aWhile();
+    software.dropFromRam('checkpoint1');
+    const store = new CheckpointStore(nodeFiles, folder);
+    restoreCheckpoint(store, store.pathOf('checkpoint2'), other, nodeCodec);
+    expect(other.contents().ram).toBe(vm.contents().ram);
+    await settle();
+  },
+);
+
 test('after a restore, the next checkpoint points to the file restored from', async () => {
   for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
   software.take(order('checkpoint1'));
