@@ -3,16 +3,19 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel, type Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { restoreCheckpoint } from '#engine/checkpoint/restore.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
+import { withFolder } from '#engine/checkpoint/volume/directory.ts';
+import { makeVolume } from '#engine/checkpoint/volume/make.ts';
 import type { Machine } from '#engine/machine/machine.ts';
 import { deriveReferences, memoryStats } from '#engine/memory/mmm.ts';
 import { FakeVm } from '#test/support/fake-vm.ts';
 import type { CheckpointEvent, CheckpointWorkerData } from './checkpoint-protocol.ts';
 import { nodeCodec } from './node-codec.ts';
-import { nodeFiles } from './node-files.ts';
+import { nodeFiles, openDevice } from './node-files.ts';
 import type { RevertOrder } from './protocol.ts';
+import { storedFiles, volumeAt } from './stored-files.ts';
 import { MachineCheckpoint, restorableVm } from './vcpu-checkpoint.ts';
 import type { ReadyRevert } from './vcpu-loop.ts';
 import { Thread } from './thread.ts';
@@ -20,6 +23,8 @@ import { vcpuDoorbell } from './world-block.ts';
 
 const RAM = 2000;
 
+let home: string;
+/** Where checkpoints lie. */
 let folder: string;
 let vm: FakeVm;
 let other: FakeVm;
@@ -29,7 +34,8 @@ const events: CheckpointEvent[] = [];
 let heard = () => {};
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'cairn-checkpoint-'));
+  home = folder = mkdtempSync(join(tmpdir(), 'cairn-checkpoint-'));
+  vi.stubEnv('CAIRN_LOCKS', join(home, 'locks'));
   vm = await FakeVm.create(RAM);
   other = await FakeVm.create(RAM);
   const { port1, port2 } = new MessageChannel();
@@ -46,7 +52,8 @@ afterEach(async () => {
   const exited = new Promise(resolve => worker.once('exit', resolve));
   worker.postMessage({ kind: 'finish' });
   if ((await exited) !== 0) throw new Error('the checkpoint worker did not end by itself');
-  rmSync(folder, { recursive: true });
+  vi.unstubAllEnvs();
+  rmSync(home, { recursive: true });
 });
 
 const core = () => ({ ...vm.lone.mmm, resetDerived: () => {} });
@@ -364,6 +371,48 @@ test('checkpoints are eliminated after the takes that were ordered before, and t
   const store = new CheckpointStore(nodeFiles, folder);
   restoreCheckpoint(store, store.pathOf('checkpoint3'), other, nodeCodec);
   expect(other.contents()).toEqual(instant);
+});
+
+test.each(['a folder', 'a volume'])('the checkpoint that a VM goes back to may be deleted while its memory comes late, in %s', async place => {
+  if (place === 'a volume') {
+    const path = join(folder, 'volume');
+    writeFileSync(path, new Uint8Array(32 << 20));
+    using device = openDevice(path, 'write');
+    makeVolume(device, 32 << 20, new Uint8Array(16).fill(7), nodeCodec.checksum);
+    volumeAt(path).change(directory => withFolder(directory, 'a.checkpoints', new Map()));
+    folder = join(path, 'a.checkpoints');
+  }
+  const aTurn = () => new Promise(resolve => setImmediate(resolve));
+  const done = async (count: number) => {
+    while (events.filter(({ kind }) => kind !== 'progress').length < count) await aTurn(); // nothing is loaded meanwhile
+    expect(events.at(-1)).not.toHaveProperty('failure.message');
+  };
+  for (const each of [vm, other]) for (let index = 0; index < RAM; index++) each.write(index, index + 1);
+  software.take(order('checkpoint1'));
+  await done(1);
+  let ready: ReadyRevert | string;
+  while (typeof (ready = software.readyRevert(back('checkpoint1'))) === 'string') await aTurn();
+  ready.go();
+  const rung = vcpuDoorbell(vm.lone.memory).count;
+  software.work();
+  while (vcpuDoorbell(vm.lone.memory).count === rung) await aTurn(); // the checkpoint worker has the file open, too
+  worker.postMessage({ kind: 'eliminate', ticket: 'a', folder, ids: ['checkpoint1'] });
+  await done(2);
+  const files = storedFiles.list(folder);
+  for (const each of [vm, other]) for (let index = 0; index < 50; index++) each.write(index, 7);
+  const instant = other.contents();
+  software.take(order('checkpoint2')); // its units, in a volume, must be others
+  await done(3);
+  while (memoryStats(vm.lone.memory).notLoaded > 0) {
+    software.work();
+    await aTurn();
+  }
+  expect([vm.contents(), files]).toEqual([instant, []]);
+  const store = new CheckpointStore(storedFiles, folder);
+  restoreCheckpoint(store, store.pathOf('checkpoint2'), other, nodeCodec);
+  expect(other.contents()).toEqual(instant);
+  software.work();
+  await settle();
 });
 
 test('a checkpoint that cannot be taken is reported, and leaves nothing', async () => {
