@@ -373,47 +373,50 @@ test('checkpoints are eliminated after the takes that were ordered before, and t
   expect(other.contents()).toEqual(instant);
 });
 
-test.each(['a folder', 'a volume'])('the checkpoint that a VM goes back to may be deleted while its memory comes late, in %s', async place => {
-  if (place === 'a volume') {
-    const path = join(folder, 'volume');
-    writeFileSync(path, new Uint8Array(32 << 20));
-    using device = openDevice(path, 'write');
-    makeVolume(device, 32 << 20, new Uint8Array(16).fill(7), nodeCodec.checksum);
-    volumeAt(path).change(directory => withFolder(directory, 'a.checkpoints', new Map()));
-    folder = join(path, 'a.checkpoints');
-  }
-  const aTurn = () => new Promise(resolve => setImmediate(resolve));
-  const done = async (count: number) => {
-    while (events.filter(({ kind }) => kind !== 'progress').length < count) await aTurn(); // nothing is loaded meanwhile
-    expect(events.at(-1)).not.toHaveProperty('failure.message');
-  };
-  for (const each of [vm, other]) for (let index = 0; index < RAM; index++) each.write(index, index + 1);
-  software.take(order('checkpoint1'));
-  await done(1);
-  let ready: ReadyRevert | string;
-  while (typeof (ready = software.readyRevert(back('checkpoint1'))) === 'string') await aTurn();
-  ready.go();
-  const rung = vcpuDoorbell(vm.lone.memory).count;
-  software.work();
-  while (vcpuDoorbell(vm.lone.memory).count === rung) await aTurn(); // the checkpoint worker has the file open, too
-  worker.postMessage({ kind: 'eliminate', ticket: 'a', folder, ids: ['checkpoint1'] });
-  await done(2);
-  const files = storedFiles.list(folder);
-  for (const each of [vm, other]) for (let index = 0; index < 50; index++) each.write(index, 7);
-  const instant = other.contents();
-  software.take(order('checkpoint2')); // its units, in a volume, must be others
-  await done(3);
-  while (memoryStats(vm.lone.memory).notLoaded > 0) {
+test.each(['a folder', 'a volume'])(
+  'the checkpoint that a VM goes back to may be deleted while its memory comes late, in %s',
+  async place => {
+    if (place === 'a volume') {
+      const path = join(folder, 'volume');
+      writeFileSync(path, new Uint8Array(32 << 20));
+      using device = openDevice(path, 'write');
+      makeVolume(device, 32 << 20, new Uint8Array(16).fill(7), nodeCodec.checksum);
+      volumeAt(path).change(directory => withFolder(directory, 'a.checkpoints', new Map()));
+      folder = join(path, 'a.checkpoints');
+    }
+    const aTurn = () => new Promise(resolve => setImmediate(resolve));
+    const done = async (count: number) => {
+      while (events.filter(({ kind }) => kind !== 'progress').length < count) await aTurn(); // nothing is loaded meanwhile
+      expect(events.at(-1)).not.toHaveProperty('failure.message');
+    };
+    for (const each of [vm, other]) for (let index = 0; index < RAM; index++) each.write(index, index + 1);
+    software.take(order('checkpoint1'));
+    await done(1);
+    let ready: ReadyRevert | string;
+    while (typeof (ready = software.readyRevert(back('checkpoint1'))) === 'string') await aTurn();
+    ready.go();
+    const rung = vcpuDoorbell(vm.lone.memory).count;
     software.work();
-    await aTurn();
-  }
-  expect([vm.contents(), files]).toEqual([instant, []]);
-  const store = new CheckpointStore(storedFiles, folder);
-  restoreCheckpoint(store, store.pathOf('checkpoint2'), other, nodeCodec);
-  expect(other.contents()).toEqual(instant);
-  software.work();
-  await settle();
-});
+    while (vcpuDoorbell(vm.lone.memory).count === rung) await aTurn(); // the checkpoint worker has the file open, too
+    worker.postMessage({ kind: 'eliminate', ticket: 'a', folder, ids: ['checkpoint1'] });
+    await done(2);
+    const files = storedFiles.list(folder);
+    for (const each of [vm, other]) for (let index = 0; index < 50; index++) each.write(index, 7);
+    const instant = other.contents();
+    software.take(order('checkpoint2')); // its units, in a volume, must be others
+    await done(3);
+    while (memoryStats(vm.lone.memory).notLoaded > 0) {
+      software.work();
+      await aTurn();
+    }
+    expect([vm.contents(), files]).toEqual([instant, []]);
+    const store = new CheckpointStore(storedFiles, folder);
+    restoreCheckpoint(store, store.pathOf('checkpoint2'), other, nodeCodec);
+    expect(other.contents()).toEqual(instant);
+    software.work();
+    await settle();
+  },
+);
 
 test('a checkpoint that cannot be taken is reported, and leaves nothing', async () => {
   vm.write(1, 1);
