@@ -4,13 +4,26 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { StorageError } from '#engine/errors/errors.ts';
 
-/** The same for every process of this user, whatever its environment says: CAIRN_LOCKS is for tests. */
+/** The same for every process of this user, whatever its environment says: CAIRN_LOCKS is for tests, and for users without a home. Throws StorageError when there is none. */
 export function defaultLockFolder(env: NodeJS.ProcessEnv = process.env, platform: NodeJS.Platform = process.platform): string {
   if (env['CAIRN_LOCKS']) return env['CAIRN_LOCKS'];
-  const home = userInfo().homedir;
+  const home = homeFolder();
   if (platform === 'win32') return join(home, 'AppData', 'Local', 'Cairn', 'locks');
   if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'Cairn', 'locks');
   return join(home, '.local', 'state', 'cairn', 'locks');
+}
+
+/** In a container a user may have a number and nothing else. */
+function homeFolder(): string {
+  try {
+    return userInfo().homedir;
+  } catch (cause) {
+    throw new StorageError(
+      'LOCKS',
+      'this computer knows no home folder of yours, where locks would be kept. Set CAIRN_LOCKS to a folder that you may write, the same for every Cairn.',
+      { cause },
+    );
+  }
 }
 
 export function makeLockFolder(folder: string): void {

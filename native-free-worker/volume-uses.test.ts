@@ -177,3 +177,20 @@ test('what a thread left that has ended goes, though nothing can be written', ()
   uses.forgetThread(99);
   expect(readdirSync(locks)).toEqual([]);
 });
+
+/** Only root can be another user. */
+test.runIf(process.getuid?.() === 0)(
+  'a user whom the computer does not know is told where to say it, and loses no process when a thread ends',
+  async () => {
+    const text = `
+    const { NodeVolumeUses } = await import(${here('volume-uses.ts')});
+    process.setuid(54321);
+    new NodeVolumeUses().forgetThread(1);
+    try { new NodeVolumeUses().exclusively('${VOLUME}', () => {}); } catch (error) { console.log(error.code, error.message); }`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', text], { env: {} });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const [code] = (await once(child, 'close')) as [number];
+    expect([code, output]).toEqual([0, expect.stringMatching(/^LOCKS .*Set CAIRN_LOCKS to a folder that you may write/)]);
+  },
+);

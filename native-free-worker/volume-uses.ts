@@ -70,7 +70,7 @@ export class NodeVolumeUses implements VolumeUses {
   /** The same, with the processes. */
   holders(volume: string): { readonly pid: number; readonly use: Use }[] {
     const found: { pid: number; use: Use }[] = [];
-    for (const name of namesIn(this.folder)) {
+    for (const name of this.names()) {
       if (!name.startsWith(`volume-${volume}.`)) continue;
       const path = join(this.folder, name);
       if (!name.endsWith(USE_SUFFIX)) {
@@ -87,7 +87,7 @@ export class NodeVolumeUses implements VolumeUses {
 
   /** What a thread of this process left that has ended. Only this process removes its lock, for it lives; what cannot be removed stays until it ends. */
   forgetThread(thread: number): void {
-    for (const name of namesIn(this.folder)) {
+    for (const name of this.names()) {
       if (!name.startsWith('volume-')) continue;
       const path = join(this.folder, name);
       if (name.includes(`.${process.pid}-${thread}-`) && name.endsWith(USE_SUFFIX)) removeIfPossible(path);
@@ -95,6 +95,14 @@ export class NodeVolumeUses implements VolumeUses {
         const owner = readJson(path) as Owner | undefined;
         if (owner?.pid === process.pid && owner.thread === thread) removeIfPossible(path);
       }
+    }
+  }
+
+  private names(): string[] {
+    try {
+      return readdirSync(this.folder);
+    } catch {
+      return []; // nobody has ever locked anything, or could
     }
   }
 
@@ -185,14 +193,6 @@ function tryLink(from: string, to: string): boolean {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
     return false;
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return []; // nobody has ever locked anything
   }
 }
 
