@@ -151,7 +151,7 @@ test('a machine that goes back in RAM, while it runs and again, ends as before',
   const atEnd = vm.pc.stateHash();
   for (let time = 0; time < 2; time++) {
     vm.run(12_345);
-    inRam.ready(id, [], vm.pc)!();
+    inRam.ready(id, vm.pc)!();
     expect(vm.pc.stateHash()).toBe(atCheckpoint);
     vm.run(REST);
     expect(vm.pc.stateHash()).toBe(atEnd);

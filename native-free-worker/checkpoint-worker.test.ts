@@ -258,6 +258,19 @@ describe('a checkpoint kept in RAM', () => {
     await settle();
   });
 
+  test('or not: a map that is being freed when the VM goes back is freed, by whatever way it goes', async () => {
+    for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+    const first = vm.contents();
+    software.take(order('checkpoint1'));
+    for (let index = 0; index < RAM; index++) vm.write(index, index + 2);
+    while (!events.some(event => event.kind === 'done')) await new Promise(resolve => setImmediate(resolve));
+    goBack('checkpoint1', 'file'); // this thread has not heard before that it is written
+    expect(vm.contents()).toEqual(first);
+    software.work();
+    expect(memoryStats(vm.lone.memory).frozenMaps).toBe(0);
+    await settle();
+  });
+
   test('goes when others come, and when pages run short', async () => {
     for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
     for (let n = 1; n <= 5; n++) await takeInRam(`checkpoint${n}`, n);

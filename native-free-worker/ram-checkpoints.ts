@@ -69,15 +69,17 @@ export class RamCheckpoints {
 
   /**
    * What makes the machine what it was at the checkpoint `id`; undefined when it is not in RAM, or one that is later is still being written: then it must come from its file. Later ones in RAM are
-   * given up at once, whatever comes of it. `thawed`: slots that are being freed, which must be free first.
+   * given up at once, whatever comes of it. No map may be being freed.
    */
-  ready(id: string, thawed: readonly number[], vm: RevertingVm): (() => void) | undefined {
+  ready(id: string, vm: RevertingVm): (() => void) | undefined {
     const index = this.kept.findIndex(each => each.id === id);
     if (index < 0) return undefined;
     const { slot, devices } = this.kept[index]!;
     const later = this.kept.splice(index + 1);
-    for (const each of later) this.core.thaw(each.slot);
-    for (const each of [...thawed, ...later.map(({ slot: other }) => other)]) while (this.core.reclaim(each, RECLAIM_AT_ONCE) > 0);
+    for (const each of later) {
+      this.core.thaw(each.slot);
+      while (this.core.reclaim(each.slot, RECLAIM_AT_ONCE) > 0);
+    }
     if (!isNewestMap(this.memory, slot)) return undefined;
     const load = vm.readyDevices(devices);
     return () => {

@@ -192,6 +192,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     const wanted = order as RevertOrder;
     this.takeReplies(); // who asks may have heard before this thread that the last one is written
     if (this.underWay > 0 || this.orders.length > 0) return 'A checkpoint is being taken.';
+    this.freeThawed();
     try {
       return this.readyInRam(wanted) ?? this.readyFromFile(wanted);
     } catch (error) {
@@ -201,8 +202,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   }
 
   private readyInRam({ id }: RevertOrder): ReadyRevert | undefined {
-    if (!this.inRam.ids.includes(id)) return undefined;
-    const revert = this.inRam.ready(id, this.thawed.splice(0), this.machine);
+    const revert = this.inRam.ready(id, this.machine);
     return (
       revert && {
         way: 'ram',
@@ -238,7 +238,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     for (const loading of this.loadings.values()) loading.giveUp();
     if (memoryStats(this.memory).notLoaded === 0) return;
     this.inRam.dropWaiting();
-    for (const slot of this.thawed.splice(0)) while (this.core.reclaim(slot, RECLAIM_CHUNK) > 0);
+    this.freeThawed();
   }
 
   /** Gives up the copy in RAM of a checkpoint that is eliminated. */
@@ -291,6 +291,11 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   private thaw(slot: number): void {
     this.core.thaw(slot);
     this.thawed.push(slot);
+  }
+
+  /** At once, however much there is of it. */
+  private freeThawed(): void {
+    for (const slot of this.thawed.splice(0)) while (this.core.reclaim(slot, RECLAIM_CHUNK) > 0);
   }
 
   private send(job: CheckpointJob): void {
