@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { baseOf, type Base } from '#engine/checkpoint/base.ts';
 import { eliminateCheckpoints } from '#engine/checkpoint/eliminate.ts';
+import { CheckpointReader } from '#engine/checkpoint/format/reader.ts';
 import { DEFAULT_PACE, Pace, type PaceStep } from '#engine/checkpoint/pace.ts';
 import { PageSource } from '#engine/checkpoint/page-source.ts';
 import type { HostClock } from '#engine/checkpoint/ports.ts';
@@ -20,7 +21,6 @@ import {
 } from './checkpoint-protocol.ts';
 import { DiskWaits } from './disk-waits.ts';
 import { Codecs, nodeCodec } from './node-codec.ts';
-import { MOST_KEPT } from './ram-checkpoints.ts';
 import { LoadingReader } from './page-loading.ts';
 import { SharingScanner, SHORTEST_PASS_MS } from './page-sharing.ts';
 import { readFigures } from './throttle-figures.ts';
@@ -50,8 +50,6 @@ export class CheckpointJobQueue {
   private readonly sharing: SharingScanner | undefined;
   private isWriting = false;
   private readonly codecs = new Codecs();
-  /** Of the checkpoints that the vcpu may keep in RAM. */
-  private readonly basesInRam = new Map<string, Base>();
   private turn: Promise<void> = Promise.resolve();
   private readonly disks = new DiskWaits();
 
@@ -119,8 +117,14 @@ export class CheckpointJobQueue {
   }
 
   /** No checkpoint is being written then: the vcpu sees to that. */
-  private reverted({ id }: CheckpointJob & { kind: 'reverted' }): void {
-    this.base = this.basesInRam.get(id);
+  private reverted({ path, folder, epoch, passphrase }: CheckpointJob & { kind: 'reverted' }): void {
+    const store = new CheckpointStore(this.parts.files, folder);
+    try {
+      using reader = CheckpointReader.open(store.files, path, this.codecs.of({ passphrase }));
+      this.base = baseOf(reader, epoch, store.folder);
+    } catch {
+      this.base = undefined; // its file has gone, or cannot be read: the next checkpoint is a whole one
+    }
   }
 
   /** The first job of a world that goes on from a checkpoint, or of one that has gone back. No checkpoint is being written then. */
@@ -147,11 +151,6 @@ export class CheckpointJobQueue {
   private isUrgent(): boolean {
     const { poolPages, usedPages } = memoryStats(this.parts.memory);
     return poolPages - usedPages < poolPages * URGENT_SHARE;
-  }
-
-  private remember(base: Base): void {
-    this.basesInRam.set(base.self.id, base);
-    if (this.basesInRam.size > MOST_KEPT) this.basesInRam.delete(this.basesInRam.keys().next().value!);
   }
 
   private fill({ load, ppns }: CheckpointJob & { kind: 'fill' }): void {
@@ -191,7 +190,6 @@ export class CheckpointJobQueue {
         ...(hasDisks && { beforePages: () => disks.reads.promise, disks: () => disks.pointers.promise }),
       });
       this.base = taken.base;
-      if (keepInRam) this.remember(taken.base);
       event = { kind: 'done', id, info: taken.info };
     } catch (error) {
       event = { kind: 'failed', id, failure: failureOf(error) };

@@ -86,8 +86,14 @@ export type CheckpointJob =
   | { readonly kind: 'fill'; readonly load: number; readonly ppns: Uint32Array }
   /** Everything is loaded, or nothing more is wanted. */
   | { readonly kind: 'loaded'; readonly load: number }
-  /** The machine is again what it was at this checkpoint of this world: later ones may point to it, and to none that came after it. */
-  | { readonly kind: 'reverted'; readonly id: string }
+  /** The machine is again what it was at this checkpoint of this world, whose marks are of `epoch`: later ones may point to it, and to none that came after it. */
+  | {
+      readonly kind: 'reverted';
+      readonly path: string;
+      readonly folder: string;
+      readonly epoch: number;
+      readonly passphrase: string | undefined;
+    }
   /** The answer to each `equal`. */
   | { readonly kind: 'merged' };
 

@@ -258,6 +258,19 @@ describe('a checkpoint kept in RAM', () => {
     await settle();
   });
 
+  test('is pointed to by the next one after a revert, however many have come and gone since', async () => {
+    for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+    for (let n = 1; n <= 4; n++) await takeInRam(`checkpoint${n}`, n);
+    goBack('checkpoint1', 'ram');
+    await takeInRam('checkpoint5', 5);
+    goBack('checkpoint1', 'ram');
+    vm.write(9, 99);
+    await takeInRam('checkpoint6', 6);
+    expect(events.at(-1)).toMatchObject({ kind: 'done', info: { pages: { stored: 1, pointed: RAM - 1 } } });
+    for (const id of software.idsInRam) software.dropFromRam(id);
+    await settle();
+  });
+
   test('or not: a map that is being freed when the VM goes back is freed, by whatever way it goes', async () => {
     for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
     const first = vm.contents();

@@ -8,7 +8,7 @@ import { InvariantError } from '#engine/errors/errors.ts';
 import { FrozenMap, isNewestMap, memoryStats } from '#engine/memory/mmm.ts';
 
 /** At most this many; the other slots are for checkpoints that are being written. */
-export const MOST_KEPT = 4;
+const MOST_KEPT = 4;
 /** With less than this part of the pool free, copies are given up. */
 const SHORT_PART = 8;
 const RECLAIM_AT_ONCE = 65536;
@@ -69,9 +69,9 @@ export class RamCheckpoints {
 
   /**
    * What makes the machine what it was at the checkpoint `id`; undefined when it is not in RAM, or one that is later is still being written: then it must come from its file. Later ones in RAM are
-   * given up at once, whatever comes of it. No map may be being freed.
+   * given up at once, whatever comes of it. No map may be being freed. Answers the epoch of its marks.
    */
-  ready(id: string, vm: RevertingVm): (() => void) | undefined {
+  ready(id: string, vm: RevertingVm): (() => number) | undefined {
     const index = this.kept.findIndex(each => each.id === id);
     if (index < 0) return undefined;
     const { slot, devices } = this.kept[index]!;
@@ -88,6 +88,7 @@ export class RamCheckpoints {
       this.core.endEpoch();
       this.core.resetDerived();
       vm.endPending();
+      return new FrozenMap(this.memory, slot).epoch;
     };
   }
 

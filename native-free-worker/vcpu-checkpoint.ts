@@ -201,14 +201,14 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     }
   }
 
-  private readyInRam({ id }: RevertOrder): ReadyRevert | undefined {
+  private readyInRam({ id, path, folder, passphrase }: RevertOrder): ReadyRevert | undefined {
     const revert = this.inRam.ready(id, this.machine);
     return (
       revert && {
         way: 'ram',
         go: () => {
-          revert();
-          this.send({ kind: 'reverted', id });
+          const epoch = revert();
+          this.send({ kind: 'reverted', path, folder, epoch, passphrase });
         },
         drop: () => {},
       }
