@@ -210,8 +210,9 @@ export function livePpn(memory: SharedArrayBuffer | ArrayBuffer, gppn: Gppn): Pp
 /**
  * Reference counts, derived: how many map entries have each page. Throws Error when the MMM's promises do not hold: an ordinary page at two GPPNs, freed twice, free and
  * still mapped, neither free nor mapped (leaked), or not loaded in a frozen map alone; a shared page that is counted wrongly. For tests and for `--check` runs; nothing may run meanwhile.
+ * `reserved`: pages that reservePage() gave and that have not come back.
  */
-export function deriveReferences(memory: SharedArrayBuffer | ArrayBuffer): Map<Ppn, number> {
+export function deriveReferences(memory: SharedArrayBuffer | ArrayBuffer, reserved: ReadonlySet<Ppn> = new Set()): Map<Ppn, number> {
   const words = new Uint32Array(memory);
   const sharesOf = (ppn: Ppn) => words[(PAGE_SHARES >>> 2) + ppn]!;
   const references = new Map<Ppn, number>();
@@ -246,6 +247,7 @@ export function deriveReferences(memory: SharedArrayBuffer | ArrayBuffer): Map<P
   const free = new Set<Ppn>();
   const noteFree = (ppn: Ppn) => {
     if (free.has(ppn)) throw new Error(`page ${ppn} was freed twice`);
+    if (reserved.has(ppn)) throw new Error(`page ${ppn} is free and reserved`);
     if (references.has(ppn)) throw new Error(`page ${ppn} is free and mapped at ${home.get(ppn)}`);
     if (sharesOf(ppn) !== 0) throw new Error(`page ${ppn} is free and shared`);
     free.add(ppn);
@@ -258,7 +260,7 @@ export function deriveReferences(memory: SharedArrayBuffer | ArrayBuffer): Map<P
   let saved = 0;
   for (let ppn = 1; ppn < words[block.MMM_UNTOUCHED >>> 2]!; ppn++) {
     const isPinned = words[(PAGE_PINS >>> 2) + ppn]! >= PIN_FREED;
-    if (!free.has(ppn) && !references.has(ppn) && !thawed.has(ppn) && !isPinned && !dying.has(ppn))
+    if (!free.has(ppn) && !references.has(ppn) && !thawed.has(ppn) && !isPinned && !dying.has(ppn) && !reserved.has(ppn))
       throw new Error(`page ${ppn} has leaked`);
     const shares = sharesOf(ppn);
     if (((shares & SHARE_LISTED) !== 0) !== dying.has(ppn))
