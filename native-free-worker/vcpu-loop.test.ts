@@ -280,6 +280,20 @@ describe('the vcpu loop', () => {
     expect(frames[0]!.payload[5]).toBe('C'.charCodeAt(0));
   });
 
+  test('a picture that is not to be had yet is sent later', () => {
+    const credit = { count: 1, action: protocol.ACTION_SCREEN_CREDIT, payload: new Uint8Array() };
+    let now = 0;
+    const one = world(
+      [{ draw: 'A' }, { nops: 1_000_000 }, { nops: 1_000_000 }, { nops: 1_000_000 }, { end: { kind: 'power-off' } }],
+      { inputs: [credit] },
+      { hostNowNs: () => (now += 20_000_000) },
+    );
+    one.machine.screensMissing = 2;
+    one.loop.run();
+    const frames = one.drain().filter(event => event.kind === protocol.EVENT_SCREEN);
+    expect(frames.map(({ payload }) => payload[5])).toEqual(['A'.charCodeAt(0)]);
+  });
+
   test('a host-paced guest is moved along with the host clock, by far less than a calibration takes', () => {
     let now = 0;
     const { loop, machine } = world(

@@ -475,8 +475,9 @@ export class VcpuLoop {
     const nowNs = this.parts.hostNowNs();
     if (nowNs - this.lastFrameNs < FRAME_INTERVAL_NS) return;
     this.lastFrameNs = nowNs;
-    this.screenStale = false;
-    const frame = this.screen.frame(this.machine.screen());
+    const screen = this.machine.screen();
+    this.screenStale = screen === undefined;
+    const frame = screen && this.screen.frame(screen);
     if (frame === undefined) return;
     this.screenCredit = false;
     this.parts.outbox.post(protocol.EVENT_SCREEN, frame);
@@ -514,7 +515,8 @@ export class VcpuLoop {
   private finish(end: WorldEnd): void {
     const { outbox, bell } = this.parts;
     outbox.takeSerial();
-    const frame = this.screen.frame(this.machine.screen());
+    const screen = this.machine.screen();
+    const frame = screen && this.screen.frame(screen);
     if (frame !== undefined) outbox.post(protocol.EVENT_SCREEN, frame);
     outbox.post(protocol.EVENT_END, protocol.encodeJson(end));
     for (;;) {

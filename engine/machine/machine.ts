@@ -60,8 +60,8 @@ export interface Machine {
   changeMedium(disk: string, medium: Drive | undefined): void;
   /** The button of a locked tray: the guest hears of it. */
   pressEject(disk: string): void;
-  /** The picture as the guest has it now. */
-  screen(): TextScreen;
+  /** The picture as the guest has it now. Undefined while that is not loaded yet and no page is free for it. */
+  screen(): TextScreen | undefined;
 
   /** Step 808. Everything but RAM; safe only between slices. Copies, so that the guest may go on at once. */
   saveDevices(): SavedDevice[];

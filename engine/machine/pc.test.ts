@@ -72,7 +72,21 @@ test('serial output, and input that the guest echoes', () => {
 test('the screen shows what the guest writes at B8000h', () => {
   const bench = start(new TinyKernel().store32(0xb8000, 0x07420741).forever());
   bench.run(100);
-  expect([...bench.pc.screen().cells.subarray(0, 6)]).toEqual([0x41, 7, 0x42, 7, 0x20, 7]);
+  expect([...bench.pc.screen()!.cells.subarray(0, 6)]).toEqual([0x41, 7, 0x42, 7, 0x20, 7]);
+});
+
+test('a screen whose page is not loaded yet is none while no page is free for it', () => {
+  const bench = start(new TinyKernel().store32(0xb8000, 0x07420741).forever());
+  bench.run(100);
+  const { core } = bench.pc;
+  core.clearPage(0xb8);
+  core.expectPages(0xb8, 1);
+  bench.pc.loadFrom({ load: gppn => void core.placePage(gppn) });
+  const taken: number[] = [];
+  for (let ppn; (ppn = core.reservePage()) !== 0;) taken.push(ppn);
+  expect(bench.pc.screen()).toBeUndefined();
+  for (const ppn of taken) core.returnPage(ppn);
+  expect(bench.pc.screen()?.kind).toBe('text');
 });
 
 test('a sleeping guest is woken by its timer at the exact rate', () => {

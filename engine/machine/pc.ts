@@ -343,8 +343,13 @@ export class Pc implements Machine {
     if (found === undefined) throw new InvariantError(`${disk} is no CD-ROM drive`);
     return found;
   }
-  screen(): TextScreen {
-    return this.vga.screen(this.memory);
+  screen(): TextScreen | undefined {
+    try {
+      return this.vga.screen(this.memory);
+    } catch (thrown) {
+      if (thrown !== POOL_EXHAUSTED) throw thrown;
+      return undefined;
+    }
   }
 
   // --- state --------------------------------------------------------------------------------------------------------

@@ -39,6 +39,8 @@ export class FakeMachine implements Machine {
   private skewNs = 0;
   private deadlineNs: number | undefined;
   private halted = false;
+  /** How often the picture is not to be had. */
+  screensMissing = 0;
   private readonly cells = new Uint8Array(80 * 25 * 2);
 
   constructor(outputs: MachineOutputs, steps: Step[]) {
@@ -137,7 +139,8 @@ export class FakeMachine implements Machine {
   pressEject(disk: string) {
     this.ejectsPressed.push(disk);
   }
-  screen(): TextScreen {
+  screen(): TextScreen | undefined {
+    if (this.screensMissing-- > 0) return undefined;
     return { kind: 'text', columns: 80, rows: 25, cells: this.cells.slice(), cursor: -1 };
   }
   saveDevices(): SavedDevice[] {
