@@ -61,12 +61,15 @@ export class GraphModel {
     return { pointed: new Set(this.checkpoints.map(({ layer }) => layer)), pinned: new Set() };
   }
 
+  /** A guest writes: a VM that was off is switched on first. */
   use(operations: readonly DiskOperation[]): void {
+    this.switchOn();
     for (const operation of operations) apply(operation, this.disk.top, this.bytes);
   }
 
   /** Steps 802 to 832; `pending` ends after the switch, `after` is new. */
   checkpoint(pending: readonly DiskOperation[] = [], after: readonly DiskOperation[] = []): void {
+    this.switchOn();
     this.disk.prepareCow();
     const old = this.disk.switchToCow();
     for (const operation of pending) apply(operation, old, this.bytes);
@@ -97,6 +100,10 @@ export class GraphModel {
     expectNoneOpen(this.files);
     this.disk = new VirtualDiskFiles(this.folder);
     this.running = running;
+  }
+
+  private switchOn(): void {
+    if (!this.running) this.restart(true);
   }
 
   /** A few steps of the collector. */
