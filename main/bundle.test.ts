@@ -61,6 +61,26 @@ describe('a bundle', () => {
     await expect(Bundle.open(join(folder, 'none.cairn'), readCheckpointInfo)).rejects.toThrow('there is no VM none');
   });
 
+  test('stands where the machine is already, though that cannot be written down before the next change', async () => {
+    const [one, two] = [await take(null, 'one'), await take(null, 'two')];
+    let bundle = await open();
+    bundle.stand(two.id, undefined);
+    const told: string[] = [];
+    mkdirSync(join(path, 'state.json.tmp', 'x'), { recursive: true });
+    expect(bundle.standAlready(one.id, one.id, () => told.push('gone back'))).toMatchObject({
+      message: expect.stringContaining('state.json'),
+    });
+    expect([bundle.current, bundle.resume, told]).toEqual([one.id, one.id, []]);
+    rmSync(join(path, 'state.json.tmp'), { recursive: true });
+    bundle.setPoweredOn(5);
+    bundle.setPoweredOn(6);
+    expect(told).toEqual(['gone back']);
+    bundle.close();
+    bundle = await open();
+    expect([bundle.current, bundle.resume]).toEqual([one.id, one.id]);
+    bundle.close();
+  });
+
   test('has one owner at a time', async () => {
     const bundle = await open();
     await expect(Bundle.open(path, readCheckpointInfo, 100)).rejects.toThrow(

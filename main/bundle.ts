@@ -53,6 +53,8 @@ export class Bundle {
   private state: StateOfVm = NEW_STATE;
   /** Of the checkpoint volume, if there is one. */
   private volumeUse: Disposable | undefined;
+  /** What the catalogue is still to be told. */
+  private untold: (() => void)[] = [];
   private closed = false;
 
   private constructor(path: string, catalog: Catalog, file: VmFile) {
@@ -192,10 +194,30 @@ export class Bundle {
     this.change({ ...this.state, poweredOnMs }, () => {});
   }
 
-  /** Where the machine stands from now on. `inCatalog`: what the catalogue is told with it, all of it or nothing. */
-  stand(current: string | undefined, resume: string | undefined, inCatalog: () => void = () => {}): void {
+  /** Where the machine stands from now on. */
+  stand(current: string | undefined, resume: string | undefined): void {
+    this.change(this.standing(current, resume), () => {});
+  }
+
+  /**
+   * Where the machine stands already, whether it can be written down or not: if not, the next change does it, and this answers why. `inCatalog`: what the catalogue is told with it, all
+   * of it or nothing.
+   */
+  standAlready(current: string | undefined, resume: string | undefined, inCatalog: () => void): unknown {
+    const state = this.standing(current, resume);
+    try {
+      this.change(state, inCatalog);
+      return undefined;
+    } catch (error) {
+      this.state = state;
+      this.untold.push(inCatalog);
+      return error;
+    }
+  }
+
+  private standing(current: string | undefined, resume: string | undefined): StateOfVm {
     const { current: _current, resume: _resume, ...rest } = this.state;
-    this.change({ ...rest, ...(current === undefined ? {} : { current }), ...(resume === undefined ? {} : { resume }) }, inCatalog);
+    return { ...rest, ...(current === undefined ? {} : { current }), ...(resume === undefined ? {} : { resume }) };
   }
 
   /** A checkpoint whose file has just been published; the machine descends from it now. */
@@ -263,10 +285,11 @@ export class Bundle {
     writeVmState(this.path, state);
     this.state = state;
     this.catalog.together(() => {
-      inCatalog();
+      for (const tell of [...this.untold, inCatalog]) tell();
       this.catalog.setMeta('current', state.current);
       this.catalog.setMeta('resume', state.resume);
     });
+    this.untold.length = 0;
   }
 
   close(): void {

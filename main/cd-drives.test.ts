@@ -35,7 +35,7 @@ async function open(...disks: object[]) {
   const path = join(folder, 'a.cairn');
   Bundle.create(path, vmConfig.parse({ memoryMiB: 4, append: '', debugExit: false, noReboot: false, disks }));
   bundle = (await Bundle.open(path, readCheckpointInfo))!;
-  drives = new CdDrives(bundle, new VmDisks(bundle, new URL('file:///nowhere')));
+  drives = new CdDrives(bundle, new VmDisks(bundle, new URL('file:///nowhere'), text => expect.unreachable(text)));
 }
 const change = (path: string, disk?: string) =>
   drives.change(undefined, { path, format: 'raw', force: false, ...(disk === undefined ? {} : { disk }) });
@@ -98,7 +98,7 @@ test('a world that takes over finds the disc that lay in the open tray; one that
 
 test('a VM that ends while its disc is changed is said to have ended, and keeps neither the disc nor its lock', async () => {
   await open(cdrom(one(), 'scsi'));
-  const disks = new VmDisks(bundle, sourceFiles.diskEntry);
+  const disks = new VmDisks(bundle, sourceFiles.diskEntry, text => expect.unreachable(text));
   drives = new CdDrives(bundle, disks);
   const opened = disks.open();
   const worker = new Thread(sourceFiles.diskEntry, 'disk');

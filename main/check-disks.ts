@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { LayerId } from '#engine/disk/graph/descriptor.ts';
+import { isAdoptionPending } from '#engine/disk/graph/adoption.ts';
 import { DiskFolder, type GraphHost } from '#engine/disk/graph/disk-folder.ts';
 import { OpenLayers } from '#engine/disk/graph/open-layers.ts';
 import { verifyDisk } from '#engine/disk/graph/verify.ts';
@@ -58,7 +59,22 @@ export async function checkDisks(
       if (kind !== 'pending') problems.push({ kind: kind === 'damage' ? 'damaged' : 'leftover', about: `disks/${basename(path)}`, text });
     }
   }
+  if (isFree) problems.push(...pendingRevert(folder));
   return { layers, problems };
+}
+
+/** In use it may be there for a moment. */
+function pendingRevert(folder: string): Problem[] {
+  const about = 'disks/revert.json';
+  try {
+    if (!isAdoptionPending(HOST, folder)) return [];
+    return [
+      { kind: 'leftover', about, text: 'a revert of several disks was interrupted when it was decided: opening the VM completes it' },
+    ];
+  } catch (error) {
+    if (!(error instanceof CairnError)) throw error;
+    return [{ kind: 'damaged', about, text: problem(error) }];
+  }
 }
 
 /** Checkpoints whose state of the disk cannot be read. */

@@ -1,5 +1,5 @@
 /** Deleting checkpoints of a VM with a disk, off: the real disk worker makes, merges and removes the layers. */
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -48,6 +48,17 @@ afterEach(async () => {
 const take = async (title: string) => (await client.request('checkpoint.take', { name: 'a', title })).id;
 const bundle = () => join(home, 'library', 'a.cairn');
 const layers = () => readdirSync(join(bundle(), 'disks')).filter(name => name.endsWith('.qcow2')).length;
+const diskFile = (name: string) => join(bundle(), 'disks', name);
+const top = (name: string) => (JSON.parse(readFileSync(diskFile(name), 'utf8')) as { top: string }).top;
+const state = () => JSON.parse(readFileSync(join(bundle(), 'state.json'), 'utf8')) as { current?: string; resume?: string };
+function underWay() {
+  const catalog = Catalog.tryOpen(join(bundle(), 'catalog.db'))!;
+  try {
+    return catalog.intents();
+  } finally {
+    catalog.close();
+  }
+}
 const show = (id: string) => client.request('checkpoint.show', { name: 'a', id });
 const remove = (ids: string[], children = false) => client.request('checkpoint.delete', { name: 'a', ids, children, force: false });
 
@@ -91,6 +102,59 @@ test('a revert that ended between the disks and the rest is finished', async () 
   expect(JSON.parse(readFileSync(join(bundle(), 'state.json'), 'utf8'))).toMatchObject({ current: one, resume: one });
 });
 
+test('a revert that ended before the disks went back has not begun, though they stand on that checkpoint', async () => {
+  const one = await take('one');
+  await service.close();
+  const catalog = Catalog.tryOpen(join(bundle(), 'catalog.db'))!;
+  catalog.begin('revert', { id: one, resume: true, tops: { disk0: top('disk0.json') } });
+  catalog.close();
+  service = new HostService({ libraryPath: join(home, 'library'), version: '0' });
+  client = service.connect();
+  await client.request('checkpoint.list', { name: 'a' });
+  expect(underWay()).toEqual([]);
+  expect(state()).toMatchObject({ current: one });
+  expect(state().resume).toBeUndefined();
+});
+
+/** A folder in the place of the file that a descriptor is written to first: storage that refuses. */
+const refuseDescriptor = () => mkdirSync(join(`${diskFile('disk0.json')}.new`, 'x'), { recursive: true });
+const takeDescriptors = () => rmSync(`${diskFile('disk0.json')}.new`, { recursive: true });
+
+test('a revert that storage leaves undecided is neither done nor forgotten, and ends as the disks say', async () => {
+  const one = await take('one');
+  const two = await take('two');
+  const notices: string[] = [];
+  client.on('notice', ({ text }) => void notices.push(text));
+  /** Answers the branch that it left. */
+  const fail = async () => {
+    const [before, known] = [top('disk0.json'), readdirSync(join(bundle(), 'disks'))];
+    refuseDescriptor();
+    await expect(client.request('checkpoint.revert', { name: 'a', id: one })).rejects.toThrow('disk0.json');
+    expect(underWay()).toMatchObject([{ operation: 'revert', details: { id: one, tops: { disk0: before } } }]);
+    expect(state()).toMatchObject({ current: two });
+    takeDescriptors();
+    return readdirSync(join(bundle(), 'disks'))
+      .find(name => !known.includes(name))!
+      .split('.')[1];
+  };
+  await fail();
+  expect(notices.at(-1)).toContain('is seen when the VM is started next');
+
+  // The descriptor was not replaced: the next session with the disks finds them where they were.
+  await client.request('checkpoint.delete', { name: 'a', ids: [await take('three')], children: false, force: false });
+  expect([underWay(), state().current]).toEqual([[], two]);
+
+  // It was replaced, and only the answer was an error.
+  const branch = await fail();
+  const descriptor = JSON.parse(readFileSync(diskFile('disk0.json'), 'utf8')) as object;
+  writeFileSync(diskFile('disk0.json'), JSON.stringify({ ...descriptor, top: branch }));
+  notices.length = 0;
+  await client.request('checkpoint.delete', { name: 'a', ids: [two], children: false, force: true });
+  expect([underWay(), state()]).toMatchObject([[], { current: one }]);
+  expect(notices).toEqual([expect.stringContaining('its revert to “one” was interrupted, and has been completed')]);
+  expect(await checkBundle(bundle())).toMatchObject({ problems: [] });
+});
+
 test('a revert of two disks that ended between them is completed when the VM is opened next', async () => {
   const { config } = await client.request('vm.show', { name: 'a' });
   writeFileSync(join(home, 'other.img'), new Uint8Array(1 << 20));
@@ -98,21 +162,21 @@ test('a revert of two disks that ended between them is completed when the VM is 
   await client.request('vm.configure', { name: 'a', config: { ...config, disks: [disk!, { ...disk!, path: join(home, 'other.img') }] } });
   const one = await take('one');
   await take('two');
-  const file = (name: string) => join(bundle(), 'disks', name);
-  const top = (name: string) => (JSON.parse(readFileSync(file(name), 'utf8')) as { top: string }).top;
   const names = ['disk0.json', 'disk1.json'] as const;
-  const [state, before] = [readFileSync(join(bundle(), 'state.json')), readFileSync(file('disk1.json'))];
+  const [said, before] = [readFileSync(join(bundle(), 'state.json')), readFileSync(diskFile('disk1.json'))];
   await client.request('checkpoint.revert', { name: 'a', id: one });
   await service.close();
   const tops = names.map(top);
   expect(readdirSync(join(bundle(), 'disks'))).not.toContain('revert.json');
 
-  writeFileSync(file('disk1.json'), before);
-  writeFileSync(file('revert.json'), JSON.stringify({ version: 1, tops: { disk0: tops[0], disk1: tops[1] } }));
-  writeFileSync(join(bundle(), 'state.json'), state);
+  writeFileSync(diskFile('disk1.json'), before);
+  writeFileSync(diskFile('revert.json'), JSON.stringify({ version: 1, tops: { disk0: tops[0], disk1: tops[1] } }));
+  writeFileSync(join(bundle(), 'state.json'), said);
   const catalog = Catalog.tryOpen(join(bundle(), 'catalog.db'))!;
   catalog.begin('revert', { id: one, resume: true });
   catalog.close();
+  const pending = { kind: 'leftover', about: 'disks/revert.json', text: expect.stringContaining('opening the VM completes it') };
+  expect((await checkBundle(bundle())).problems).toContainEqual(pending);
   service = new HostService({ libraryPath: join(home, 'library'), version: '0' });
   client = service.connect();
   await client.request('checkpoint.list', { name: 'a' });

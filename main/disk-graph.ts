@@ -1,7 +1,7 @@
 /** The disk graph of a bundle as its files say it (docs/formats/disk-graph.md): for lists and the catalogue. Whoever works on the files meanwhile, this only reads. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DiskDescriptor, LayerId } from '#engine/disk/graph/descriptor.ts';
+import type { DiskDescriptor, LayerId, Top } from '#engine/disk/graph/descriptor.ts';
 import { DiskFolder, type GraphHost, type LayerFacts } from '#engine/disk/graph/disk-folder.ts';
 import { CairnError, InvariantError } from '#engine/errors/errors.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
@@ -22,6 +22,20 @@ const readOnlyHost: GraphHost = {
     throw new InvariantError('looking makes no layers');
   },
 };
+
+/** What the guest of each disk in the bundle's folder of disks writes to. A disk that cannot be read is left out. */
+export function topsIn(folder: string): Record<string, Top> {
+  return Object.fromEntries(
+    descriptorsIn(folder).flatMap((disk): [string, Top][] => {
+      try {
+        return [[disk, new DiskFolder(readOnlyHost, folder, disk).read().top]];
+      } catch (error) {
+        if (!(error instanceof CairnError)) throw error;
+        return [];
+      }
+    }),
+  );
+}
 
 export class DiskGraph {
   private readonly disks = new Map<string, DiskFiles>();

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { smallConfig } from '#test/support/vm-config.ts';
 import { Bundle } from './bundle.ts';
 import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
-import { chooseDoomed, Eliminator, finishIntents, usedBytes } from './elimination.ts';
+import { chooseDoomed, Eliminator, usedBytes } from './elimination.ts';
+import { finishIntents } from './interrupted.ts';
 import type { Checkpoint } from './ipc/contract.ts';
 import { newCheckpointId } from './vm.ts';
 

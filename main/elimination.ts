@@ -1,10 +1,10 @@
 /**
  * Eliminating checkpoints (METHOD.md § 131): which go, what may not, and what it gives back. The removal of a checkpoint's file is the elimination; the disk layers that
- * nobody needs then are the collector's. What was under way when a process ended is gone on with at the next opening.
+ * nobody needs then are the collector's. One that a process which ended had begun is gone on with at the next opening (interrupted.ts).
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { eliminateCheckpoints, tidyEliminated } from '#engine/checkpoint/eliminate.ts';
+import { eliminateCheckpoints } from '#engine/checkpoint/eliminate.ts';
 import { sharingOf } from '#engine/checkpoint/sharing.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
@@ -14,7 +14,6 @@ import type { Bundle } from './bundle.ts';
 import { allocatedBytes, DiskGraph, diskFolderOf } from './disk-graph.ts';
 import type { Checkpoint, CheckpointDetail, Elimination } from './ipc/contract.ts';
 import { linkedStates } from './linked-clones.ts';
-import { problem } from './problem.ts';
 import type { World } from './world.ts';
 
 export interface EliminationOptions {
@@ -117,46 +116,6 @@ export class Eliminator {
         'NEEDED_CHECKPOINT',
         `${name} goes on from the checkpoint ${startsFrom} when it is started: start it first, revert it to another, or add --force. Nothing was deleted.`,
       );
-  }
-}
-
-/**
- * Of a bundle that has just been opened: what a process that ended had begun. An elimination is gone on with. Of a checkpoint or a revert the files say how far it had
- * come: when the checkpoint's file is there, or the disks stand on it, so does the machine.
- */
-export function finishIntents(bundle: Bundle): void {
-  const { catalog, name } = bundle;
-  const intents = catalog.intents();
-  if (intents.length === 0) return;
-  const store = new CheckpointStore(storedFiles, bundle.checkpointsPath);
-  for (const { id, operation, details } of intents) {
-    try {
-      if (operation === 'eliminate') {
-        const ids = (details['ids'] as string[]).filter(doomed => catalog.get(doomed) !== undefined);
-        bundle.prepareToForget(ids);
-        eliminateCheckpoints(store, ids, nodeCodec);
-        bundle.forget(ids);
-        tidyEliminated(store, nodeCodec);
-        bundle.notices.push(`${name}: checkpoints were being deleted when Cairn ended; that is finished now.`);
-      }
-      if (operation === 'take' || operation === 'revert') standAsBegun(bundle, operation, details);
-      catalog.record('interrupted', null, { operation, ...details });
-      catalog.end(id);
-    } catch (error) {
-      bundle.notices.push(`${name}: what was under way when Cairn ended (${operation}) cannot be finished now: ${problem(error)}`);
-    }
-  }
-}
-
-function standAsBegun(bundle: Bundle, operation: 'take' | 'revert', details: Readonly<Record<string, unknown>>): void {
-  const { catalog, name, path } = bundle;
-  const checkpoint = catalog.get(String(details['id']));
-  const isMore = operation === 'revert' && details['resume'] === true && checkpoint?.id !== bundle.resume;
-  if (checkpoint === undefined || (checkpoint.id === bundle.current && !isMore)) return;
-  if (operation === 'take') bundle.stand(checkpoint.id, bundle.resume);
-  else if (new DiskGraph(diskFolderOf(path)).standsOn([checkpoint]) !== undefined) {
-    bundle.stand(checkpoint.id, details['resume'] === true ? checkpoint.id : undefined);
-    bundle.notices.push(`${name}: it was going back to “${checkpoint.title}” when Cairn ended, and stands there now.`);
   }
 }
 

@@ -11,7 +11,7 @@ import { Catalog } from './catalog.ts';
 import { copyCheckpointFile, neededFiles, readCheckpointInfo } from './checkpoint-files.ts';
 import { cloneDisks } from './clone-disks.ts';
 import { ConsoleHub } from './console-hub.ts';
-import { finishIntents } from './elimination.ts';
+import { finishIntents } from './interrupted.ts';
 import { HostClientHere } from './host-client.ts';
 import {
   cdromDrives,

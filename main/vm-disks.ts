@@ -5,7 +5,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
-import { completeAdoption } from '#engine/disk/graph/adoption.ts';
 import { attachDisk } from '#engine/disk/graph/create.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
@@ -18,6 +17,7 @@ import type { Bundle } from './bundle.ts';
 import { FileLocks, type FileLock } from './file-locks.ts';
 import type { Checkpoint, VmDisk } from './ipc/contract.ts';
 import { graphHost } from '#worker/node-graph-host.ts';
+import { finishReverts } from './interrupted.ts';
 import { linkedStates } from './linked-clones.ts';
 import { WorldDisks } from './world-disks.ts';
 import type { World } from './world.ts';
@@ -32,16 +32,18 @@ export class VmDisks {
   private readonly bundle: Bundle;
   private readonly entry: URL;
   private readonly locks: FileLocks;
+  private readonly notice: (text: string) => void;
   /** On the files that are only read, by disk, while they are open. */
   private readonly media = new Map<string, FileLock>();
   /** States that somebody copies now. */
   private readonly lent = new Set<readonly DiskPointer[]>();
 
-  /** `entry`: the disk worker's program. */
-  constructor(bundle: Bundle, entry: URL, locks = new FileLocks()) {
+  /** `entry`: the disk worker's program. `notice`: sentences for the user. */
+  constructor(bundle: Bundle, entry: URL, notice: (text: string) => void, locks = new FileLocks()) {
     this.bundle = bundle;
     this.entry = entry;
     this.locks = locks;
+    this.notice = notice;
   }
 
   get folder(): string {
@@ -68,7 +70,7 @@ export class VmDisks {
     );
   }
 
-  /** Completes a revert that was interrupted, makes the descriptors of new disks, and takes the locks that a session with the disks needs. Throws ConfigError, StorageError, DiskFormatError. */
+  /** Ends a revert that was interrupted (after which the VM may stand elsewhere), makes the descriptors of new disks, and takes the locks that a session with the disks needs. Throws ConfigError, StorageError, DiskFormatError. */
   open(): DisposableStack {
     const taken = new DisposableStack();
     taken.defer(() => {
@@ -77,7 +79,7 @@ export class VmDisks {
     try {
       if (this.any) {
         mkdirSync(this.folder, { recursive: true });
-        completeAdoption(graphHost, this.folder);
+        for (const text of finishReverts(this.bundle)) this.notice(text);
       }
       for (const [index, disk] of this.bundle.config.disks.entries())
         if (!isWritten(disk) && disk.path !== '') this.holdMedium(diskName(index), this.lockMedium(disk.path));
@@ -162,6 +164,7 @@ export class VmDisks {
     try {
       const graphs = this.specs().filter(({ source }) => source.kind === 'graph');
       const session = await WorldDisks.open(new Thread(this.entry, 'disk'), offlineMemory(), graphs, false);
+      session.listen({ notice: this.notice, progress: () => {}, crashed: () => {} }); // a crash is the answer to what was asked
       return await work(session).finally(() => session.finish());
     } finally {
       held.dispose();

@@ -11,6 +11,7 @@ import * as protocol from '#worker/protocol.ts';
 import type { Bundle } from './bundle.ts';
 import type { Checkpoint, VmState } from './ipc/contract.ts';
 import { problem } from './problem.ts';
+import { RevertIntent } from './revert-intent.ts';
 import { orItHasEnded, type VmDisks } from './vm-disks.ts';
 import type { VmPassphrase } from './vm-passphrase.ts';
 import { unplug } from './world-launch.ts';
@@ -48,48 +49,51 @@ export class VmReverter {
 
   /** A VM that is off goes on from the checkpoint at its next start; one that runs does so at once, and its consoles stay. */
   async revert(checkpoint: Checkpoint, passphrase: string | undefined): Promise<void> {
-    const { catalog } = this.bundle;
     this.disks.checkFits(checkpoint);
     const begun = performance.now();
-    const resume = this.vm.world() === undefined && checkpoint.running;
-    let intent: number | undefined;
-    const decide = () => void (intent ??= catalog.begin('revert', { id: checkpoint.id, resume }));
-    try {
-      const way = await this.goBack(checkpoint, passphrase, decide);
-      // A world may have ended when its disks were the checkpoint's already: then the VM is off, and has gone back.
-      const isOff = this.vm.world() === undefined;
-      this.bundle.stand(checkpoint.id, isOff && checkpoint.running ? checkpoint.id : undefined, () => {
-        catalog.record('reverted', checkpoint.id, { title: checkpoint.title, way, ms: Math.round(performance.now() - begun) });
-        if (intent !== undefined) catalog.end(intent);
-      });
-    } catch (error) {
-      if (intent !== undefined) catalog.end(intent);
-      throw error;
-    }
+    const { id, title, running } = checkpoint;
+    const intent = new RevertIntent(this.bundle, { id, resume: this.vm.world() === undefined && running });
+    const way = await this.goBack(checkpoint, passphrase, intent);
+    // A world may have ended when its disks were the checkpoint's already: then the VM is off, and has gone back.
+    const isOff = this.vm.world() === undefined;
+    const ms = Math.round(performance.now() - begun);
+    const unwritten = this.bundle.standAlready(id, isOff && running ? id : undefined, () => {
+      this.bundle.catalog.record('reverted', id, { title, way, ms });
+      intent.end();
+    });
+    if (unwritten !== undefined)
+      this.vm.notice(
+        `${this.bundle.name} has gone back to “${title}”, and that could not be written down yet; it will be with its next change: ${problem(unwritten)}`,
+      );
     const now = this.vm.world();
     if (now) this.vm.tellDisks(now);
   }
 
-  private async goBack(checkpoint: Checkpoint, passphrase: string | undefined, decide: () => void): Promise<RevertedBy> {
+  private async goBack(checkpoint: Checkpoint, passphrase: string | undefined, intent: RevertIntent): Promise<RevertedBy> {
     const world = this.vm.world();
     if (world === undefined || !checkpoint.running) {
-      decide();
       if (world) await unplug(world);
-      await this.whileOff(checkpoint);
+      await this.whileOff(checkpoint, intent);
       return 'off';
     }
-    const way = await this.inside(world, checkpoint, passphrase, decide);
+    const way = await this.inside(world, checkpoint, passphrase, intent);
     if (way !== undefined) return way;
     this.checkIsOn(world);
-    decide();
-    await this.inNewWorld(world, checkpoint, passphrase);
+    intent.begin();
+    await this.inNewWorld(world, checkpoint, passphrase, intent);
     return 'new-world';
   }
 
-  private async whileOff({ disks }: Checkpoint): Promise<void> {
+  private async whileOff({ disks }: Checkpoint, intent: RevertIntent): Promise<void> {
     await this.disks.whileOff(async session => {
-      await session.request('branch', { disks });
-      await session.request('adopt', { drop: true });
+      intent.begin();
+      try {
+        await session.request('branch', { disks });
+        await session.request('adopt', { drop: true });
+      } catch (error) {
+        intent.endOnceSettled(session);
+        throw error;
+      }
       await this.disks.tell(session);
     });
   }
@@ -99,12 +103,17 @@ export class VmReverter {
     world: World,
     checkpoint: Checkpoint,
     given: string | undefined,
-    decide: () => void,
+    intent: RevertIntent,
   ): Promise<protocol.RevertWay | undefined> {
     const { id, disks } = checkpoint;
     const passphrase = this.unlockIfReadable(checkpoint, given);
     const files = { path: this.bundle.checkpointPath(id), folder: this.bundle.checkpointsPath };
-    return world.revert({ id, ...files, ...(passphrase !== undefined && { passphrase }) }, disks, decide);
+    try {
+      return await world.revert({ id, ...files, ...(passphrase !== undefined && { passphrase }) }, disks, () => intent.begin());
+    } catch (error) {
+      intent.endOnceSettled(world.disks);
+      throw error;
+    }
   }
 
   /** What is in RAM needs no file; where the file is needed, what is wrong with it is said then. */
@@ -118,7 +127,7 @@ export class VmReverter {
   }
 
   /** The old world is given up only when the new one stands: a checkpoint that can't be read leaves the VM as it was. */
-  private async inNewWorld(old: World, checkpoint: Checkpoint, passphrase: string | undefined): Promise<void> {
+  private async inNewWorld(old: World, checkpoint: Checkpoint, passphrase: string | undefined, intent: RevertIntent): Promise<void> {
     const wasPaused = this.vm.isPaused();
     this.vm.show('reverting');
     old.post(protocol.ACTION_PAUSE);
@@ -128,6 +137,7 @@ export class VmReverter {
       fresh = await this.replacement(old, checkpoint, passphrase);
     } catch (error) {
       await this.goOnWith(old, wasPaused);
+      intent.endOnceSettled(old.disks);
       throw error;
     }
     if (this.vm.world() !== old) {

@@ -99,7 +99,7 @@ export class Vm {
     this.clock = new PoweredOnClock(bundle.poweredOnMs);
     this.eliminator = new Eliminator(bundle);
     this.passphrase = new VmPassphrase(bundle, passphrase);
-    this.disks = new VmDisks(bundle, worlds.files.diskEntry);
+    this.disks = new VmDisks(bundle, worlds.files.diskEntry, text => listener.notice(text));
     this.drives = new CdDrives(bundle, this.disks);
     this.taker = new CheckpointTaker(bundle, this.disks);
     this.reverter = new VmReverter(bundle, this.disks, this.passphrase, {
@@ -166,19 +166,10 @@ export class Vm {
   start(options: StartOptions = {}): Promise<void> {
     return this.inTurn(async () => {
       if (this.busy) throw new ConfigError('VM_RUNNING', `${this.bundle.name} is running already.`);
-      const { config, name } = this.bundle;
-      const from = options.cold ? undefined : this.startingPoint();
-      if (from === undefined && config.kernel === undefined) {
-        throw new ConfigError(
-          'NOTHING_TO_START',
-          `${name} has neither a kernel nor a checkpoint to start from: give it a kernel in its settings or with \`cairn run --name ${name} --kernel FILE\`.`,
-        );
-      }
-      if (from) this.disks.checkFits(from);
       this.setState('starting');
       try {
         this.locks = this.disks.open();
-        await this.begin(from, options);
+        await this.begin(options.cold ? undefined : this.startingPoint(), options);
       } catch (error) {
         if (this.world) await unplug(this.world);
         this.locks?.dispose();
@@ -194,7 +185,14 @@ export class Vm {
    * checkpoint once more would lose what it has written by then.
    */
   private async begin(from: Checkpoint | undefined, options: StartOptions): Promise<void> {
-    const { current, resume } = this.bundle;
+    const { config, name, current, resume } = this.bundle;
+    if (from === undefined && config.kernel === undefined) {
+      throw new ConfigError(
+        'NOTHING_TO_START',
+        `${name} has neither a kernel nor a checkpoint to start from: give it a kernel in its settings or with \`cairn run --name ${name} --kernel FILE\`.`,
+      );
+    }
+    if (from) this.disks.checkFits(from);
     const waits = this.disks.any && (from !== undefined || resume !== undefined);
     const startPaused = options.startPaused ?? false;
     const world = await this.launch(from, { ...options, startPaused: startPaused || waits });

@@ -81,6 +81,8 @@ export interface DiskRequests {
   branch: { readonly disks: readonly DiskPointer[] };
   /** The branches become the tops: of all disks or, when it fails, of none. The VM is off, or stands still. `drop`: what it had submitted is of a future that is given up. */
   adopt: { readonly drop: boolean };
+  /** Answered when it is sure of every disk which state it has: a branch or an adoption that failed may leave that open until the host's storage is well. */
+  settled: Record<never, never>;
   /** Another world has the disks: everything is closed as it is. */
   release: Record<never, never>;
   /** A disc for the drive `disk` is opened beside the one that is in it. Answers what it is; the guest gets it with DISK_MEDIUM, when the drive has let go of the old one. */

@@ -75,6 +75,7 @@ export function diskHandlers(server: DiskServer, openMedium: (medium: Medium) =>
       server.adopt();
       if (drop) server.dropSubmitted();
     },
+    settled: () => new Waiting(() => !server.adoption.isUndecided),
     release: () => server.release(),
     'open-medium': ({ disk, medium }) => drive(disk).offer(openMedium(medium)),
     'settle-medium': ({ disk, isTaken }) => {

@@ -91,7 +91,7 @@ export class DiskServer {
       if (lost > 0) this.parts.notice(`${disk.spec.name}: ${lost} operations of the guest that the host's disk refused are lost.`);
     }
     runDry();
-    this.settle();
+    this.settleOrLeave();
     for (const disk of this.disks) {
       disk.withdraw();
       try {
@@ -146,15 +146,24 @@ export class DiskServer {
     return this.unlessStorageFails(() => this.adoption.makeSure());
   }
 
-  private unlessStorageFails(action: () => void): boolean {
+  private unlessStorageFails(action: () => void, meaning = 'The disks’ files are not tidied up before that; nothing is lost.'): boolean {
     try {
       action();
       return true;
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
-      this.noticeOnce(`${error.message} The disks’ files are not tidied up before that; nothing is lost.`);
+      this.noticeOnce(`${error.message} ${meaning}`);
       return false;
     }
+  }
+
+  /** The last attempt of this session. What stays undecided needs the branches' files: whoever opens the folder next sees which state the disks have. */
+  private settleOrLeave(): void {
+    const { isUndecided } = this.adoption;
+    const open =
+      'Whether the disks have gone back to the checkpoint is seen when the VM is started next; until then neither state is lost.';
+    if (this.unlessStorageFails(() => this.adoption.makeSure(), isUndecided ? open : undefined)) return;
+    for (const { files } of this.graphs) files.leaveBranch();
   }
 
   /** A piece of a collector's work, if there is any. */

@@ -252,7 +252,7 @@ export type HistoryEntry = z.infer<typeof historyEntry>;
 
 /** What was under way when a process ended, or is now. */
 export const intent = z.object({
-  operation: z.enum(['take', 'revert', 'eliminate', 'convert']),
+  operation: z.enum(['take', 'revert', 'eliminate']),
   details: z.record(z.string(), z.unknown()),
   startedAt: z.string(),
 });

@@ -98,18 +98,27 @@ const recordPath = (folder: string): string => `${folder}/revert.json`;
  * anything. Throws StorageError when it cannot be written yet, ConfigError when a file is damaged.
  */
 export function completeAdoption(host: GraphHost, folder: string): boolean {
+  const found = findAdoption(host, folder);
+  if (found === undefined) return false;
   const path = recordPath(folder);
-  if (!host.files.exists(path)) return false;
-  const found = readRecord(host.files, path).map(([disk, top]) => {
+  for (const { files, descriptor, top } of found) if (descriptor.top !== top) files.write({ ...descriptor, top });
+  host.files.remove(path);
+  host.files.syncFolder(folder);
+  return true;
+}
+
+/** Whether a revert of several disks was decided and is not settled. Throws ConfigError when a file of it is damaged. */
+export const isAdoptionPending = (host: GraphHost, folder: string): boolean => findAdoption(host, folder) !== undefined;
+
+function findAdoption(host: GraphHost, folder: string) {
+  const path = recordPath(folder);
+  if (!host.files.exists(path)) return undefined;
+  return readRecord(host.files, path).map(([disk, top]) => {
     const files = new DiskFolder(host, folder, disk);
     const descriptor = files.read();
     if (descriptor.top !== top && !files.has(top)) throw bad(path, `it names the layer ${top} of ${disk}, which is missing`);
     return { files, descriptor, top };
   });
-  for (const { files, descriptor, top } of found) if (descriptor.top !== top) files.write({ ...descriptor, top });
-  host.files.remove(path);
-  host.files.syncFolder(folder);
-  return true;
 }
 
 function readRecord(files: HostFiles, path: string): [DiskKey, LayerId][] {

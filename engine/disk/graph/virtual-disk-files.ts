@@ -136,11 +136,17 @@ export class VirtualDiskFiles implements Disposable {
   /** The disk stays what it is. A file that the descriptor may name is left to the collector. */
   dropBranch(): void {
     const { branch } = this;
+    this.leaveBranch();
+    if (branch !== undefined && !this.unsure) this.folder.remove(this.folder.layerPath(branch.id));
+  }
+
+  /** Another session will find that it is the disk, or remove it. */
+  leaveBranch(): void {
+    const { branch } = this;
     if (branch === undefined) return;
     this.branch = undefined;
     this.layers.take(branch.id);
     closeAlone(branch.layer);
-    if (!this.unsure) this.folder.remove(this.folder.layerPath(branch.id));
   }
 
   get descriptor(): DiskDescriptor {
