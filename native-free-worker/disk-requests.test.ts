@@ -480,6 +480,49 @@ describe('a VM that goes back', () => {
     expect(folders.map(folder => folder.read().top)).toEqual(tops); // what the other one reads
   });
 
+  test('with two disks, off for good before storage that failed is well: both are found at one instant', async () => {
+    for (let n = 0, isPast = false, undecided = 0; !isPast || undecided === 0; n++) {
+      const world = await DiskWorld.create();
+      const { host, files } = world.bench;
+      const folders = ['disk1', 'disk2'].map(name => new DiskFolder(host, FOLDER, name));
+      for (const folder of folders) createBlankDisk(folder, 65536);
+      const backings = folders.map(({ disk }) => new GraphBacking(host, FOLDER, disk, { startAt: undefined, running: true }));
+      const { server } = quietLoop(world, ...backings);
+      const pointers = backings.map(backing => {
+        backing.top.write(0, block(1));
+        const pointer = backing.prepare(undefined);
+        backing.switchTop();
+        backing.seal();
+        backing.letGo();
+        backing.top.write(0, block(2));
+        backing.flush();
+        return pointer;
+      });
+      server.branch(backings.map((graph, i) => ({ graph, state: pointers[i]!.layer })));
+      const first = files.operations;
+      files.failAt(first + n, { kind: 'error', code: 'DISK_ERROR', lasting: true });
+      try {
+        server.adopt();
+        isPast = files.operations <= first + n;
+      } catch (error) {
+        expect(error).toBeInstanceOf(StorageError);
+      }
+      if (server.adoption.isUndecided) undecided++;
+      server.finish();
+      for (const how of ['lost', 'kept', 'torn'] as const) {
+        const after = { ...host, files: files.afterCrash(how) };
+        completeAdoption(after, FOLDER);
+        const [one, two] = folders.map(({ disk }) => {
+          const folder = new DiskFolder(after, FOLDER, disk);
+          return firstBlock(readState(folder, folder.read().top));
+        });
+        expect(one).toEqual(two);
+        expect([block(1), block(2)]).toContainEqual(one);
+      }
+      expect(n).toBeLessThan(100);
+    }
+  });
+
   test('while it is off: the disk goes on from the checkpoint’s state', async () => {
     const world = await DiskWorld.create();
     write(world, 1);
