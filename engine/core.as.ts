@@ -6,7 +6,7 @@ export { abandonInstruction, deliverFault, instructionCount, requestExit, resetC
 export { materialize } from './cpu/flags.as';
 export { flushTlb } from './cpu/tlb.as';
 export { ferr } from './isa/x87.as';
-export { mapRam, pageForRead, pageForWrite, prepareFreeze, freeze, thaw, reclaim, freePages, endEpoch, installPage, clearPage, clearRam, poolPages, pinPage, unpinPage, restoreFrozen, expectPages, placePage, reservePage, adoptPage, returnPage, mergePages } from './memory/mmm.as';
+export { mapRam, pageForRead, pageForWrite, prepareFreeze, freeze, thaw, reclaim, freePages, endEpoch, installPage, clearPage, clearRam, poolPages, pinPage, unpinPage, restoreFrozen, forgetSince, expectPages, placePage, reservePage, adoptPage, returnPage, mergePages } from './memory/mmm.as';
 export { peekTranslate } from './cpu/paging.as';
 export { dropCode, findOp } from './cpu/decode-cache.as';
 

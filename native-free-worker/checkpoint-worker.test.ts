@@ -201,6 +201,50 @@ test('a revert from a file while the map of a checkpoint is still being freed le
   await settle();
 });
 
+test('a revert from a file keeps what was not written since, and only what this memory descends from is known', async () => {
+  const { mmm, memory } = vm.lone;
+  const goBack = (id: string) => {
+    const ready = software.readyRevert(back(id)) as ReadyRevert;
+    expect(ready).toMatchObject({ way: 'file' });
+    ready.go();
+    return memoryStats(memory).notLoaded;
+  };
+  const take = async (id: string) => {
+    const instant = vm.contents();
+    software.take(order(id));
+    while (!events.some(event => event.kind === 'done' && event.id === id)) await new Promise(resolve => setImmediate(resolve));
+    await settle();
+    return instant;
+  };
+  for (let index = 0; index < RAM; index++) vm.write(index, index < 100 ? 0 : index);
+  mmm.clearPage(50);
+  const one = await take('checkpoint1');
+  vm.write(50, 7); // zero then
+  vm.write(60, 8); // zero then, too, in a page of its own
+  mmm.clearPage(vm.gppn(300)); // zero now
+  for (let index = 200; index < 210; index++) vm.write(index, 1);
+  const two = await take('checkpoint2');
+  vm.write(210, 2);
+  expect(goBack('checkpoint2')).toBe(1);
+  expect(vm.contents()).toEqual(two);
+  vm.write(211, 3);
+  expect(goBack('checkpoint1')).toBe(10 + 1 + 2); // 210 and 211 are older than the first checkpoint again when they have been loaded, and not known to be
+  expect(vm.contents()).toEqual(one);
+  vm.write(212, 4);
+  expect(goBack('checkpoint1')).toBe(1);
+  expect(vm.contents()).toEqual(one);
+  expect(goBack('checkpoint2')).toBe(RAM - 99); // it is on another branch
+  expect(vm.contents()).toEqual(two);
+  vm.write(213, 5);
+  expect(goBack('checkpoint2')).toBe(1);
+  expect(vm.contents()).toEqual(two);
+  const three = await take('checkpoint3');
+  expect(events.at(-1)).toMatchObject({ kind: 'done', info: { pages: { stored: 0 } } });
+  const store = new CheckpointStore(nodeFiles, folder);
+  restoreCheckpoint(store, store.pathOf('checkpoint3'), other, nodeCodec);
+  expect(other.contents()).toEqual(three);
+});
+
 describe('a checkpoint kept in RAM', () => {
   const done = async (count: number) => {
     while (
@@ -418,6 +462,7 @@ test.each(['a folder', 'a volume'])(
     for (const each of [vm, other]) for (let index = 0; index < RAM; index++) each.write(index, index + 1);
     software.take(order('checkpoint1'));
     await done(1);
+    for (let index = 0; index < RAM; index++) vm.write(index, 3);
     let ready: ReadyRevert | string;
     while (typeof (ready = software.readyRevert(back('checkpoint1'))) === 'string') await aTurn();
     ready.go();

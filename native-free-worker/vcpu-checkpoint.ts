@@ -8,12 +8,13 @@ import { whileStopped } from '#engine/checkpoint/stopped.ts';
 import type { CoreExports } from '#engine/cpu/core-exports.ts';
 import type { Machine } from '#engine/machine/machine.ts';
 import { LIVE_MAP, PAGE_SIZE } from '#engine/memory/layout.ts';
-import { MAP_ENTRIES, MMM_MAP_LIMIT, NOT_RAM } from '#engine/memory/mmm-block.ts';
+import { MAP_ENTRIES, MMM_MAP_LIMIT } from '#engine/memory/mmm-block.ts';
 import { findEmptySlot, memoryStats } from '#engine/memory/mmm.ts';
 import { CairnError, CheckpointError, InvariantError } from '#engine/errors/errors.ts';
 import type { HostFiles } from '#engine/ports/host-files.ts';
 import { failureOf, type CheckpointJob, type CheckpointOrder, type CheckpointReply } from './checkpoint-protocol.ts';
 import type { DriveChannel } from './drive-channel.ts';
+import { Lineage } from './lineage.ts';
 import { hostClock } from './host-clock.ts';
 import { Codecs } from './node-codec.ts';
 import { LoadingVcpu, PatientPages, RESERVE_PART } from './page-loading.ts';
@@ -39,7 +40,9 @@ export type MemoryExports = Pick<
   | 'endEpoch'
   | 'restoreFrozen'
   | 'resetDerived'
+  | 'clearPage'
   | 'expectPages'
+  | 'forgetSince'
   | 'placePage'
   | 'reservePage'
   | 'adoptPage'
@@ -71,6 +74,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   private readonly codecs = new Codecs();
   private readonly sharing: SharingVcpu;
   private readonly inRam: RamCheckpoints;
+  private readonly lineage = new Lineage();
   private readonly throttle: CowThrottle;
   /** The checkpoint worker looks for equal pages, and tells of them unasked (§138). */
   sharesMemory = false;
@@ -154,6 +158,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   /** Steps 804-814, and 822's word when it can be given. */
   private stop(order: CheckpointOrder, startedMs: number): void {
     const stopped = whileStopped(this.vm, hostClock);
+    this.lineage.isAt(order.id, stopped.epoch);
     try {
       this.send({ kind: 'take', order, stopped, startedMs });
       this.underWay++;
@@ -166,7 +171,8 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   }
 
   /** Tells the checkpoint worker which file this machine was filled from, or, with `later`, is still to be filled from. */
-  restored({ path, folder, passphrase }: RestoreOrder, { epoch, later }: Pick<Restored, 'epoch' | 'later'>): void {
+  restored({ path, folder, passphrase }: RestoreOrder, { info, epoch, later }: Restored): void {
+    this.lineage.isAt(info.id, epoch);
     const load = later && ++this.loads;
     this.send({ kind: 'restored', path, folder, epoch, load, passphrase });
     if (later === undefined || load === undefined) return;
@@ -208,6 +214,8 @@ export class MachineCheckpoint implements VcpuCheckpoint {
         way: 'ram',
         go: () => {
           const epoch = revert();
+          this.lineage.wentBack(epoch);
+          this.lineage.isAt(id, epoch);
           this.send({ kind: 'reverted', path, folder, epoch, passphrase });
         },
         drop: () => {},
@@ -227,7 +235,9 @@ export class MachineCheckpoint implements VcpuCheckpoint {
       way: 'file',
       go: () => {
         this.forgetMemory();
-        this.restored(order, ready.fill(true));
+        const unchanged = this.lineage.unchangedSince(order.id);
+        this.lineage.wentBack(unchanged);
+        this.restored(order, ready.fill({ lazy: true, unchanged }));
       },
       drop: () => ready[Symbol.dispose](),
     };
@@ -244,6 +254,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   /** Gives up the copy in RAM of a checkpoint that is eliminated. */
   dropFromRam(id: string): void {
     this.inRam.drop(id);
+    this.lineage.forget(id);
   }
 
   work(): boolean {
@@ -305,14 +316,15 @@ export class MachineCheckpoint implements VcpuCheckpoint {
 
 /** A machine as restoring sees it. */
 export function restorableVm(machine: Machine, core: MemoryExports, memory: SharedArrayBuffer): RestorableVm {
-  const liveMap = new Uint32Array(memory, LIVE_MAP, MAP_ENTRIES);
   const reserve = memoryStats(memory).poolPages / RESERVE_PART;
   return {
     ramBytes: machine.ramBytes,
     limit: new Uint32Array(memory)[MMM_MAP_LIMIT >>> 2]!,
-    isRam: gppn => (liveMap[gppn] ?? NOT_RAM) !== NOT_RAM,
+    liveMap: new Uint32Array(memory, LIVE_MAP, MAP_ENTRIES),
     installPage: gppn => new Uint8Array(memory, core.installPage(gppn) >>> 0, PAGE_SIZE),
     clearRam: () => core.clearRam(),
+    clearPage: gppn => core.clearPage(gppn),
+    forgetSince: epoch => core.forgetSince(epoch),
     expectPages: (gppn, count) => core.expectPages(gppn, count),
     placePage(gppn) {
       const address = core.placePage(gppn) >>> 0;

@@ -1,7 +1,7 @@
 /** Where a checkpoint's pages lie: in its own file and in those that it points to, all open. */
 import { CheckpointError } from '../errors/errors.ts';
 import { PAGE_SIZE } from '../memory/layout.ts';
-import { INDEX_ABSENT, INDEX_STORED } from './format/layout.ts';
+import { INDEX_ABSENT, INDEX_POINTED, INDEX_STORED } from './format/layout.ts';
 import { groupOf, slotOf } from './format/page-index.ts';
 import { PagesReader } from './format/pages-reader.ts';
 import { CheckpointReader } from './format/reader.ts';
@@ -19,10 +19,9 @@ export class PageSource implements Disposable {
   private constructor(reader: CheckpointReader, readers: readonly PagesReader[]) {
     this.reader = reader;
     this.readers = readers;
-    readers.forEach((pointed, file) => {
-      const misplaced = file === 0 ? undefined : pointed.findMisplaced(reader.index, INDEX_STORED + file);
-      if (misplaced !== undefined) throw damaged(reader.path, `the page ${misplaced} is nowhere`);
-    });
+    const pointed = readers.slice(1).map(file => file.groupPages());
+    const misplaced = reader.index.findMisplaced(INDEX_POINTED, pointed);
+    if (misplaced !== undefined) throw damaged(reader.path, `the page ${misplaced} is nowhere`);
   }
 
   /** Opens the checkpoint at `path` and what it points to; every place is known to be there. Throws CheckpointError, and then nothing is left open. */

@@ -81,11 +81,16 @@ export interface RestorableVm {
   readonly ramBytes: number;
   /** GPPNs that the map covers. */
   readonly limit: number;
-  isRam(gppn: number): boolean;
+  /** What each GPPN has, as the memory management module knows it (memory/mmm-block.ts): NOT_RAM, NOT_LOADED, 0 or a PPN. */
+  readonly liveMap: Uint32Array;
   /** A page of the machine's own at `gppn`, to be filled whole. */
   installPage(gppn: number): Uint8Array;
   clearRam(): void;
-  /** These pages are to be loaded when they are touched. */
+  /** Pages that were written after that epoch ended are gone: they are to be loaded, as those that were not loaded yet. */
+  forgetSince(epoch: number): void;
+  /** The page there is gone: it is zero. */
+  clearPage(gppn: number): void;
+  /** These pages, which are zero, are to be loaded when they are touched. */
   expectPages(gppn: number, count: number): void;
   /** The page of one that is to be loaded, to be filled whole at once; undefined when it is not, or no longer. */
   placePage(gppn: number): Uint8Array | undefined;

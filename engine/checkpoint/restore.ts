@@ -6,6 +6,7 @@
  * 904 may be left for later (`lazy`): then the machine can run at once, and each page comes when it is touched (lazy-pages.ts).
  */
 import { CheckpointError } from '../errors/errors.ts';
+import { NOT_LOADED, NOT_RAM } from '../memory/mmm-block.ts';
 import { INDEX_ABSENT, INDEX_STORED } from './format/layout.ts';
 import type { CheckpointReader } from './format/reader.ts';
 import { infoOf, type CheckpointInfo } from './info.ts';
@@ -19,6 +20,11 @@ export interface RestoreOptions {
   /** Memory is loaded when it is touched. */
   readonly lazy?: boolean;
   readonly step?: StepHook;
+}
+
+export interface FillOptions extends RestoreOptions {
+  /** For a lazy restore into the VM's own machine: the epoch up to which what was written there is what the checkpoint has. These pages stay; all others are gone. 0: none stays. */
+  readonly unchanged?: number;
 }
 
 export interface Restored {
@@ -38,10 +44,10 @@ export function restoreCheckpoint(
   path: string,
   vm: RestorableVm,
   codec: Codec,
-  { lazy = false, step = () => {} }: RestoreOptions = {},
+  options: RestoreOptions = {},
 ): Restored {
   using ready = ReadyRestore.open(store, path, vm, codec);
-  return ready.fill(lazy, step);
+  return ready.fill(options);
 }
 
 /** A checkpoint that is open, whole but for its page groups, and fits the machine. */
@@ -66,15 +72,14 @@ export class ReadyRestore implements Disposable {
     return ready;
   }
 
-  /** Once. Pages that the machine had are gone; no frozen map may wait for one that is not loaded. */
-  fill(lazy: boolean, step: StepHook = () => {}): Restored {
+  /** Once; no frozen map may wait for a page that is not loaded. */
+  fill({ lazy = false, unchanged = 0, step = () => {} }: FillOptions = {}): Restored {
     const { source, vm } = this;
     const { reader } = source;
     step(902, 0);
     this.loadDevices();
     step(904, 0);
-    vm.clearRam();
-    if (lazy) expectPages(reader, vm);
+    if (lazy) expectPages(reader, vm, unchanged);
     else fill(source, vm);
     const epoch = vm.seal();
     const later = lazy ? new LazyPages(source, vm) : undefined;
@@ -99,9 +104,11 @@ function checkFits(reader: CheckpointReader, vm: RestorableVm): void {
       `The checkpoint file ${path} is of a VM with ${meta.ramBytes >> 20} MiB of memory: it cannot be restored into one with ${vm.ramBytes >> 20} MiB.`,
     );
   }
+  const { kinds } = index;
+  const { liveMap } = vm;
   for (let gppn = 0; gppn < Math.max(index.limit, vm.limit); gppn++) {
-    const saved = gppn < index.limit && index.kinds[gppn] !== INDEX_ABSENT;
-    if (saved !== vm.isRam(gppn)) {
+    const saved = gppn < kinds.length && kinds[gppn] !== INDEX_ABSENT;
+    if (saved !== (gppn < liveMap.length && liveMap[gppn] !== NOT_RAM)) {
       throw new CheckpointError(
         'WRONG_MEMORY_MAP',
         `The checkpoint file ${path} is of a machine with another memory map (page ${gppn}): it cannot be restored into this one.`,
@@ -112,6 +119,7 @@ function checkFits(reader: CheckpointReader, vm: RestorableVm): void {
 
 /** Step 904, all at once: each group is read once. */
 function fill(source: PageSource, vm: RestorableVm): void {
+  vm.clearRam();
   const order = new PageOrder(source);
   for (let number = 0; number < order.length; number++) {
     const gppns = order.gppnsOf(number);
@@ -121,13 +129,16 @@ function fill(source: PageSource, vm: RestorableVm): void {
   }
 }
 
-/** Step 904, put off. */
-function expectPages(reader: CheckpointReader, vm: RestorableVm): void {
-  const { kinds, limit } = reader.index;
-  for (let gppn = 0; gppn < limit;) {
+/** Step 904, put off: whatever was not written since the epoch `unchanged` is there. */
+function expectPages({ index: { kinds, limit } }: CheckpointReader, vm: RestorableVm, unchanged: number): void {
+  vm.forgetSince(unchanged);
+  const { liveMap } = vm;
+  const isMissing = (gppn: number) => kinds[gppn]! >= INDEX_STORED && liveMap[gppn] === 0;
+  for (let gppn = 0; gppn < limit; gppn++) {
+    if (kinds[gppn]! < INDEX_STORED && liveMap[gppn] === NOT_LOADED) vm.clearPage(gppn);
+    if (!isMissing(gppn)) continue;
     const first = gppn;
-    while (gppn < limit && kinds[gppn]! >= INDEX_STORED) gppn++;
-    if (gppn > first) vm.expectPages(first, gppn - first);
-    else gppn++;
+    while (gppn + 1 < limit && isMissing(gppn + 1)) gppn++;
+    vm.expectPages(first, gppn + 1 - first);
   }
 }

@@ -72,6 +72,8 @@ export interface CoreExports {
 
   /** Step 904, lazily: maps GPPNs that have no page of their own as pages that loadPage() is asked for when they are touched. */
   expectPages(gppn: number, count: number): void;
+  /** Only pages last written up to that epoch stay; every other one will be loaded, as expectPages() has it. */
+  forgetSince(epoch: number): void;
   /** The host address of the page for `gppn`, to be filled whole at once; 0 when it is not one that is to be loaded. */
   placePage(gppn: number): number;
   /** A free machine page (PPN) for a background reader to fill; 0 when none is left. */

@@ -509,6 +509,26 @@ function unlist(index: u32): void {
 
 // --- Pages that are loaded later (step 904) -----------------------------------------------------------------------------
 
+/**
+ * Going back while the machine stands still: only pages that were last written up to the epoch `since` stay, and what was not loaded stays so; every other page will be loaded. No map may wait for one.
+ * Drops no translations, as installPage().
+ */
+export function forgetSince(since: u32): void {
+  const limit = load<u32>(MMM_MAP_LIMIT);
+  let notLoaded: u32 = 0;
+  for (let g: u32 = 0; g < limit; g++) {
+    const ppn = load<u32>(entry(0, g), LIVE_MAP);
+    if (ppn == 0 || ppn == ABSENT) continue;
+    if (ppn != UNLOADED) {
+      if (epochOf(ppn) <= since) continue;
+      leave(g, ppn, UNLOADED);
+    }
+    notLoaded++;
+  }
+  store<u32>(MMM_LOADED_EPOCH, load<u32>(MMM_EPOCH));
+  store<u32>(MMM_NOT_LOADED_COUNT, notLoaded);
+}
+
 /** Maps `count` GPPNs from `gppn`, which have no page of their own, as not loaded. Their pages will belong to the present epoch, which must be one for all that are awaited. */
 export function expectPages(gppn: u32, count: u32): void {
   const end = gppn + count;

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { Pace } from '#engine/checkpoint/pace.ts';
 import type { HostClock, PagesToLoad, RestorableVm, StoppableVm } from '#engine/checkpoint/ports.ts';
 import type { SavedDevice } from '#engine/machine/machine.ts';
-import { PAGE_SIZE } from '#engine/memory/layout.ts';
-import { NOT_RAM } from '#engine/memory/mmm-block.ts';
-import { findEmptySlot, FrozenMap, livePpn } from '#engine/memory/mmm.ts';
+import { LIVE_MAP, PAGE_SIZE } from '#engine/memory/layout.ts';
+import { MAP_ENTRIES } from '#engine/memory/mmm-block.ts';
+import { findEmptySlot, FrozenMap } from '#engine/memory/mmm.ts';
 import { defineState, u53, type StateOf } from '#engine/state/state.ts';
 import { loneMmm, type LoneMmm } from './lone-mmm.ts';
 
@@ -84,14 +84,20 @@ export class FakeVm implements StoppableVm, RestorableVm {
     return [{ name: 'counter', version: 1, state: { ...this.counter } }];
   }
 
-  isRam(gppn: number): boolean {
-    return livePpn(this.lone.memory, gppn) !== NOT_RAM;
+  get liveMap(): Uint32Array {
+    return new Uint32Array(this.lone.memory, LIVE_MAP, MAP_ENTRIES);
   }
   installPage(gppn: number): Uint8Array {
     return new Uint8Array(this.lone.memory, this.lone.mmm.installPage(gppn) >>> 0, PAGE_SIZE);
   }
   clearRam(): void {
     this.lone.mmm.clearRam();
+  }
+  clearPage(gppn: number): void {
+    this.lone.mmm.clearPage(gppn);
+  }
+  forgetSince(epoch: number): void {
+    this.lone.mmm.forgetSince(epoch);
   }
   expectPages(gppn: number, count: number): void {
     this.lone.mmm.expectPages(gppn, count);

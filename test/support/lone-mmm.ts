@@ -21,6 +21,7 @@ type MemoryExports = Pick<
   | 'unpinPage'
   | 'restoreFrozen'
   | 'expectPages'
+  | 'forgetSince'
   | 'placePage'
   | 'reservePage'
   | 'adoptPage'

@@ -35,6 +35,25 @@ export class PageIndex {
     return { stored, zero, pointed: kinds.length - stored - zero - absent, absent };
   }
 
+  /**
+   * The first GPPN whose page cannot be where its place is; undefined when all can. `files`: of the file that has kind `first`, and of those that have the next ones, how many pages each group has.
+   * Other kinds are not looked at.
+   */
+  findMisplaced(first: number, files: readonly Uint8Array[]): number | undefined {
+    const { kinds, places } = this;
+    let lastKind = INDEX_ABSENT;
+    let pages: Uint8Array | undefined;
+    for (let gppn = 0; gppn < kinds.length; gppn++) {
+      const kind = kinds[gppn]!;
+      if (kind !== lastKind) pages = files[kind - first];
+      lastKind = kind;
+      if (pages === undefined) continue;
+      const place = places[gppn]!;
+      if (!(place % GROUP_PAGES < pages[(place / GROUP_PAGES) | 0]!)) return gppn;
+    }
+    return undefined;
+  }
+
   /** Little-endian, as every host is that runs this. */
   encode(): Uint8Array {
     const words = new Uint32Array(this.limit * 2);

@@ -14,7 +14,6 @@ import {
   CIPHER_OVERHEAD,
   CODEC_RAW,
   COMMIT_SIZE,
-  GROUP_PAGES,
   HEADER_SIZE,
   KEY_PARAMETERS,
   KEY_PARAMETERS_AT,
@@ -23,7 +22,6 @@ import {
   VERSION_ENCRYPTED,
   type SectionName,
 } from './layout.ts';
-import type { PageIndex } from './page-index.ts';
 import { CheckpointMeta, damaged, isCheckpointId } from './schemas.ts';
 import { commitChecksum, decodeCommit, decodeHeader, type SectionRecords } from './sections.ts';
 
@@ -112,15 +110,9 @@ export class PagesReader implements Disposable {
     return this.read(offset, Math.min(GLANCE, storedLength)).some(isNoise) || this.readStored(index).some(isNoise);
   }
 
-  /** Whether all pages that the index has under `kind` can be in this file. Returns the first GPPN that cannot, or undefined. */
-  findMisplaced({ kinds, places, limit }: PageIndex, kind: number): number | undefined {
-    const pages = Uint8Array.from(this.groups, group => group.pages);
-    for (let gppn = 0; gppn < limit; gppn++) {
-      if (kinds[gppn] !== kind) continue;
-      const place = places[gppn]!;
-      if (!(place % GROUP_PAGES < pages[(place / GROUP_PAGES) | 0]!)) return gppn;
-    }
-    return undefined;
+  /** How many pages each group has. */
+  groupPages(): Uint8Array {
+    return Uint8Array.from(this.groups, group => group.pages);
   }
 
   /** What makes the file one that others can be read from, as it lies there: [position, bytes]. The commit record comes last. */

@@ -63,7 +63,7 @@ export class CheckpointReader extends PointingReader {
     const { counts } = index;
     if (Object.entries(meta.pages).some(([kind, count]) => counts[kind as keyof typeof counts] !== count))
       this.refuse('its page counts do not match its page index');
-    const misplaced = this.findMisplaced(index, INDEX_STORED);
+    const misplaced = index.findMisplaced(INDEX_STORED, [this.groupPages()]);
     if (misplaced !== undefined) this.refuse(`the page ${misplaced} is nowhere`);
   }
 }
