@@ -237,7 +237,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
         this.forgetMemory();
         const unchanged = this.lineage.unchangedSince(order.id);
         this.lineage.wentBack(unchanged);
-        this.restored(order, ready.fill({ lazy: true, unchanged }));
+        this.restored(order, ready.restore({ lazy: true, unchanged }));
       },
       drop: () => ready[Symbol.dispose](),
     };

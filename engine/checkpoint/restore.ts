@@ -47,7 +47,7 @@ export function restoreCheckpoint(
   options: RestoreOptions = {},
 ): Restored {
   using ready = ReadyRestore.open(store, path, vm, codec);
-  return ready.fill(options);
+  return ready.restore(options);
 }
 
 /** A checkpoint that is open, whole but for its page groups, and fits the machine. */
@@ -73,7 +73,7 @@ export class ReadyRestore implements Disposable {
   }
 
   /** Once; no frozen map may wait for a page that is not loaded. */
-  fill({ lazy = false, unchanged = 0, step = () => {} }: FillOptions = {}): Restored {
+  restore({ lazy = false, unchanged = 0, step = () => {} }: FillOptions = {}): Restored {
     const { source, vm } = this;
     const { reader } = source;
     step(902, 0);
