@@ -106,9 +106,11 @@ function checkFits(reader: CheckpointReader, vm: RestorableVm): void {
   }
   const { kinds } = index;
   const { liveMap } = vm;
-  for (let gppn = 0; gppn < Math.max(index.limit, vm.limit); gppn++) {
-    const saved = gppn < kinds.length && kinds[gppn] !== INDEX_ABSENT;
-    if (saved !== (gppn < liveMap.length && liveMap[gppn] !== NOT_RAM)) {
+  const limit = Math.max(index.limit, vm.limit);
+  for (let gppn = 0; gppn < limit; gppn++) {
+    const wasRam = gppn < kinds.length && kinds[gppn] !== INDEX_ABSENT;
+    const isRam = gppn < liveMap.length && liveMap[gppn] !== NOT_RAM;
+    if (wasRam !== isRam) {
       throw new CheckpointError(
         'WRONG_MEMORY_MAP',
         `The checkpoint file ${path} is of a machine with another memory map (page ${gppn}): it cannot be restored into this one.`,

@@ -42,7 +42,8 @@ export const SECTION_RECORDS_AT = 24;
 export const CODEC_RAW = 0;
 export const CODEC_ZSTD = 1;
 
-export const GROUP_PAGES = 64;
+export const GROUP_SHIFT = 6;
+export const GROUP_PAGES = 1 << GROUP_SHIFT;
 export const GROUP_RECORD = 24;
 export const MAX_GROUPS = 1 << 20;
 

@@ -1,5 +1,5 @@
 /** The page index: for each GPPN what it is and where. Two planes of u32, because each compresses better alone. */
-import { GROUP_PAGES, INDEX_ABSENT, INDEX_POINTED, INDEX_STORED, INDEX_ZERO, MAX_GPPNS } from './layout.ts';
+import { GROUP_PAGES, GROUP_SHIFT, INDEX_ABSENT, INDEX_POINTED, INDEX_STORED, INDEX_ZERO, MAX_GPPNS } from './layout.ts';
 
 export interface PageCounts {
   readonly stored: number;
@@ -49,7 +49,7 @@ export class PageIndex {
       lastKind = kind;
       if (pages === undefined) continue;
       const place = places[gppn]!;
-      if (!(place % GROUP_PAGES < pages[(place / GROUP_PAGES) | 0]!)) return gppn;
+      if (!(slotOf(place) < pages[groupOf(place)]!)) return gppn;
     }
     return undefined;
   }
@@ -62,13 +62,13 @@ export class PageIndex {
     return new Uint8Array(words.buffer);
   }
 
-  /** Undefined when it is not one. Whether places exist is for the reader of each file to see. */
+  /** Its planes may be `bytes` themselves. Undefined when it is not one. Whether places exist is for the reader of each file to see. */
   static decode(bytes: Uint8Array, files: number): PageIndex | undefined {
     if (bytes.length % 8 !== 0 || bytes.length / 8 > MAX_GPPNS) return undefined;
     const limit = bytes.length / 8;
-    const words = new Uint32Array(new Uint8Array(bytes).buffer);
-    const kinds = words.subarray(0, limit);
-    const places = words.subarray(limit);
+    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+    const kinds = new Uint32Array(aligned.buffer, aligned.byteOffset, limit);
+    const places = new Uint32Array(aligned.buffer, aligned.byteOffset + limit * 4, limit);
     const end = INDEX_POINTED + files;
     for (let gppn = 0; gppn < limit; gppn++) {
       const kind = kinds[gppn]!;
@@ -78,5 +78,5 @@ export class PageIndex {
   }
 }
 
-export const groupOf = (place: number): number => (place - (place % GROUP_PAGES)) / GROUP_PAGES;
-export const slotOf = (place: number): number => place % GROUP_PAGES;
+export const groupOf = (place: number): number => place >>> GROUP_SHIFT;
+export const slotOf = (place: number): number => place & (GROUP_PAGES - 1);
