@@ -14,7 +14,7 @@ export class PageIndex {
   /** group × GROUP_PAGES + slot of stored and pointed pages. */
   readonly places: Uint32Array;
 
-  constructor(limit: number, kinds = new Uint32Array(limit), places = new Uint32Array(limit)) {
+  constructor(limit: number, kinds: Uint32Array = new Uint32Array(limit), places: Uint32Array = new Uint32Array(limit)) {
     this.kinds = kinds;
     this.places = places;
   }
