@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { baseOf, type Base } from '#engine/checkpoint/base.ts';
 import { eliminateCheckpoints } from '#engine/checkpoint/eliminate.ts';
+import type { KnownIndex } from '#engine/checkpoint/format/page-index.ts';
 import { CheckpointReader } from '#engine/checkpoint/format/reader.ts';
 import { DEFAULT_PACE, Pace, type PaceStep } from '#engine/checkpoint/pace.ts';
 import { PageSource } from '#engine/checkpoint/page-source.ts';
@@ -120,7 +121,7 @@ export class CheckpointJobQueue {
   private reverted({ path, folder, epoch, passphrase }: CheckpointJob & { kind: 'reverted' }): void {
     const store = new CheckpointStore(this.parts.files, folder);
     try {
-      using reader = CheckpointReader.open(store.files, path, this.codecs.of({ passphrase }));
+      using reader = CheckpointReader.open(store.files, path, this.codecs.of({ passphrase }), this.known);
       this.base = baseOf(reader, epoch, store.folder);
     } catch {
       this.base = undefined; // its file has gone, or cannot be read: the next checkpoint is a whole one
@@ -134,13 +135,19 @@ export class CheckpointJobQueue {
     let source: PageSource | undefined;
     void this.endLoading();
     try {
-      source = PageSource.open(store, path, this.codecs.of({ passphrase }));
+      source = PageSource.open(store, path, this.codecs.of({ passphrase }), this.known);
       this.base = baseOf(source.reader, epoch, store.folder);
     } catch {
       this.base = undefined; // the file went after it was restored from: the next checkpoint is a whole one
     }
     if (load !== undefined) this.loading = new LoadingReader(load, source, memory, clock, reply => this.toVcpu(reply));
     else source?.[Symbol.dispose]();
+  }
+
+  private get known(): KnownIndex | undefined {
+    if (this.base === undefined) return undefined;
+    const { self, index } = this.base;
+    return { id: self.id, commitChecksum: self.commitChecksum, kinds: index.kinds, places: index.places };
   }
 
   private copyMap(slot: number): void {
@@ -194,7 +201,7 @@ export class CheckpointJobQueue {
     } catch (error) {
       event = { kind: 'failed', id, failure: failureOf(error) };
     }
-    this.toVcpu({ kind: 'thaw', slot: stopped.slot, written: event.kind === 'done' });
+    this.toVcpu({ kind: 'thaw', slot: stopped.slot, written: event.kind === 'done' ? this.known : undefined });
     // The kernel lets the frozen files go when it hears of a failure, and until then a read may be done again from them (815).
     if (hasDisks) await disks.reads.promise;
     this.disks.forget(id);

@@ -7,6 +7,7 @@
  *
  * The vcpu and the checkpoint worker share a MessagePort; the kernel hears the checkpoint worker by its worker's messages.
  */
+import type { KnownIndex } from '#engine/checkpoint/format/page-index.ts';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import type { Filled } from '#engine/checkpoint/prefetch.ts';
 import type { PaceStep } from '#engine/checkpoint/pace.ts';
@@ -101,8 +102,8 @@ export type CheckpointJob =
 export type CheckpointReply =
   /** The answer to `copy-map`. */
   | { readonly kind: 'map-copied' }
-  /** Nobody reads the frozen map any more (step 828). */
-  | { readonly kind: 'thaw'; readonly slot: number; readonly written: boolean }
+  /** Nobody reads the frozen map any more (step 828). `written`: the index of the file; undefined: there is none. */
+  | { readonly kind: 'thaw'; readonly slot: number; readonly written: KnownIndex | undefined }
   /** The answer to each `fill`. `done`: nothing is left that this worker could load. */
   | { readonly kind: 'filled'; readonly load: number; readonly filled: Filled; readonly done: boolean }
   /** The answer to a `fill` that met a page group that is damaged, or cannot be read. */

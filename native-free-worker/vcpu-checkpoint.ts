@@ -1,5 +1,6 @@
 /** The checkpoint software's part on the vcpu thread: the stop (804-814), and afterwards removing marks (828) and freeing pages, in bounded pieces between slices. */
 import { receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
+import type { KnownIndex } from '#engine/checkpoint/format/page-index.ts';
 import type { PagesToLoad, RestorableVm, StoppableVm } from '#engine/checkpoint/ports.ts';
 import { ReadyRestore, type Restored } from '#engine/checkpoint/restore.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
@@ -75,6 +76,8 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   private readonly sharing: SharingVcpu;
   private readonly inRam: RamCheckpoints;
   private readonly lineage = new Lineage();
+  /** Of the checkpoint that was last taken, or restored from: what is likeliest to be gone back to. */
+  private known: KnownIndex | undefined;
   private readonly throttle: CowThrottle;
   /** The checkpoint worker looks for equal pages, and tells of them unasked (§138). */
   sharesMemory = false;
@@ -171,7 +174,8 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   }
 
   /** Tells the checkpoint worker which file this machine was filled from, or, with `later`, is still to be filled from. */
-  restored({ path, folder, passphrase }: RestoreOrder, { info, epoch, later }: Restored): void {
+  restored({ path, folder, passphrase }: RestoreOrder, { info, known, epoch, later }: Restored): void {
+    this.known = known;
     this.lineage.isAt(info.id, epoch);
     const load = later && ++this.loads;
     this.send({ kind: 'restored', path, folder, epoch, load, passphrase });
@@ -230,7 +234,8 @@ export class MachineCheckpoint implements VcpuCheckpoint {
       patient.wait = this.waitForStorage;
       vm.loadFrom(patient);
     };
-    const ready = ReadyRestore.open(new CheckpointStore(this.files, order.folder), order.path, { ...vm, loadFrom }, this.codecs.of(order));
+    const store = new CheckpointStore(this.files, order.folder);
+    const ready = ReadyRestore.open(store, order.path, { ...vm, loadFrom }, this.codecs.of(order), this.known);
     return {
       way: 'file',
       go: () => {
@@ -295,6 +300,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     this.underWay--;
     const kept = this.toKeep.get(reply.slot);
     this.toKeep.delete(reply.slot);
+    this.known = reply.written ?? this.known;
     if (kept && reply.written) this.inRam.keep(kept);
     else this.thaw(reply.slot);
   }

@@ -8,7 +8,10 @@ import { baseOf, type Base } from './base.ts';
 import { eliminateCheckpoints } from './eliminate.ts';
 import { PageSource } from './page-source.ts';
 import { Prefetch } from './prefetch.ts';
-import { restoreCheckpoint } from './restore.ts';
+import { COMMIT_SIZE } from './format/layout.ts';
+import type { KnownIndex } from './format/page-index.ts';
+import { decodeCommit, type SectionRecords } from './format/sections.ts';
+import { ReadyRestore, restoreCheckpoint } from './restore.ts';
 import { whileStopped } from './stopped.ts';
 import { CheckpointStore } from './store.ts';
 import { takeCheckpoint, type TakeParts } from './take.ts';
@@ -226,4 +229,32 @@ test('a checkpoint that does not fit leaves nothing open', () => {
   other.reset();
   expect(() => restoreLazily()).toThrow('which is gone');
   expect(files.open).toBe(open);
+});
+
+test('the page index is not read again of the file that it is known to be of, and of no other', async () => {
+  const openWith = (n: number, known: KnownIndex | undefined, open = store) => {
+    using ready = ReadyRestore.open(open, open.pathOf(id(n)), other, nodeCodec, known);
+    ready.restore();
+    return other.contents();
+  };
+  const [first, second] = [1, 2].map(n => {
+    using source = PageSource.open(store, store.pathOf(id(n)), nodeCodec);
+    return source.reader.known;
+  });
+  expect([openWith(1, second), openWith(2, first), openWith(2, second)]).toEqual([instants[0], instants[1], instants[1]]);
+
+  // Other memory under the same id: it is another file.
+  const elsewhere = new CheckpointStore(new MemoryFiles(), FOLDER);
+  vm.reset();
+  vm.write(5, 5);
+  await take(2, vm, { store: elsewhere, base: undefined });
+  expect(openWith(2, second, elsewhere)).toEqual(vm.contents());
+
+  // Its index is damaged; whoever knows it does not need it.
+  const bytes = files.get(store.pathOf(id(2)));
+  const { index } = decodeCommit(bytes.subarray(-COMMIT_SIZE), bytes.length, nodeCodec, false) as SectionRecords;
+  bytes[index.offset]! ^= 1;
+  files.put(store.pathOf(id(2)), bytes);
+  expect(() => openWith(2, first)).toThrow('“index” does not match its checksum');
+  expect(openWith(2, second)).toEqual(instants[1]);
 });

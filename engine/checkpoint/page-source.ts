@@ -2,7 +2,7 @@
 import { CheckpointError } from '../errors/errors.ts';
 import { PAGE_SIZE } from '../memory/layout.ts';
 import { INDEX_ABSENT, INDEX_POINTED, INDEX_STORED } from './format/layout.ts';
-import { groupOf, slotOf } from './format/page-index.ts';
+import { groupOf, slotOf, type KnownIndex } from './format/page-index.ts';
 import { PagesReader } from './format/pages-reader.ts';
 import { CheckpointReader } from './format/reader.ts';
 import { damaged } from './format/schemas.ts';
@@ -16,19 +16,23 @@ export class PageSource implements Disposable {
   private readonly readers: readonly PagesReader[];
   private opened = new DisposableStack();
 
-  private constructor(reader: CheckpointReader, readers: readonly PagesReader[]) {
+  private constructor(reader: CheckpointReader, readers: readonly PagesReader[], known: KnownIndex | undefined) {
     this.reader = reader;
     this.readers = readers;
+    if (reader.isOf(known)) return; // the files pointed to are those that it was made for
     const pointed = readers.slice(1).map(file => file.groupPages());
     const misplaced = reader.index.findMisplaced(INDEX_POINTED, pointed);
     if (misplaced !== undefined) throw damaged(reader.path, `the page ${misplaced} is nowhere`);
   }
 
-  /** Opens the checkpoint at `path` and what it points to; every place is known to be there. Throws CheckpointError, and then nothing is left open. */
-  static open(store: CheckpointStore, path: string, codec: Codec): PageSource {
+  /**
+   * Opens the checkpoint at `path` and what it points to; every place is known to be there. `known`: the page index of this file or another, which is not read again if it is of this one. Throws
+   * CheckpointError, and then nothing is left open.
+   */
+  static open(store: CheckpointStore, path: string, codec: Codec, known?: KnownIndex): PageSource {
     using opened = new DisposableStack();
-    const reader = opened.use(CheckpointReader.open(store.files, path, codec));
-    const source = new PageSource(reader, [reader, ...openPointedFiles(reader, store, codec, opened)]);
+    const reader = opened.use(CheckpointReader.open(store.files, path, codec, known));
+    const source = new PageSource(reader, [reader, ...openPointedFiles(reader, store, codec, opened)], known);
     source.opened = opened.move();
     return source;
   }
@@ -55,7 +59,9 @@ export class PageSource implements Disposable {
 
   /** Reads a group and checks it: throws CheckpointError when it is damaged, StorageError when it cannot be read now. */
   read(file: number, group: number): Uint8Array {
-    return this.readers[file]!.readGroup(group);
+    const reader = this.readers[file];
+    if (reader === undefined) throw damaged(this.reader.path, `it has no file ${file}`);
+    return reader.readGroup(group);
   }
 
   /** The page at `gppn` out of the pages of its group. */

@@ -8,6 +8,7 @@
 import { CheckpointError } from '../errors/errors.ts';
 import { NOT_LOADED, NOT_RAM } from '../memory/mmm-block.ts';
 import { INDEX_ABSENT, INDEX_STORED } from './format/layout.ts';
+import type { KnownIndex } from './format/page-index.ts';
 import type { CheckpointReader } from './format/reader.ts';
 import { infoOf, type CheckpointInfo } from './info.ts';
 import { LazyPages } from './lazy-pages.ts';
@@ -29,6 +30,7 @@ export interface FillOptions extends RestoreOptions {
 
 export interface Restored {
   readonly info: CheckpointInfo;
+  readonly known: KnownIndex;
   /** The epoch that the restored pages have: what the next checkpoint may point to this file for. */
   readonly epoch: number;
   /** Brings the pages of a lazy restore. The machine must not run without it. */
@@ -64,10 +66,10 @@ export class ReadyRestore implements Disposable {
     this.loadDevices = vm.readyDevices(source.reader.devices());
   }
 
-  /** Throws CheckpointError, StateError or StorageError, and nothing has changed. */
-  static open(store: CheckpointStore, path: string, vm: RestorableVm, codec: Codec): ReadyRestore {
+  /** `known`: as PageSource.open() has it. Throws CheckpointError, StateError or StorageError, and nothing has changed. */
+  static open(store: CheckpointStore, path: string, vm: RestorableVm, codec: Codec, known?: KnownIndex): ReadyRestore {
     using opened = new DisposableStack();
-    const ready = new ReadyRestore(opened.use(PageSource.open(store, path, codec)), vm);
+    const ready = new ReadyRestore(opened.use(PageSource.open(store, path, codec, known)), vm);
     opened.move();
     return ready;
   }
@@ -87,7 +89,7 @@ export class ReadyRestore implements Disposable {
     step(912, 1);
     vm.endPending();
     this.isOpen = later === undefined; // it is the loader's from now on
-    return { info: infoOf(reader.meta, reader.disks, reader.sizeBytes), epoch, later };
+    return { info: infoOf(reader.meta, reader.disks, reader.sizeBytes), known: reader.known, epoch, later };
   }
 
   [Symbol.dispose](): void {
@@ -104,19 +106,27 @@ function checkFits(reader: CheckpointReader, vm: RestorableVm): void {
       `The checkpoint file ${path} is of a VM with ${meta.ramBytes >> 20} MiB of memory: it cannot be restored into one with ${vm.ramBytes >> 20} MiB.`,
     );
   }
-  const { kinds } = index;
-  const { liveMap } = vm;
-  const limit = Math.max(index.limit, vm.limit);
+  const differs = findDifference(index.kinds, vm.liveMap.subarray(0, vm.limit));
+  if (differs !== undefined)
+    throw new CheckpointError(
+      'WRONG_MEMORY_MAP',
+      `The checkpoint file ${path} is of a machine with another memory map (page ${differs}): it cannot be restored into this one.`,
+    );
+}
+
+/** The first GPPN that is RAM in one of them and not in the other. Holes are few: what lies between them is passed over at once. */
+function findDifference(kinds: Uint32Array, liveMap: Uint32Array): number | undefined {
+  const limit = Math.max(kinds.length, liveMap.length);
+  const nextHole = (map: Uint32Array, mark: number, from: number) => {
+    const at = map.indexOf(mark, from);
+    return at < 0 ? Math.max(from, map.length) : at;
+  };
   for (let gppn = 0; gppn < limit; gppn++) {
-    const wasRam = gppn < kinds.length && kinds[gppn] !== INDEX_ABSENT;
-    const isRam = gppn < liveMap.length && liveMap[gppn] !== NOT_RAM;
-    if (wasRam !== isRam) {
-      throw new CheckpointError(
-        'WRONG_MEMORY_MAP',
-        `The checkpoint file ${path} is of a machine with another memory map (page ${gppn}): it cannot be restored into this one.`,
-      );
-    }
+    const was = nextHole(kinds, INDEX_ABSENT, gppn);
+    gppn = nextHole(liveMap, NOT_RAM, gppn);
+    if (was !== gppn) return Math.min(was, gppn);
   }
+  return undefined;
 }
 
 /** Step 904, all at once: each group is read once. */

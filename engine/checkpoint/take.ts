@@ -152,7 +152,7 @@ async function writePages(
   unloaded: (gppn: number) => Uint8Array | undefined,
   progress: (share: number) => void,
 ): Promise<PageIndex> {
-  const index = new PageIndex(pages.limit);
+  const index = PageIndex.shared(pages.limit);
   const duplicates = new Duplicates(pages);
   let inGroup: number[] = [];
   let scanned = 0;

@@ -8,6 +8,14 @@ export interface PageCounts {
   readonly absent: number;
 }
 
+/** The planes of the page index of a file that was written or read here. The file's id and the checksum of its commit record say whether it is still that file, and then the index need not be read again. */
+export interface KnownIndex {
+  readonly id: string;
+  readonly commitChecksum: number;
+  readonly kinds: Uint32Array;
+  readonly places: Uint32Array;
+}
+
 export class PageIndex {
   /** INDEX_ABSENT, INDEX_ZERO, INDEX_STORED, or INDEX_POINTED + file. */
   readonly kinds: Uint32Array;
@@ -17,6 +25,12 @@ export class PageIndex {
   constructor(limit: number, kinds: Uint32Array = new Uint32Array(limit), places: Uint32Array = new Uint32Array(limit)) {
     this.kinds = kinds;
     this.places = places;
+  }
+
+  /** To be filled, and shared with other threads. */
+  static shared(limit: number): PageIndex {
+    const plane = () => new Uint32Array(new SharedArrayBuffer(limit * 4));
+    return new PageIndex(limit, plane(), plane());
   }
 
   get limit(): number {

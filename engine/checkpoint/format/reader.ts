@@ -4,7 +4,7 @@ import type { SavedDevice } from '../../machine/machine.ts';
 import type { HostFile, HostFiles } from '../../ports/host-files.ts';
 import type { Codec } from '../ports.ts';
 import { AUTHENTICATED, INDEX_STORED } from './layout.ts';
-import { PageIndex } from './page-index.ts';
+import { PageIndex, type KnownIndex } from './page-index.ts';
 import { opening } from './pages-reader.ts';
 import { pointedGroups } from './pointed-groups.ts';
 import { PointingReader } from './pointing-reader.ts';
@@ -15,17 +15,28 @@ export class CheckpointReader extends PointingReader {
   readonly disks: readonly DiskPointer[];
   readonly index: PageIndex;
 
-  private constructor(file: HostFile, codec: Codec) {
+  private constructor(file: HostFile, codec: Codec, known?: KnownIndex) {
     super(file, codec);
     this.disks = this.parse(DiskPointers, 'disks').disks;
     if (!areDiskPointers(this.disks)) this.refuse('its disk pointers are not valid');
-    this.index = PageIndex.decode(this.section('index'), this.files.length) ?? this.refuse('its page index is not valid');
-    this.checkIndex();
+    this.index = this.isOf(known) ? new PageIndex(known.kinds.length, known.kinds, known.places) : this.readIndex();
     this.checkAuthentication();
   }
 
-  static open(files: HostFiles, path: string, codec: Codec): CheckpointReader {
-    return opening(files, path, file => new CheckpointReader(file, codec));
+  /** `known`: the page index of this file or another, which is not read again if it is of this one. */
+  static open(files: HostFiles, path: string, codec: Codec, known?: KnownIndex): CheckpointReader {
+    return opening(files, path, file => new CheckpointReader(file, codec, known));
+  }
+
+  /** For who opens the file again. */
+  get known(): KnownIndex {
+    const { commitChecksum, index, meta } = this;
+    return { id: meta.id, commitChecksum, kinds: index.kinds, places: index.places };
+  }
+
+  /** Whether it is the index of this file. */
+  isOf(known: KnownIndex | undefined): known is KnownIndex {
+    return known?.commitChecksum === this.commitChecksum && known.id === this.meta.id;
   }
 
   devices(): SavedDevice[] {
@@ -58,12 +69,13 @@ export class CheckpointReader extends PointingReader {
     if (isWrong) this.refuse('its table of files does not name the groups that its page index points to');
   }
 
-  private checkIndex(): void {
-    const { index, meta } = this;
+  private readIndex(): PageIndex {
+    const index = PageIndex.decode(this.section('index'), this.files.length) ?? this.refuse('its page index is not valid');
     const { counts } = index;
-    if (Object.entries(meta.pages).some(([kind, count]) => counts[kind as keyof typeof counts] !== count))
+    if (Object.entries(this.meta.pages).some(([kind, count]) => counts[kind as keyof typeof counts] !== count))
       this.refuse('its page counts do not match its page index');
     const misplaced = index.findMisplaced(INDEX_STORED, [this.groupPages()]);
     if (misplaced !== undefined) this.refuse(`the page ${misplaced} is nowhere`);
+    return index;
   }
 }
