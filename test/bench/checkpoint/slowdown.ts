@@ -1,8 +1,9 @@
 /** How much slower the guest works while a checkpoint is written than just before: pieces of work in a second during / before. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sum, Table } from './figures.ts';
-import { ALL, CAIRN, each, type Subject } from './subjects.ts';
+import { ALL, CAIRN, each } from './subjects.ts';
 import { fillGuest, HOT_MIB, Work, WORKS } from './work.ts';
+import { Writer } from './writer.ts';
 
 const PEER_TIMES = 3;
 const REST_MS = 1000;
@@ -18,12 +19,12 @@ interface Sample {
   readonly during: Window;
 }
 
-async function sample(subject: Subject, work: Work): Promise<Sample> {
+/** `meanwhile`: answers how long it took. */
+async function sample(work: Work, meanwhile: () => Promise<number>): Promise<Sample> {
   const calm = performance.now();
   await sleep(REST_MS);
   const begin = performance.now();
-  const { totalMs } = await subject.take();
-  const end = begin + totalMs;
+  const end = begin + (await meanwhile());
   await sleep(50); // lines on their way
   const windowOf = (from: number, to: number): Window => ({ count: work.count(from, to), ms: to - from });
   return { before: windowOf(calm, begin), during: windowOf(begin, end) };
@@ -37,9 +38,11 @@ function ratio(samples: readonly Sample[]): number {
 
 export async function slowdownPart(sizes: readonly number[], times: number): Promise<void> {
   console.log(
-    `pieces of work a second while a checkpoint is written / before; first: everything is written, later: what changed; ${times} later ones (peers: ${PEER_TIMES}); dirty: ${HOT_MIB} MiB\n`,
+    `pieces of work a second while a checkpoint is written / before; first: everything is written, later: what changed; ${times} later ones (peers: ${PEER_TIMES}); dirty: ${HOT_MIB} MiB; beside a writer: without a checkpoint, while another thread compresses and writes as a checkpoint's does, for as long\n`,
   );
-  const table = new Table('emulator', 'MiB', 'guest', 'first', 'written in ms', 'later', 'written in ms (mean)', 'before, a second');
+  const columns = ['first', 'written in ms', 'later', 'written in ms (mean)', 'beside a writer', 'before, a second'] as const;
+  const table = new Table('emulator', 'MiB', 'guest', ...columns);
+  const writer = new Writer();
   for (const memoryMiB of sizes) {
     await each(ALL, memoryMiB, async (kind, subject) => {
       await fillGuest(subject.guest, memoryMiB);
@@ -47,18 +50,27 @@ export async function slowdownPart(sizes: readonly number[], times: number): Pro
       for (const name of ['compute', 'dirty'] as const) {
         const work = await Work.begin(subject.guest, WORKS[name]);
         await sleep(WARM_UP_MS);
-        const firstHere = (first ??= await sample(subject, work));
+        const take = async () => (await subject.take()).totalMs;
+        const firstHere = (first ??= await sample(work, take));
         const samples: Sample[] = [];
-        for (let time = 0; time < (kind === CAIRN ? times : PEER_TIMES); time++) samples.push(await sample(subject, work));
+        for (let time = 0; time < (kind === CAIRN ? times : PEER_TIMES); time++) samples.push(await sample(work, take));
+        const meanMs = sum(samples.map(({ during }) => during.ms)) / samples.length;
+        const beside: Sample[] = [];
+        const write = async () => {
+          await writer.write(meanMs);
+          return meanMs;
+        };
+        for (let time = 0; time < (kind === CAIRN ? times : 0); time++) beside.push(await sample(work, write));
         await work.stop();
         const before = samples.map(each => each.before);
         table.row(
           ...[kind.name, String(memoryMiB), name],
           ...(name === 'compute' ? [ratio([firstHere]), firstHere.during.ms] : [undefined, undefined]),
-          ...[ratio(samples), sum(samples.map(({ during }) => during.ms)) / samples.length],
+          ...[ratio(samples), meanMs, kind === CAIRN ? ratio(beside) : undefined],
           (1000 * sum(before.map(({ count }) => count))) / sum(before.map(({ ms }) => ms)),
         );
       }
     });
   }
+  await writer.end();
 }
