@@ -4,7 +4,7 @@ import { resetCpu } from './cpu/run.as';
 
 export { abandonInstruction, deliverFault, instructionCount, requestExit, resetCpu, resetDerived, run } from './cpu/run.as';
 export { materialize } from './cpu/flags.as';
-export { flushTlb } from './cpu/tlb.as';
+export { flushTlb, userRuns } from './cpu/tlb.as';
 export { ferr } from './isa/x87.as';
 export { mapRam, pageForRead, pageForWrite, prepareFreeze, freeze, thaw, reclaim, freePages, endEpoch, installPage, clearPage, clearRam, poolPages, pinPage, unpinPage, restoreFrozen, forgetSince, expectPages, placePage, reservePage, adoptPage, returnPage, mergePages } from './memory/mmm.as';
 export { peekTranslate } from './cpu/paging.as';

@@ -282,7 +282,7 @@ export class VcpuLoop {
     const { options, hostNowNs } = this.parts;
     if (options.pacing === 'host') {
       const hostNs = hostNowNs();
-      this.quiet.halted(hostNs, this.machine.instructionCount());
+      this.quiet.halted(hostNs, this.machine.instructionCount(), this.machine.userRuns());
       const wakeNs = this.machine.nextDeadlineWithin(this.quiet.patienceNs(hostNs));
       this.idle(seen, moreWork, wakeNs === undefined ? undefined : this.pacer.untilNs(hostNs, wakeNs));
       this.keepPace(true);

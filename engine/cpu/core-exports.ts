@@ -21,6 +21,8 @@ export interface CoreExports {
   deliverFault(): void;
   /** Instructions executed since reset, exact also inside a port or MMIO handler; a u64 as a float (exact below 2^53). */
   instructionCount(): number;
+  /** Grows whenever a user program (ring 3) goes on: two answers that differ say that one has run between them. An i32 that wraps, no part of the state. */
+  userRuns(): number;
   /** Makes run() return STOP_EXIT after the current instruction. */
   requestExit(): void;
   /** Power-on reset of the CPU (SDM 3A 9.1). Count and TSC go on. */

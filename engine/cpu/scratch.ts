@@ -40,6 +40,8 @@ export const CODE_DROPS = 0x2050;
 export const CODE_STAMP = 0x2054;
 /** u32: how many TLB slots the log of entries that are not global holds; past its end the log is not used. */
 export const LOCAL_ENTRIES = 0x2058;
+/** u32: grows whenever a change of mode leaves the CPU in ring 3, so whenever a user program goes on; wraps. */
+export const USER_RUNS = 0x205c;
 /** Bytes of an instruction that crosses a page or lies outside RAM. */
 export const FETCH_BUFFER = 0x2060; // 16 bytes
 /** Ops outside the arena: one instruction executed alone, and what follows it. */

@@ -250,6 +250,30 @@ describe('rings', () => {
     expect([cpu.cpl, cpu.eip, cpu.reg(ESP), cpu.selector(CS), cpu.selector(SS)]).toEqual([3, 0x204, 0x7f00, CODE3, DATA3]);
   });
 
+  test('every way to a user program is noted, and nothing that stays in the kernel', () => {
+    idtGate(0x30, D.gate(D.INT32, CODE0, 0x9000));
+    cpu.x.wrmsr(0x174, BigInt(CODE0));
+    descriptor(SPARE, D.gate(D.CALL32 | D.RING3, CODE0, 0x7000, 0));
+    const noted = (step: () => void) => {
+      const before = cpu.x.userRuns();
+      step();
+      return cpu.x.userRuns() !== before;
+    };
+    const interrupted = () => cpu.x.interrupt(0x30, KIND.external, false, 0);
+    expect(noted(interrupted)).toBe(false);
+    expect(noted(() => cpu.x.iret(true))).toBe(false);
+    expect(noted(enterRing3)).toBe(true);
+    expect(noted(interrupted)).toBe(false);
+    expect(noted(() => cpu.x.iret(true))).toBe(true);
+    expect(noted(() => cpu.x.farCall(SPARE | 3, 0, true))).toBe(false);
+    expect(noted(() => cpu.x.farReturn(true, 0))).toBe(true);
+    expect(noted(() => cpu.x.sysenter())).toBe(false);
+    expect(noted(() => cpu.x.sysexit())).toBe(true);
+    interrupted();
+    [CODE3, DATA3].forEach((selector, i) => cpu.poke32(OTHER_TSS + 0x4c + i * 4, selector));
+    expect(noted(() => cpu.x.farJump(OTHER_TSS_SEL, 0))).toBe(true);
+  });
+
   test('I/O permission bitmap', () => {
     descriptor(TSS_SEL, D.segment(D.TSS32, TSS, 0x68 + 0x40));
     cpu.x.ltr(TSS_SEL);

@@ -7,7 +7,7 @@ import { CODE_PAGES, CPU_BLOCK, POOL_BASE, TLB_ALIASES, TLB_BASE } from '../memo
 import { CPL, CR0, FLAGS, SEG_ATTR, SEG_BASE, SEG_CS, SEG_DS, SEG_ES, SEG_LIMIT, SEG_SS } from './block';
 import { ATTR_CODE, ATTR_DB, ATTR_EC, ATTR_NULL, ATTR_RW, CR0_AM, FLAG_AC } from './bits';
 import { KEY_32, KEY_FLAT, KEY_USER } from './op';
-import { CODE_STAMP, LARGE_REGIONS, LOCAL_ENTRIES, MODE_KEY, READ_TLB, TLB_GENERATION, TLB_USED, WRITE_TLB } from './scratch';
+import { CODE_STAMP, LARGE_REGIONS, LOCAL_ENTRIES, MODE_KEY, READ_TLB, TLB_GENERATION, TLB_USED, USER_RUNS, WRITE_TLB } from './scratch';
 import { pageForRead, writablePage, poolPages } from '../memory/mmm.as';
 import { translate, walkedGlobal } from './paging.as';
 import { dropCode, flushCodeTlb, flushLocalCode } from './decode-cache.as';
@@ -93,7 +93,10 @@ export function modeChanged(): void {
   const key = modeKey();
   store<u32>(MODE_KEY, key);
   store<u32>(CODE_STAMP, (load<u32>(CODE_STAMP) & ~7) | key);
+  if (key & KEY_USER) store<u32>(USER_RUNS, load<u32>(USER_RUNS) + 1);
 }
+
+export function userRuns(): u32 { return load<u32>(USER_RUNS); }
 
 /** Data segment: present, writable, not expand-down, base 0, limit 4 GiB. */
 @inline function isFlatData(seg: u32): bool {

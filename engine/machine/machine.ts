@@ -31,6 +31,8 @@ export interface Machine {
   runSlice(budget: number): SliceEnd;
   /** Instructions since power-on. */
   instructionCount(): number;
+  /** Two answers that differ say that a user program (ring 3) has run between them. No part of the state. */
+  userRuns(): number;
   /** Virtual nanoseconds since power-on. */
   nowNs(): number;
   /** The earliest armed virtual timer, if any. */

@@ -283,6 +283,9 @@ export class Pc implements Machine {
   instructionCount() {
     return this.cpu.exports.instructionCount();
   }
+  userRuns() {
+    return this.cpu.exports.userRuns();
+  }
   nowNs() {
     return this.time.nowNs();
   }

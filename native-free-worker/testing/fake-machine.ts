@@ -88,6 +88,9 @@ export class FakeMachine implements Machine {
   instructionCount() {
     return this.count;
   }
+  userRuns() {
+    return 0;
+  }
   nowNs() {
     return this.count + this.skewNs;
   }

@@ -11,7 +11,7 @@ import { initMemory } from '../memory/mmm.as';
 import { resetCpuBlock } from './reset.as';
 import { modeChanged, resetTlb } from './tlb.as';
 export { clearPage, freePages, mapRam, pageForRead, pageForWrite } from '../memory/mmm.as';
-export { flushTlb, modeChanged } from './tlb.as';
+export { flushTlb, modeChanged, userRuns } from './tlb.as';
 export { read32, write32, read8 } from './access.as';
 export { translateFetch, peekTranslate } from './paging.as';
 export { loadSegment, segCheck } from './segmentation.as';
@@ -44,6 +44,7 @@ export interface SystemExports {
   clearPage(gppn: number): void;
   flushTlb(): void;
   modeChanged(): void;
+  userRuns(): number;
   read8(lin: number): number;
   read32(lin: number): number;
   write32(lin: number, value: number): void;
