@@ -1,8 +1,9 @@
 import fc from 'fast-check';
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { CheckpointError } from '#engine/errors/errors.ts';
 import { deriveReferences, memoryStats } from '#engine/memory/mmm.ts';
-import { FakeVm, fullSpeed, testClock } from '#test/support/fake-vm.ts';
+import { checkpointName as id, takeCheckpointOf, writeCheckpointOf } from '#test/support/checkpoint-run.ts';
+import { FakeVm, testClock } from '#test/support/fake-vm.ts';
 import { MemoryFiles, type AfterCrash } from '#test/support/memory-files.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import { baseOf, type Base } from './base.ts';
@@ -12,19 +13,15 @@ import { inspectCheckpoint } from './inspect.ts';
 import { restoreCheckpoint } from './restore.ts';
 import { whileStopped } from './stopped.ts';
 import { CheckpointStore } from './store.ts';
-import { takeCheckpoint } from './take.ts';
+import type { TakeParts } from './take.ts';
 
 const RAM = 160; // more than two groups, and a hole
 const FOLDER = '/vm/checkpoints';
 
-let vm: FakeVm;
-let other: FakeVm;
+let vm = await FakeVm.create(RAM);
+let other = await FakeVm.create(RAM);
 let files: MemoryFiles;
 let store: CheckpointStore;
-beforeAll(async () => {
-  vm = await FakeVm.create(RAM);
-  other = await FakeVm.create(RAM);
-});
 beforeEach(() => {
   vm.reset();
   other.reset();
@@ -32,37 +29,10 @@ beforeEach(() => {
   store = new CheckpointStore(files, FOLDER);
 });
 
-const id = (n: number) => `checkpoint${n}`;
-
-/** Takes a checkpoint while `turn` is the running VM's share of each yield; whatever happens, its marks are removed. */
-async function take(
-  n: number,
-  options: { turn?: () => void; base?: Base | undefined; step?: (step: number) => void; store?: CheckpointStore } = {},
-) {
-  const clock = testClock(options.turn);
-  const stopped = whileStopped(vm, clock, options.step);
-  try {
-    const request = {
-      id: id(n),
-      parent: n > 1 ? id(n - 1) : null,
-      vmName: 'Debian',
-      title: `No ${n}`,
-      takenAt: '2026-11-22T12:00:00Z',
-      ramBytes: vm.ramBytes,
-      running: true,
-    };
-    return await takeCheckpoint(request, stopped, vm.frozen(stopped.slot), {
-      store: options.store ?? store,
-      codec: nodeCodec,
-      clock,
-      pace: fullSpeed(clock),
-      base: options.base,
-      startedMs: 0,
-      ...(options.step ? { step: options.step } : {}),
-    });
-  } finally {
-    vm.thaw(stopped.slot);
-  }
+/** Takes a checkpoint while `turn` is the running VM's share of each yield. */
+function take(n: number, { turn, ...parts }: Partial<TakeParts> & { turn?: () => void } = {}) {
+  const request = { parent: n > 1 ? id(n - 1) : null, title: `No ${n}`, takenAt: '2026-11-22T12:00:00Z' };
+  return takeCheckpointOf(vm, n, { store, clock: testClock(turn), request, ...parts });
 }
 const restore = (n: number, into = other, from = store) => restoreCheckpoint(from, from.pathOf(id(n)), into, nodeCodec);
 
@@ -96,15 +66,7 @@ describe('a checkpoint of a running VM', () => {
           const clock = testClock(run);
           const stopped = whileStopped(vm, clock);
           run(); // the VM goes on at once
-          const request = { id: id(1), parent: null, vmName: 'Debian', title: 'No 1', takenAt: '', ramBytes: vm.ramBytes, running: true };
-          const { info } = await takeCheckpoint(request, stopped, vm.frozen(stopped.slot), {
-            store,
-            codec: nodeCodec,
-            clock,
-            pace: fullSpeed(clock),
-            base: undefined,
-            startedMs: 0,
-          });
+          const { info } = await writeCheckpointOf(vm, 1, stopped, { store, clock });
           const ongoing = vm.contents();
           vm.thaw(stopped.slot);
           expect(vm.contents()).toEqual(ongoing);
@@ -131,15 +93,7 @@ describe('a checkpoint of a running VM', () => {
     }
     expect(() => whileStopped(vm, clock)).toThrow('wait until one is done');
     for (const n of [5, 0, 7, 3, 1, 2, 6, 4]) {
-      const request = { id: id(n), parent: null, vmName: 'Debian', title: '', takenAt: '', ramBytes: vm.ramBytes, running: true };
-      await takeCheckpoint(request, stops[n]!, vm.frozen(stops[n]!.slot), {
-        store,
-        codec: nodeCodec,
-        clock,
-        pace: fullSpeed(clock),
-        base: undefined,
-        startedMs: 0,
-      });
+      await writeCheckpointOf(vm, n, stops[n]!, { store, clock });
       vm.thaw(stops[n]!.slot);
       vm.write(99, n + 200);
       restore(n);
@@ -237,17 +191,6 @@ describe('pointers to earlier checkpoints', () => {
 
 describe('disks', () => {
   const disks = [{ disk: 'disk0', layer: 'ab'.repeat(16), sizeBytes: 4096 }];
-  const stopAndTake = async (parts: Partial<Parameters<typeof takeCheckpoint>[3]>) => {
-    const clock = testClock();
-    const stopped = whileStopped(vm, clock);
-    const request = { id: id(1), parent: null, vmName: 'Debian', title: '', takenAt: '', ramBytes: vm.ramBytes, running: true };
-    try {
-      const all = { store, codec: nodeCodec, clock, pace: fullSpeed(clock), base: undefined, startedMs: 0, ...parts };
-      return await takeCheckpoint(request, stopped, vm.frozen(stopped.slot), all);
-    } finally {
-      vm.thaw(stopped.slot);
-    }
-  };
 
   test('pointers asked for at 832 are in the file', async () => {
     let step = 0;
@@ -256,7 +199,7 @@ describe('disks', () => {
       askedAt.push(step);
       return disks;
     };
-    const { info } = await stopAndTake({ disks: ask, step: number => (step = number) });
+    const { info } = await take(1, { disks: ask, step: number => (step = number) });
     expect(askedAt).toEqual([832]);
     expect(info.disks).toEqual(disks);
     expect(readCheckpointInfo(files, store.pathOf(id(1)), nodeCodec).disks).toEqual(disks);
@@ -265,8 +208,8 @@ describe('disks', () => {
   });
 
   test('pointers that are none end the checkpoint and leave no file', async () => {
-    await expect(stopAndTake({ disks: async () => [{ ...disks[0]!, layer: 'top' }] })).rejects.toThrow('not valid');
-    await expect(stopAndTake({ disks: () => Promise.reject(new Error('the flush failed')) })).rejects.toThrow('the flush failed');
+    await expect(take(1, { disks: async () => [{ ...disks[0]!, layer: 'top' }] })).rejects.toThrow('not valid');
+    await expect(take(1, { disks: () => Promise.reject(new Error('the flush failed')) })).rejects.toThrow('the flush failed');
     expect(files.paths()).toEqual([]);
   });
 
@@ -277,20 +220,17 @@ describe('disks', () => {
       await Promise.resolve();
       original.fill(0x5a);
     };
-    await stopAndTake({ beforePages });
+    await take(1, { beforePages });
     restore(1);
     expect(other.page(5).every(byte => byte === 0x5a)).toBe(true);
   });
 
   test('pages under pending operations are not given back before the map is thawed', async () => {
     for (let index = 0; index < 20; index++) vm.write(index, index + 1);
-    const clock = testClock();
-    const stopped = whileStopped(vm, clock);
+    const stopped = whileStopped(vm, testClock());
     const frozen = vm.frozen(stopped.slot);
     for (let index = 0; index < 20; index++) vm.write(index, 99);
-    const request = { id: id(1), parent: null, vmName: 'Debian', title: '', takenAt: '', ramBytes: vm.ramBytes, running: true };
-    const parts = { store, codec: nodeCodec, clock, pace: fullSpeed(clock), base: undefined, startedMs: 0 };
-    await takeCheckpoint(request, stopped, frozen, { ...parts, pinned: gppn => gppn === vm.gppn(7) });
+    await writeCheckpointOf(vm, 1, stopped, { store, pinned: gppn => gppn === vm.gppn(7) });
     expect(Array.from({ length: 20 }, (_, index) => index).filter(index => frozen.ppn(vm.gppn(index)) !== 0)).toEqual([7]);
     vm.thaw(stopped.slot);
     expectNoMarks();

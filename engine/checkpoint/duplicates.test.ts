@@ -1,34 +1,24 @@
-import { beforeAll, expect, test } from 'vitest';
-import { FakeVm, fullSpeed, testClock } from '#test/support/fake-vm.ts';
+import { expect, test } from 'vitest';
+import { takeCheckpointOf } from '#test/support/checkpoint-run.ts';
+import { FakeVm, testClock } from '#test/support/fake-vm.ts';
 import { MemoryFiles } from '#test/support/memory-files.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import { Duplicates } from './duplicates.ts';
 import { inspectCheckpoint } from './inspect.ts';
 import { pageHash, samePages } from './page-hash.ts';
 import { restoreCheckpoint } from './restore.ts';
-import { whileStopped } from './stopped.ts';
 import { CheckpointStore } from './store.ts';
-import { takeCheckpoint } from './take.ts';
 
 const RAM = 300;
 
-let vm: FakeVm;
-let other: FakeVm;
-beforeAll(async () => {
-  vm = await FakeVm.create(RAM);
-  other = await FakeVm.create(RAM);
-});
+const vm = await FakeVm.create(RAM);
+const other = await FakeVm.create(RAM);
 
 /** Takes a checkpoint of `vm`, restores it into `other`, and returns what the file says. */
 async function takeAndRestore(turn: () => void = () => {}) {
   const store = new CheckpointStore(new MemoryFiles(), '/vm');
-  const clock = testClock(turn);
   const instant = vm.contents();
-  const stopped = whileStopped(vm, clock);
-  const request = { id: 'checkpoint1', parent: null, vmName: 'Debian', title: '', takenAt: '', ramBytes: vm.ramBytes, running: true };
-  const parts = { store, codec: nodeCodec, clock, pace: fullSpeed(clock), base: undefined, startedMs: 0 };
-  await takeCheckpoint(request, stopped, vm.frozen(stopped.slot), parts);
-  vm.thaw(stopped.slot);
+  await takeCheckpointOf(vm, 1, { store, clock: testClock(turn) });
   other.reset();
   restoreCheckpoint(store, store.pathOf('checkpoint1'), other, nodeCodec);
   expect(other.contents()).toEqual(instant);

@@ -1,52 +1,31 @@
 import fc from 'fast-check';
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { ConfigError, StorageError } from '#engine/errors/errors.ts';
 import type { HostFiles } from '#engine/ports/host-files.ts';
-import { FakeVm, fullSpeed, testClock } from '#test/support/fake-vm.ts';
-import { MemoryFiles, type AfterCrash, type Fault } from '#test/support/memory-files.ts';
+import { checkpointName as id, CheckpointRun } from '#test/support/checkpoint-run.ts';
+import { FakeVm } from '#test/support/fake-vm.ts';
+import { type MemoryFiles, type AfterCrash, type Fault } from '#test/support/memory-files.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
-import type { Base } from './base.ts';
 import { eliminateCheckpoints, tidyEliminated } from './eliminate.ts';
 import { inspectPages } from './inspect.ts';
 import { restoreCheckpoint } from './restore.ts';
-import { whileStopped } from './stopped.ts';
 import { CheckpointStore } from './store.ts';
-import { takeCheckpoint } from './take.ts';
 
 const RAM = 200; // more than three groups
 const FOLDER = '/vm/checkpoints';
 
-let vm: FakeVm;
-let other: FakeVm;
+const vm = await FakeVm.create(RAM);
+const other = await FakeVm.create(RAM);
+let run: CheckpointRun;
 let files: MemoryFiles;
 let store: CheckpointStore;
-let base: Base | undefined;
 /** What each surviving checkpoint must bring back. */
-let instants: Map<string, ReturnType<FakeVm['contents']>>;
+let instants: CheckpointRun['instants'];
 
-beforeAll(async () => {
-  vm = await FakeVm.create(RAM);
-  other = await FakeVm.create(RAM);
-});
 beforeEach(begin);
 function begin(): void {
-  vm.reset();
-  files = new MemoryFiles();
-  store = new CheckpointStore(files, FOLDER);
-  base = undefined;
-  instants = new Map();
-}
-
-const id = (n: number) => `checkpoint${n}`;
-
-async function take(n: number): Promise<void> {
-  const clock = testClock();
-  instants.set(id(n), vm.contents());
-  const stopped = whileStopped(vm, clock);
-  const request = { id: id(n), parent: null, vmName: 'Debian', title: '', takenAt: '', ramBytes: vm.ramBytes, running: true };
-  const parts = { store, codec: nodeCodec, clock, pace: fullSpeed(clock), base, startedMs: 0 };
-  ({ base } = await takeCheckpoint(request, stopped, vm.frozen(stopped.slot), parts));
-  vm.thaw(stopped.slot);
+  run = new CheckpointRun(vm);
+  ({ files, store, instants } = run);
 }
 
 function eliminate(...ids: string[]): void {
@@ -62,29 +41,19 @@ function expectRestorable(from = store, ids = [...instants.keys()]): void {
   }
 }
 
-/** Checkpoint 1 has all pages, 2 and 3 point into it, 3 also into 2. */
-async function threeGenerations(): Promise<void> {
-  for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
-  await take(1);
-  for (let index = 0; index < 70; index++) vm.write(index, index + 1000);
-  await take(2);
-  for (let index = 60; index < 130; index++) vm.write(index, index + 2000);
-  await take(3);
-}
-
 const names = () => files.paths().map(path => path.slice(FOLDER.length + 1));
 const left = (n: number) => inspectPages(files, store.pagesPathOf(id(n)), nodeCodec, true);
 
 describe('eliminating', () => {
   test('a checkpoint that nobody points to removes its file', async () => {
-    await threeGenerations();
+    await run.threeGenerations();
     eliminate(id(3));
     expect(names()).toEqual(['checkpoint1.ckpt', 'checkpoint2.ckpt']);
     expectRestorable();
   });
 
   test('one that others point to leaves what they point to, and gives that back when they go', async () => {
-    await threeGenerations();
+    await run.threeGenerations();
     eliminate(id(1));
     expect(names()).toEqual(['checkpoint1.pages', 'checkpoint2.ckpt', 'checkpoint3.ckpt']);
     expect(left(1)).toMatchObject({ groups: 4, groupsLeft: 3 });
@@ -99,19 +68,19 @@ describe('eliminating', () => {
   });
 
   test('several at once: what only points among them leaves nothing', async () => {
-    await threeGenerations();
+    await run.threeGenerations();
     eliminate(id(1), id(3), id(2));
     expect(names()).toEqual([]);
   });
 
   test('one that is not there is refused before anything changes', async () => {
-    await threeGenerations();
+    await run.threeGenerations();
     expect(() => eliminateCheckpoints(store, [id(1), id(9)], nodeCodec)).toThrow(ConfigError);
     expect(names()).toHaveLength(3);
   });
 
   test('beside a checkpoint that cannot be read keeps everything that it may point to', async () => {
-    await threeGenerations();
+    await run.threeGenerations();
     files.put(store.pathOf(id(3)), files.get(store.pathOf(id(3))).slice(0, -1));
     const whole = files.get(store.pathOf(id(1)));
     instants.delete(id(3));
@@ -121,9 +90,9 @@ describe('eliminating', () => {
   });
 
   test('the checkpoint that the VM goes on from: the next one stores anew what has gone, and points to what is left', async () => {
-    await threeGenerations();
+    await run.threeGenerations();
     eliminate(id(3), id(1));
-    await take(4); // its base is 3
+    await run.take(4); // its base is 3
     expect(instants.size).toBe(2);
     const { info } = restoreCheckpoint(store, store.pathOf(id(4)), other, nodeCodec);
     expect(info.pages.pointed).toBeGreaterThan(60);
@@ -147,7 +116,7 @@ test('whatever is taken and eliminated in whatever order: every surviving checkp
       let taken = 0;
       for (const [stamp, op] of ops.entries()) {
         if ('write' in op) for (const index of op.write) vm.write(index, (stamp + 1) * 1000 + index);
-        else if ('take' in op) await take(++taken);
+        else if ('take' in op) await run.take(++taken);
         else {
           const alive = [...instants.keys()];
           if (alive.length > 0) eliminate(...new Set(op.eliminate.map(n => alive[n % alive.length]!)));
@@ -172,7 +141,7 @@ describe('on a disk that is full', () => {
   }
 
   test('what others point to stays whole under its other name, and is cut down once there is room', async () => {
-    await threeGenerations();
+    await run.threeGenerations();
     const whole = files.get(store.pathOf(id(1)));
     eliminateCheckpoints(new CheckpointStore(full(), FOLDER), [id(1)], nodeCodec);
     instants.delete(id(1));
@@ -212,7 +181,7 @@ describe('failure', () => {
   test.each(['lost', 'kept', { seed: 7 }] satisfies AfterCrash[])(
     'of the host at any operation: every checkpoint that is there is restored, and tidying leaves nothing unneeded (%s)',
     async how => {
-      await threeGenerations();
+      await run.threeGenerations();
       for (const gone of [[id(1)], [id(1), id(3)]]) {
         atEveryOperation(
           { kind: 'crash' },
@@ -234,7 +203,7 @@ describe('failure', () => {
   );
 
   test('of any one file operation harms no other checkpoint and leaves nothing open', async () => {
-    await threeGenerations();
+    await run.threeGenerations();
     atEveryOperation(
       { kind: 'error', code: 'DISK_FULL', lasting: false },
       disk => eliminateCheckpoints(new CheckpointStore(disk, FOLDER), [id(2), id(1)], nodeCodec),

@@ -1,8 +1,7 @@
-import { beforeAll, beforeEach, expect, test } from 'vitest';
-import { FakeVm, fullSpeed, testClock } from '#test/support/fake-vm.ts';
-import { MemoryFiles } from '#test/support/memory-files.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { CheckpointRun } from '#test/support/checkpoint-run.ts';
+import { FakeVm } from '#test/support/fake-vm.ts';
 import { codecOf, nodeCodec } from '#worker/node-codec.ts';
-import type { Base } from './base.ts';
 import { eliminateCheckpoints } from './eliminate.ts';
 import { COMMIT_SIZE } from './format/layout.ts';
 import { CheckpointReader } from './format/reader.ts';
@@ -10,47 +9,24 @@ import { readCheckpointInfo } from './info.ts';
 import { inspectCheckpoint } from './inspect.ts';
 import type { Codec } from './ports.ts';
 import { restoreCheckpoint } from './restore.ts';
-import { whileStopped } from './stopped.ts';
-import { CheckpointStore } from './store.ts';
-import { takeCheckpoint } from './take.ts';
 import { verifyCheckpoints } from './verify.ts';
 
 const RAM = 150;
 const codec = codecOf({ passphrase: 'correct horse' });
 const SECRET = 'the secret of the guest';
 
-let vm: FakeVm;
-let other: FakeVm;
-let files: MemoryFiles;
-let store: CheckpointStore;
-let base: Base | undefined;
-beforeAll(async () => {
-  vm = await FakeVm.create(RAM);
-  other = await FakeVm.create(RAM);
-});
+const vm = await FakeVm.create(RAM);
+const other = await FakeVm.create(RAM);
+let run: CheckpointRun;
 beforeEach(() => {
-  vm.reset();
+  run = new CheckpointRun(vm);
   other.reset();
-  files = new MemoryFiles();
-  store = new CheckpointStore(files, '/vm');
-  base = undefined;
   for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
   vm.page(5).set(new TextEncoder().encode(SECRET));
 });
 
-const path = (n: number) => store.pathOf(`checkpoint${n}`);
-
-async function take(n: number, as: Codec = codec) {
-  const clock = testClock();
-  const stopped = whileStopped(vm, clock);
-  const request = { id: `checkpoint${n}`, parent: null, vmName: 'Debian', title: '', takenAt: '', ramBytes: vm.ramBytes, running: true };
-  const parts = { store, codec: as, clock, pace: fullSpeed(clock), base, startedMs: 0 };
-  const taken = await takeCheckpoint(request, stopped, vm.frozen(stopped.slot), parts);
-  base = taken.base;
-  vm.thaw(stopped.slot);
-  return taken.info;
-}
-const restore = (n: number, as: Codec) => restoreCheckpoint(store, path(n), other, as);
+const take = async (n: number, as: Codec = codec) => (await run.take(n, { codec: as })).info;
+const restore = (n: number, as: Codec) => restoreCheckpoint(run.store, run.pathOf(n), other, as);
 
 test('an encrypted checkpoint is restored with its passphrase, by another process too, with what it points to', async () => {
   await take(1);
@@ -63,7 +39,7 @@ test('an encrypted checkpoint is restored with its passphrase, by another proces
 test('nothing of the guest is in the file', async () => {
   await take(1, codecOf({ passphrase: 'x', compression: 0 }));
   await take(2, codecOf({ compression: 0 }));
-  const text = (n: number) => Buffer.from(files.get(path(n))).toString('latin1');
+  const text = (n: number) => Buffer.from(run.files.get(run.pathOf(n))).toString('latin1');
   expect(text(2)).toContain(SECRET);
   expect(text(2)).toContain('counter');
   expect(text(1)).not.toContain(SECRET);
@@ -74,14 +50,14 @@ test('without the passphrase it can be listed, inspected and eliminated, but not
   const info = await take(1);
   vm.write(3, 1000);
   await take(2);
-  expect(readCheckpointInfo(files, path(1), nodeCodec)).toEqual(info);
-  expect(inspectCheckpoint(files, path(1), nodeCodec, true)).toMatchObject({ encrypted: true, devices: [] });
-  expect(inspectCheckpoint(files, path(1), codec, true)).toMatchObject({ encrypted: true, devices: [{ name: 'counter' }] });
+  expect(readCheckpointInfo(run.files, run.pathOf(1), nodeCodec)).toEqual(info);
+  expect(inspectCheckpoint(run.files, run.pathOf(1), nodeCodec, true)).toMatchObject({ encrypted: true, devices: [] });
+  expect(inspectCheckpoint(run.files, run.pathOf(1), codec, true)).toMatchObject({ encrypted: true, devices: [{ name: 'counter' }] });
   const before = other.contents();
   expect(() => restore(1, nodeCodec)).toThrow('is encrypted: give its passphrase');
   expect(() => restore(1, codecOf({ passphrase: 'wrong' }))).toThrow('The passphrase is not that of the checkpoint file');
   expect(other.contents()).toEqual(before);
-  eliminateCheckpoints(store, ['checkpoint1'], nodeCodec);
+  eliminateCheckpoints(run.store, ['checkpoint1'], nodeCodec);
   restore(2, codec);
   expect(other.contents()).toEqual(vm.contents());
 });
@@ -90,15 +66,15 @@ test('is verified without the passphrase, too, by its checksums; with a wrong on
   await take(1);
   vm.write(3, 1000);
   await take(2);
-  const verified = (as: Codec) => [...verifyCheckpoints(store, as)];
+  const verified = (as: Codec) => [...verifyCheckpoints(run.store, as)];
   const whole = (isLocked: boolean) => [1, 2].map(n => ({ id: `checkpoint${n}`, disks: [], isLocked, findings: [] }));
   expect(verified(nodeCodec)).toEqual(whole(true));
   expect(verified(codec)).toEqual(whole(false));
   expect(() => verified(codecOf({ passphrase: 'wrong' }))).toThrow('The passphrase is not that of the checkpoint file');
-  using reader = CheckpointReader.open(files, path(1), nodeCodec);
-  const bytes = files.get(path(1));
+  using reader = CheckpointReader.open(run.files, run.pathOf(1), nodeCodec);
+  const bytes = run.files.get(run.pathOf(1));
   bytes[reader.groups[0]!.offset + 5]! ^= 1;
-  files.put(path(1), bytes);
+  run.files.put(run.pathOf(1), bytes);
   expect(verified(nodeCodec).map(({ findings }) => findings[0]?.problem)).toEqual(
     [1, 2].map(() => expect.stringContaining('does not match its checksum')),
   );
@@ -112,11 +88,11 @@ test('an encrypted checkpoint does not point to a plain one, nor the other way r
 
 test('tables that somebody without the passphrase has written are refused, whatever their checksums', async () => {
   await take(1);
-  const bytes = files.get(path(1));
+  const bytes = run.files.get(run.pathOf(1));
   const commit = bytes.subarray(-COMMIT_SIZE);
   commit[216]! ^= 1;
   new DataView(commit.buffer, commit.byteOffset).setUint32(COMMIT_SIZE - 4, nodeCodec.checksum(commit.subarray(0, COMMIT_SIZE - 4)), true);
-  files.put(path(1), bytes);
+  run.files.put(run.pathOf(1), bytes);
   expect(() => restore(1, codec)).toThrow('its tables are not those that were written with it');
 });
 
@@ -131,14 +107,14 @@ test('a page group that was exchanged, with its checksum, is refused', async () 
     bad[at]! ^= 1;
     expect(() => cipher.unseal(bad, 4096)).toThrow('authenticate');
   }
-  using reader = CheckpointReader.open(files, path(1), codec);
+  using reader = CheckpointReader.open(run.files, run.pathOf(1), codec);
   expect(reader.readGroup(0).length).toBe(64 * 4096);
 });
 
 test('any compression can be read by all', async () => {
   const sizes = [];
   for (const compression of [0, 1, 9]) {
-    base = undefined;
+    run.base = undefined;
     sizes.push((await take(compression, codecOf({ compression }))).bytesWritten);
     restore(compression, nodeCodec);
     expect(other.contents()).toEqual(vm.contents());

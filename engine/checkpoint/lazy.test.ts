@@ -1,7 +1,8 @@
 import fc from 'fast-check';
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { deriveReferences, memoryStats } from '#engine/memory/mmm.ts';
-import { FakeVm, fullSpeed, testClock } from '#test/support/fake-vm.ts';
+import { checkpointName as id, takeCheckpointOf, writeCheckpointOf } from '#test/support/checkpoint-run.ts';
+import { FakeVm, testClock } from '#test/support/fake-vm.ts';
 import { MemoryFiles } from '#test/support/memory-files.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import { baseOf, type Base } from './base.ts';
@@ -14,38 +15,21 @@ import { decodeCommit, type SectionRecords } from './format/sections.ts';
 import { ReadyRestore, restoreCheckpoint } from './restore.ts';
 import { whileStopped } from './stopped.ts';
 import { CheckpointStore } from './store.ts';
-import { takeCheckpoint, type TakeParts } from './take.ts';
+import type { TakeParts } from './take.ts';
 
 const RAM = 200;
 const FOLDER = '/vm/checkpoints';
 
-let vm: FakeVm;
-let other: FakeVm;
-let third: FakeVm;
+const vm = await FakeVm.create(RAM);
+const other = await FakeVm.create(RAM);
+const third = await FakeVm.create(RAM);
 let files: MemoryFiles;
 let store: CheckpointStore;
 let instants: ReturnType<FakeVm['contents']>[];
 let base: Base | undefined;
-beforeAll(async () => {
-  vm = await FakeVm.create(RAM);
-  other = await FakeVm.create(RAM);
-  third = await FakeVm.create(RAM);
-});
 
-const id = (n: number) => `checkpoint${n}`;
-
-async function take(n: number, from: FakeVm, parts: Partial<TakeParts> = {}) {
-  const clock = testClock();
-  const stopped = whileStopped(from, clock);
-  const takenAt = `2026-11-22T12:00:0${n}Z`;
-  const request = { id: id(n), parent: null, vmName: 'Debian', title: '', takenAt, ramBytes: from.ramBytes, running: true };
-  try {
-    const all = { store, codec: nodeCodec, clock, pace: fullSpeed(clock), base, startedMs: 0, ...parts };
-    return await takeCheckpoint(request, stopped, from.frozen(stopped.slot), all);
-  } finally {
-    from.thaw(stopped.slot);
-  }
-}
+const take = (n: number, from: FakeVm, parts: Partial<TakeParts> = {}) =>
+  takeCheckpointOf(from, n, { store, base, request: { takenAt: `2026-11-22T12:00:0${n}Z` }, ...parts });
 
 /** Two checkpoints, the second pointing into the first; equal pages in both. */
 beforeEach(async () => {
@@ -179,9 +163,7 @@ describe('a checkpoint taken before everything is loaded', () => {
     const stopped = whileStopped(other, clock);
     other.write(100, 1);
     other.write(0, 1);
-    const request = { id: id(3), parent: null, vmName: 'Debian', title: '', takenAt: '', ramBytes: vm.ramBytes, running: true };
-    const parts = { store, codec: nodeCodec, clock, pace: fullSpeed(clock), base, startedMs: 0 };
-    await takeCheckpoint(request, stopped, other.frozen(stopped.slot), parts);
+    await writeCheckpointOf(other, 3, stopped, { store, clock, base });
     other.thaw(stopped.slot);
     restoreCheckpoint(store, store.pathOf(id(3)), third, nodeCodec);
     expect(third.contents()).toEqual(instants[1]);

@@ -39,8 +39,7 @@ function pointing(index: PageIndex, files: readonly PointedFile[]): CheckpointSt
 
 describe('what checkpoints need of others', () => {
   test('is what their page indices point to', async () => {
-    const run = new CheckpointRun(await FakeVm.create(200));
-    await run.threeGenerations();
+    const run = await CheckpointRun.ofThreeGenerations(await FakeVm.create(200));
     const needs = new Needs(run.store, nodeCodec);
     for (const n of [1, 2, 3]) {
       using reader = CheckpointReader.open(run.files, run.pathOf(n), nodeCodec);

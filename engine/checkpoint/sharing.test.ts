@@ -1,18 +1,14 @@
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { checkpointName, CheckpointRun } from '#test/support/checkpoint-run.ts';
 import { FakeVm } from '#test/support/fake-vm.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import { eliminateCheckpoints } from './eliminate.ts';
 import { sharingOf } from './sharing.ts';
 
-let vm: FakeVm;
+const vm = await FakeVm.create(200);
 let run: CheckpointRun;
-beforeAll(async () => {
-  vm = await FakeVm.create(200);
-});
 beforeEach(async () => {
-  run = new CheckpointRun(vm);
-  await run.threeGenerations();
+  run = await CheckpointRun.ofThreeGenerations(vm);
 });
 
 const sharing = (...ns: number[]) => sharingOf(run.store, ns.map(checkpointName), nodeCodec);

@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { checkpointName, CheckpointRun } from '#test/support/checkpoint-run.ts';
 import { FakeVm } from '#test/support/fake-vm.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
@@ -6,14 +6,10 @@ import { eliminateCheckpoints } from './eliminate.ts';
 import { PagesReader } from './format/pages-reader.ts';
 import { verifyCheckpoints } from './verify.ts';
 
-let vm: FakeVm;
+const vm = await FakeVm.create(200);
 let run: CheckpointRun;
-beforeAll(async () => {
-  vm = await FakeVm.create(200);
-});
 beforeEach(async () => {
-  run = new CheckpointRun(vm);
-  await run.threeGenerations();
+  run = await CheckpointRun.ofThreeGenerations(vm);
 });
 
 const found = () =>

@@ -1,5 +1,5 @@
 /** The checkpoint software on a volume: what is written against a folder works there, too. */
-import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { CheckpointRun, checkpointName as id } from '#test/support/checkpoint-run.ts';
 import { FakeVm } from '#test/support/fake-vm.ts';
 import { MemoryFiles, type AfterCrash } from '#test/support/memory-files.ts';
@@ -14,30 +14,20 @@ import { VolumeFolder } from './volume-folder.ts';
 
 const FOLDER = '/vm/a.cairn/checkpoints';
 
-let vm: FakeVm;
-let other: FakeVm;
+const vm = await FakeVm.create(200);
+const other = await FakeVm.create(200);
 let run: CheckpointRun;
 let folder: VolumeFolder;
-let instants: Map<string, ReturnType<FakeVm['contents']>>;
-beforeAll(async () => {
-  vm = await FakeVm.create(200);
-  other = await FakeVm.create(200);
-});
 beforeEach(() => {
   const files = new MemoryFiles();
   putVolume(files, 1 << 20);
   folder = folderIn(openVolume(files));
   run = new CheckpointRun(vm, files, new CheckpointStore(folder, FOLDER));
-  instants = new Map();
 });
 
 /** Noise, so that compression leaves something. */
 function write(from: number, to: number, seed: number): void {
   for (let index = from; index < to; index++) vm.write(index, index + seed);
-}
-async function take(n: number): Promise<void> {
-  instants.set(id(n), vm.contents());
-  await run.take(n);
 }
 
 /** Everything that another process finds is what it was when it was taken. */
@@ -46,7 +36,7 @@ function expectRestorable(from: CheckpointStore): string[] {
   for (const each of found) {
     other.reset();
     restoreCheckpoint(from, from.pathOf(each), other, nodeCodec);
-    expect(other.contents()).toEqual(instants.get(each));
+    expect(other.contents()).toEqual(run.instants.get(each));
   }
   return found;
 }
@@ -54,11 +44,11 @@ const storeOn = (files: MemoryFiles) => new CheckpointStore(new VolumeFolder(ope
 
 test('checkpoints that point to one another are restored, eliminated in any order, and leave what others need', async () => {
   write(0, 200, 1);
-  await take(1);
+  await run.take(1);
   write(0, 70, 1000);
-  await take(2);
+  await run.take(2);
   write(60, 130, 2000);
-  await take(3);
+  await run.take(3);
   expect(expectRestorable(storeOn(run.files))).toEqual([1, 2, 3].map(id));
   const { store } = run;
   eliminateCheckpoints(store, [id(1)], nodeCodec);
@@ -75,7 +65,7 @@ test.each(['lost', { seed: 7 }] satisfies AfterCrash[])(
   'a crash of the host anywhere in taking and eliminating leaves checkpoints that are whole (%s)',
   async how => {
     write(0, 200, 1);
-    await take(1);
+    await run.take(1);
     let needed = [id(1)];
     let crashes = 0;
     let failure: unknown;
@@ -91,11 +81,11 @@ test.each(['lost', { seed: 7 }] satisfies AfterCrash[])(
       }
     };
     write(0, 70, 1000);
-    await take(2);
+    await run.take(2);
     needed = [id(2)];
     eliminateCheckpoints(run.store, [id(1)], nodeCodec);
     write(60, 130, 2000);
-    await take(3);
+    await run.take(3);
     needed = [id(3)];
     eliminateCheckpoints(run.store, [id(2)], nodeCodec);
     run.files.onOperation = undefined;
@@ -107,19 +97,18 @@ test.each(['lost', { seed: 7 }] satisfies AfterCrash[])(
 
 test('of any one file operation an error fails the checkpoint, leaves no file, no room taken and nothing open', async () => {
   write(0, 200, 1);
-  await take(1);
+  await run.take(1);
   const [used, free] = [folder.usedBytes(), folder.freeBytes()];
   write(0, 70, 1000);
   for (let nth = 0; ; nth++) {
     run.files.failAt(run.files.operations + nth, { kind: 'error', code: 'EIO', lasting: false });
-    const failed = await take(2).then(
+    const failed = await run.take(2).then(
       () => false,
       (error: unknown) => (expect(error).toMatchObject({ code: 'EIO', message: expect.stringContaining('was not taken') }), true),
     );
     run.files.mend();
     if (!failed) break;
-    vm.thaw(0);
-    instants.delete(id(2));
+    run.instants.delete(id(2));
     expect([folder.list(), folder.usedBytes(), folder.freeBytes(), run.files.open]).toEqual([[`${id(1)}.ckpt`], used, free, 0]);
     expectRestorable(storeOn(run.files));
   }
