@@ -2,7 +2,6 @@ import {
   closeSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readFileSync,
   readdirSync,
@@ -11,38 +10,26 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { VmBox } from '#test/support/vm-box.ts';
 import { smallConfig } from '#test/support/vm-config.ts';
 import { Bundle } from './bundle.ts';
-import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
+import { readCheckpointInfo } from './checkpoint-files.ts';
 import type { CheckpointFacts, VmConfig } from './ipc/contract.ts';
-import { newCheckpointId } from './vm.ts';
 
 const config: VmConfig = { ...smallConfig, append: 'quiet', noReboot: true };
+let box: VmBox;
 let folder: string;
 let path: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'cairn-bundle-'));
-  path = join(folder, 'box.cairn');
-  Bundle.create(path, config);
+  box = new VmBox(config);
+  ({ folder, path } = box);
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => box.dispose());
 
-const open = async () => (await Bundle.open(path, readCheckpointInfo))!;
-/** A real checkpoint file of the VM, not in the catalogue yet. */
-async function take(parent: string | null, title: string) {
-  const order = {
-    id: newCheckpointId(),
-    parent,
-    vmName: 'box',
-    title,
-    takenAt: new Date().toISOString(),
-    folder: join(path, 'checkpoints'),
-  };
-  return takeWhenOff(order, config.memoryMiB);
-}
+const open = () => box.open();
+const take = (parent: string | null, title: string) => box.writeCheckpoint(parent, title);
 
 /** As the catalogue lists one that the user has said nothing of. */
 const marked = (facts: CheckpointFacts) => ({ ...facts, mode: undefined, pinned: false, note: '' });

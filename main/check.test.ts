@@ -1,47 +1,33 @@
-import { closeSync, cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, cpSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { smallConfig } from '#test/support/vm-config.ts';
+import { VmBox } from '#test/support/vm-box.ts';
 import { attachDisk } from '#engine/disk/graph/create.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { VirtualDiskFiles } from '#engine/disk/graph/virtual-disk-files.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles } from '#worker/node-files.ts';
-import { Bundle } from './bundle.ts';
+import type { Bundle } from './bundle.ts';
 import { checkBundle } from './check.ts';
-import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
 import { inspect } from './inspect.ts';
 import { repairBundle } from './repair.ts';
-import { newCheckpointId } from './vm.ts';
 
+let box: VmBox;
 let folder: string;
 let path: string;
 let bundle: Bundle;
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'cairn-check-'));
-  path = join(folder, 'box.cairn');
-  Bundle.create(path, smallConfig);
-  bundle = await open();
+  box = new VmBox();
+  ({ folder, path } = box);
+  bundle = await box.open();
 });
 afterEach(() => {
   bundle.close();
-  rmSync(folder, { recursive: true, force: true });
+  box.dispose();
 });
 
-const open = async () => (await Bundle.open(path, readCheckpointInfo))!;
-async function take(title: string): Promise<string> {
-  const order = {
-    id: newCheckpointId(),
-    parent: bundle.current ?? null,
-    vmName: 'box',
-    title,
-    takenAt: new Date().toISOString(),
-    folder: bundle.checkpointsPath,
-  };
-  return bundle.add(await takeWhenOff(order, 16)).id;
-}
+const take = (title: string) => box.take(bundle, title);
 function scratch(file: string, offset: number): void {
   const opened = openSync(file, 'r+');
   writeSync(opened, Uint8Array.of(0xa5, 0x5a), 0, 2, offset);
@@ -92,17 +78,7 @@ describe('cairn check', () => {
     const [one, two] = [await take('one'), await take('two')];
     bundle.mark(two, { title: 'second', pinned: true });
     rmSync(bundle.checkpointPath(one));
-    const stray = await takeWhenOff(
-      {
-        id: newCheckpointId(),
-        parent: two,
-        vmName: 'box',
-        title: 'stray',
-        takenAt: new Date().toISOString(),
-        folder: bundle.checkpointsPath,
-      },
-      16,
-    );
+    const stray = await box.writeCheckpoint(two, 'stray');
     bundle.close();
     writeFileSync(join(path, 'checkpoints', 'abcdefgh.ckpt.part'), 'half');
     writeFileSync(join(path, 'vm.json.tmp'), '{');
@@ -114,7 +90,7 @@ describe('cairn check', () => {
       'leftover checkpoints/abcdefgh.ckpt.part it was never finished',
       'leftover vm.json.tmp it was never finished',
     ]);
-    bundle = await open();
+    bundle = await box.open();
     const report = await repairBundle(bundle);
     expect(report).toMatchObject({ checkpoints: 2, removed: expect.arrayContaining(['vm.json.tmp', 'box.cairn.new-999999999']) });
     expect(bundle.catalog.get(two)).toMatchObject({ title: 'second', pinned: true, parent: null });

@@ -1,40 +1,25 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { smallConfig } from '#test/support/vm-config.ts';
-import { Bundle } from './bundle.ts';
-import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
+import { VmBox } from '#test/support/vm-box.ts';
+import type { Bundle } from './bundle.ts';
 import { chooseDoomed, Eliminator, usedBytes } from './elimination.ts';
 import { finishIntents } from './interrupted.ts';
 import type { Checkpoint } from './ipc/contract.ts';
-import { newCheckpointId } from './vm.ts';
 
 const ALONE = { children: false, force: false, startsFrom: undefined };
-let folder: string;
-let path: string;
+let box: VmBox;
 let bundle: Bundle;
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'cairn-eliminate-'));
-  path = join(folder, 'box.cairn');
-  Bundle.create(path, smallConfig);
-  bundle = await open();
+  box = new VmBox();
+  bundle = await box.open();
 });
 afterEach(() => {
   bundle.close();
-  rmSync(folder, { recursive: true, force: true });
+  box.dispose();
 });
 
-const open = async () => (await Bundle.open(path, readCheckpointInfo))!;
-const order = (title: string) => ({
-  id: newCheckpointId(),
-  parent: bundle.current ?? null,
-  vmName: 'box',
-  title,
-  takenAt: new Date().toISOString(),
-  folder: bundle.checkpointsPath,
-});
-const take = async (title: string) => bundle.add(await takeWhenOff(order(title), 16)).id;
+const take = (title: string) => box.take(bundle, title);
 const tree = () => bundle.catalog.parents().map(({ id, parent }) => [id, parent]);
 
 describe('eliminating', () => {
@@ -83,10 +68,10 @@ describe('eliminating', () => {
   test('a checkpoint that was published when the process ended is where the machine stands; one that was not is none', async () => {
     const one = await take('one');
     bundle.catalog.begin('take', { id: 'neverdone', title: 'never' });
-    const published = await takeWhenOff({ ...order('two'), parent: one }, 16);
+    const published = await box.writeCheckpoint(one, 'two');
     bundle.catalog.begin('take', { id: published.id, title: 'two' });
     bundle.close();
-    bundle = await open();
+    bundle = await box.open();
     finishIntents(bundle);
     expect(bundle.current).toBe(published.id);
     expect([bundle.catalog.intents(), bundle.notices]).toEqual([[], []]);
@@ -102,7 +87,7 @@ describe('eliminating', () => {
     bundle.prepareToForget([two, three]);
     rmSync(bundle.checkpointPath(two)); // and here it was killed
     bundle.close();
-    bundle = await open();
+    bundle = await box.open();
     finishIntents(bundle);
     expect(tree()).toEqual([[one, null]]);
     expect(bundle.current).toBe(one);

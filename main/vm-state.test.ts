@@ -1,38 +1,20 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { smallConfig } from '#test/support/vm-config.ts';
-import { Bundle } from './bundle.ts';
-import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
-import { newCheckpointId } from './vm.ts';
+import { VmBox } from '#test/support/vm-box.ts';
+import type { Bundle } from './bundle.ts';
 import { goneParents, livingParent } from './vm-state.ts';
 
-let folder: string;
+let box: VmBox;
 let path: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'cairn-state-'));
-  path = join(folder, 'box.cairn');
-  Bundle.create(path, smallConfig);
+  box = new VmBox();
+  ({ path } = box);
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(() => box.dispose());
 
-const open = async () => (await Bundle.open(path, readCheckpointInfo))!;
-
-async function take(bundle: Bundle, title: string): Promise<string> {
-  const order = {
-    id: newCheckpointId(),
-    parent: bundle.current ?? null,
-    vmName: 'box',
-    title,
-    takenAt: new Date().toISOString(),
-    folder: join(path, 'checkpoints'),
-    trigger: 'period',
-    mode: 'copy',
-    poweredOnMs: 5000,
-  };
-  return bundle.add(await takeWhenOff(order, 16)).id;
-}
+const open = () => box.open();
+const take = (bundle: Bundle, title: string) => box.take(bundle, title, { trigger: 'period', mode: 'copy', poweredOnMs: 5000 });
 const remove = (bundle: Bundle, id: string) => rmSync(bundle.checkpointPath(id));
 const loseCatalogue = () => rmSync(join(path, 'catalog.db'));
 
