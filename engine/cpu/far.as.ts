@@ -9,9 +9,9 @@ import {
 } from './descriptor.as';
 import { raiseError } from './fault.as';
 import { materialize } from './flags.as';
-import { checkOuterStack } from './iret.as';
-import { checkTarget, dropInnerSegments, loadCache, loadParagraph } from './segmentation.as';
-import { commitInnerStack, commitStack, peek, push, release, reserve, setStackPointer, useCurrentStack, useInnerStack } from './stack.as';
+import { returnToCode } from './return.as';
+import { checkTarget, loadCache, loadParagraph } from './segmentation.as';
+import { commitInnerStack, commitStack, peek, push, release, reserve, useCurrentStack, useInnerStack } from './stack.as';
 import { TASK_CALL, TASK_JUMP, enterTaskGate, switchTask } from './task.as';
 import { modeChanged } from './tlb.as';
 
@@ -201,33 +201,6 @@ export function farReturn(wide: bool, drop: u32): void {
     modeChanged();
     return;
   }
-  findTarget(selector);
-  const low = descriptorLow;
-  const high = descriptorHigh;
-  const at = descriptorAt;
-  const rpl = selector & 3;
-  if (!isCode(high) || rpl < cpl() || (isConforming(high) ? dplOf(high) > rpl : dplOf(high) != rpl)) raiseSelector(VEC_GP, selector);
-  if (!(high & ATTR_PRESENT)) raiseSelector(VEC_NP, selector);
-  if (rpl == cpl()) {
-    checkTarget(limitOf(low, high), offset);
-    setAccessed(at, high);
-    release(size * 2 + drop);
-  } else {
-    const newEsp = peek(size * 2 + drop, size);
-    const newSs = peek(size * 3 + drop, size) & 0xffff;
-    checkOuterStack(newSs, rpl);
-    const ssLow = descriptorLow;
-    const ssHigh = descriptorHigh;
-    const ssAt = descriptorAt;
-    checkTarget(limitOf(low, high), offset);
-    setAccessed(at, high);
-    setAccessed(ssAt, ssHigh);
-    loadCache(SEG_INDEX_SS, newSs, ssLow, ssHigh);
-    setStackPointer(newEsp + drop);
-    setCpl(rpl);
-    dropInnerSegments(rpl);
-  }
-  loadCache(SEG_INDEX_CS, selector, low, high);
-  setEip(offset);
+  returnToCode(selector, offset, size * 2 + drop, size, drop);
   modeChanged();
 }

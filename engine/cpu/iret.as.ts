@@ -2,23 +2,20 @@
 import { CPU_BLOCK } from '../memory/layout';
 import { sysRead16 } from './access.as';
 import {
-  ATTR_PRESENT, FLAG_AC, FLAG_AF, FLAG_CF, FLAG_DF, FLAG_ID, FLAG_IF, FLAG_IOPL, FLAG_NT, FLAG_OF, FLAG_PF, FLAG_RF, FLAG_SF, FLAG_TF,
-  FLAG_VIF, FLAG_VIP, FLAG_VM, FLAG_ZF, VEC_GP, VEC_NP, VEC_SS, VEC_TS,
+  FLAG_AC, FLAG_AF, FLAG_CF, FLAG_DF, FLAG_ID, FLAG_IF, FLAG_IOPL, FLAG_NT, FLAG_OF, FLAG_PF, FLAG_RF, FLAG_SF, FLAG_TF, FLAG_VIF, FLAG_VIP,
+  FLAG_VM, FLAG_ZF, VEC_GP,
 } from './bits';
 import {
   SEG_INDEX_CS, SEG_INDEX_DS, SEG_INDEX_ES, SEG_INDEX_FS, SEG_INDEX_GS, SEG_INDEX_SS, SEG_INDEX_TR, controlFlags, cpl, iopl, ESP,
-  protectionEnabled, segAttr, segBase, segLimit, setCpl, setEip, setFlags, setReg32, setSegment, virtual8086,
+  protectionEnabled, segBase, segLimit, setCpl, setEip, setFlags, setReg32, setSegment, virtual8086,
 } from './block.as';
 import { IN_NMI } from './block';
 import { breakpointsArmed } from './debug.as';
-import {
-  descriptorAt, descriptorHigh, descriptorLow, dplOf, fetchDescriptor, isCode, isConforming, isWritableData, limitOf, raiseSelector,
-  setAccessed,
-} from './descriptor.as';
 import { raiseError } from './fault.as';
 import { materialize } from './flags.as';
-import { ATTR_V86, checkTarget, dropInnerSegments, loadCache, loadParagraph } from './segmentation.as';
-import { peek, release, setStackPointer, useCurrentStack } from './stack.as';
+import { returnToCode } from './return.as';
+import { ATTR_V86, checkTarget, loadParagraph } from './segmentation.as';
+import { peek, release, useCurrentStack } from './stack.as';
 import { returnFromTask } from './task.as';
 import { modeChanged } from './tlb.as';
 
@@ -75,50 +72,12 @@ function iretProtected(wide: bool): void {
     iretToV86(offset, selector, flags);
     return;
   }
-  if (!(selector & 0xfffc)) raiseError(VEC_GP, 0);
-  fetchDescriptor(selector, VEC_GP);
-  const low = descriptorLow;
-  const high = descriptorHigh;
-  const at = descriptorAt;
-  const rpl = selector & 3;
-  if (!isCode(high) || rpl < cpl() || (isConforming(high) ? dplOf(high) > rpl : dplOf(high) != rpl)) raiseSelector(VEC_GP, selector);
-  if (!(high & ATTR_PRESENT)) raiseSelector(VEC_NP, selector);
-
   let mask = ALWAYS | (wide ? ONLY_WIDE : 0);
   if (cpl() <= iopl()) mask |= FLAG_IF;
   if (cpl() == 0) mask |= FLAG_IOPL | (wide ? FLAG_VIF | FLAG_VIP : 0);
-  if (rpl == cpl()) {
-    checkTarget(limitOf(low, high), offset);
-    setAccessed(at, high);
-    release(size * 3);
-  } else {
-    const newEsp = peek(size * 3, size);
-    const newSs = peek(size * 4, size) & 0xffff;
-    checkOuterStack(newSs, rpl);
-    const ssLow = descriptorLow;
-    const ssHigh = descriptorHigh;
-    const ssAt = descriptorAt;
-    checkTarget(limitOf(low, high), offset);
-    setAccessed(at, high);
-    setAccessed(ssAt, ssHigh);
-    loadCache(SEG_INDEX_SS, newSs, ssLow, ssHigh);
-    setStackPointer(newEsp);
-    setCpl(rpl);
-    dropInnerSegments(rpl);
-  }
-  loadCache(SEG_INDEX_CS, selector, low, high);
-  setEip(offset);
+  returnToCode(selector, offset, size * 3, size, 0);
   takeFlags(flags, mask);
   modeChanged();
-}
-
-/** Checks the SS of a return to ring `rpl` and leaves its descriptor in descriptor*. */
-export function checkOuterStack(selector: u32, rpl: u32): void {
-  if (!(selector & 0xfffc)) raiseError(VEC_GP, 0);
-  fetchDescriptor(selector, VEC_GP);
-  const high = descriptorHigh;
-  if ((selector & 3) != rpl || !isWritableData(high) || dplOf(high) != rpl) raiseSelector(VEC_GP, selector);
-  if (!(high & ATTR_PRESENT)) raiseSelector(VEC_SS, selector);
 }
 
 function iretToV86(offset: u32, selector: u32, flags: u32): void {

@@ -24,9 +24,9 @@ export function loadSegment(seg: u32, selector: u32): void {
   if (!protectedMode()) {
     loadParagraph(seg, selector);
   } else if (seg == SEG_INDEX_SS) {
-    loadStackSegment(selector);
+    loadStackSegment(selector, VEC_GP);
   } else {
-    loadDataSegment(seg, selector);
+    loadDataSegment(seg, selector, VEC_GP);
   }
   modeChanged();
 }
@@ -38,25 +38,27 @@ export function loadParagraph(seg: u32, selector: u32): void {
   else setSegment(seg, selector, segAttr(seg), selector << 4, segLimit(seg));
 }
 
-function loadStackSegment(selector: u32): void {
-  if (!(selector & 0xfffc)) raiseError(VEC_GP, ext);
-  fetchDescriptor(selector, VEC_GP);
+/** `vector`: what a selector that will not do raises. */
+export function loadStackSegment(selector: u32, vector: u32): void {
+  if (!(selector & 0xfffc)) raiseSelector(vector, selector);
+  fetchDescriptor(selector, vector);
   const high = descriptorHigh;
-  if ((selector & 3) != cpl() || !isWritableData(high) || dplOf(high) != cpl()) raiseSelector(VEC_GP, selector);
+  if ((selector & 3) != cpl() || !isWritableData(high) || dplOf(high) != cpl()) raiseSelector(vector, selector);
   if (!(high & ATTR_PRESENT)) raiseSelector(VEC_SS, selector);
   setAccessed(descriptorAt, high);
   loadCache(SEG_INDEX_SS, selector, descriptorLow, high);
 }
 
-function loadDataSegment(seg: u32, selector: u32): void {
+/** `vector`: what a selector that will not do raises. */
+export function loadDataSegment(seg: u32, selector: u32, vector: u32): void {
   if (!(selector & 0xfffc)) {
     setNull(seg, selector);
     return;
   }
-  fetchDescriptor(selector, VEC_GP);
+  fetchDescriptor(selector, vector);
   const high = descriptorHigh;
-  if (!isReadable(high)) raiseSelector(VEC_GP, selector);
-  if (!(isCode(high) && isConforming(high)) && ((selector & 3) > dplOf(high) || cpl() > dplOf(high))) raiseSelector(VEC_GP, selector);
+  if (!isReadable(high)) raiseSelector(vector, selector);
+  if (!(isCode(high) && isConforming(high)) && ((selector & 3) > dplOf(high) || cpl() > dplOf(high))) raiseSelector(vector, selector);
   if (!(high & ATTR_PRESENT)) raiseSelector(VEC_NP, selector);
   setAccessed(descriptorAt, high);
   loadCache(seg, selector, descriptorLow, high);

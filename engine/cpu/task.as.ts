@@ -2,23 +2,23 @@
 import { CPU_BLOCK } from '../memory/layout';
 import { sysProbeRead, sysProbeWrite, sysRead16, sysRead32, sysWrite16, sysWrite32 } from './access.as';
 import {
-  ATTR_NULL, ATTR_PRESENT, CR0_PG, CR0_TS, CR4_PAE, FLAG_NT, FLAG_RF, FLAG_VM, VEC_GP, VEC_NP, VEC_SS, VEC_TS,
+  ATTR_NULL, ATTR_PRESENT, CR0_PG, CR0_TS, CR4_PAE, FLAG_NT, FLAG_RF, FLAG_VM, VEC_GP, VEC_NP, VEC_TS,
 } from './bits';
 import {
-  SEG_INDEX_CS, SEG_INDEX_ES, SEG_INDEX_LDTR, SEG_INDEX_SS, SEG_INDEX_TR, controlFlags, cpl, cr0, cr4, eip, reg32, segAttr, segBase, segLimit,
-  segSelector, setCpl, setEip, setFlags, setReg32, setSegAttr, setSegment,
+  SEG_INDEX_CS, SEG_INDEX_ES, SEG_INDEX_LDTR, SEG_INDEX_SS, SEG_INDEX_TR, controlFlags, cr0, cr4, eip, reg32, segAttr, segBase, segLimit,
+  segSelector, setCpl, setEip, setFlags, setReg32, setSegment,
 } from './block.as';
 import { CR0, CR3, DR, GDTR_BASE } from './block';
 import { DR6_BT, breakpointsArmed, pendDebug } from './debug.as';
 import {
   TYPE_LDT, TYPE_TSS16, TYPE_TSS16_BUSY, TYPE_TSS32, TYPE_TSS32_BUSY, attrOf, baseOf, clearBusy, descriptorAt, descriptorHigh, descriptorLow,
-  dplOf, ext, fetchDescriptor, findDescriptor, isCode, isConforming, isReadable, isSystem, isWritableData, limitOf, raiseSelector,
+  dplOf, fetchDescriptor, findDescriptor, isCode, isConforming, isSystem, limitOf, raiseSelector,
   setAccessed, setBusy, systemType,
 } from './descriptor.as';
-import { commitPoint, raiseError } from './fault.as';
+import { commitPoint } from './fault.as';
 import { enterV86Segment } from './iret.as';
 import { checkPdptes, loadPdptes } from './paging.as';
-import { checkTarget, loadCache, setNull } from './segmentation.as';
+import { checkTarget, loadCache, loadDataSegment, loadStackSegment, setNull } from './segmentation.as';
 import { flushTlb, modeChanged } from './tlb.as';
 
 export const TASK_JUMP: u32 = 0;
@@ -173,9 +173,9 @@ function loadSegments(newLdt: u32, newFlags: u32): void {
     return;
   }
   loadTaskCode(segSelector(SEG_INDEX_CS));
-  loadTaskStack(segSelector(SEG_INDEX_SS));
+  loadStackSegment(segSelector(SEG_INDEX_SS), VEC_TS);
   for (let i: u32 = SEG_INDEX_ES; i < 6; i++) {
-    if (i != SEG_INDEX_CS && i != SEG_INDEX_SS) loadTaskData(i, segSelector(i));
+    if (i != SEG_INDEX_CS && i != SEG_INDEX_SS) loadDataSegment(i, segSelector(i), VEC_TS);
   }
 }
 
@@ -188,25 +188,4 @@ function loadTaskCode(selector: u32): void {
   if (!(high & ATTR_PRESENT)) raiseSelector(VEC_NP, selector);
   setAccessed(descriptorAt, high);
   loadCache(SEG_INDEX_CS, selector, descriptorLow, high);
-}
-
-function loadTaskStack(selector: u32): void {
-  if (!(selector & 0xfffc)) raiseSelector(VEC_TS, selector);
-  fetchDescriptor(selector, VEC_TS);
-  const high = descriptorHigh;
-  if (!isWritableData(high) || dplOf(high) != cpl() || (selector & 3) != cpl()) raiseSelector(VEC_TS, selector);
-  if (!(high & ATTR_PRESENT)) raiseSelector(VEC_SS, selector);
-  setAccessed(descriptorAt, high);
-  loadCache(SEG_INDEX_SS, selector, descriptorLow, high);
-}
-
-function loadTaskData(seg: u32, selector: u32): void {
-  if (!(selector & 0xfffc)) return;
-  fetchDescriptor(selector, VEC_TS);
-  const high = descriptorHigh;
-  if (!isReadable(high)) raiseSelector(VEC_TS, selector);
-  if (!(isCode(high) && isConforming(high)) && ((selector & 3) > dplOf(high) || cpl() > dplOf(high))) raiseSelector(VEC_TS, selector);
-  if (!(high & ATTR_PRESENT)) raiseSelector(VEC_NP, selector);
-  setAccessed(descriptorAt, high);
-  loadCache(seg, selector, descriptorLow, high);
 }

@@ -64,15 +64,19 @@ export function arithmeticMemory(op: u32, sig: u64, se: u32, denormal: bool): vo
 
 const UNORDERED: u32 = 0x4500;
 
-export function compareRegister(i: u32, pops: u32, quiet: bool): void {
-  let codes = UNORDERED;
-  if (isEmpty(0) || isEmpty(i)) raise80(IE | SF);
-  else {
-    const a = slot(0);
-    const b = slot(i);
-    codes = compare80(sigAt(a), seAt(a), sigAt(b), seAt(b), quiet);
+/** ST(0) against ST(i), as condition codes. */
+function compareCodes(i: u32, quiet: bool): u32 {
+  if (isEmpty(0) || isEmpty(i)) {
+    raise80(IE | SF);
+    return UNORDERED;
   }
-  finishCompare(codes, pops);
+  const a = slot(0);
+  const b = slot(i);
+  return compare80(sigAt(a), seAt(a), sigAt(b), seAt(b), quiet);
+}
+
+export function compareRegister(i: u32, pops: u32, quiet: bool): void {
+  finishCompare(compareCodes(i, quiet), pops);
 }
 
 function compareMemory(sig: u64, se: u32, denormal: bool, popping: bool): void {
@@ -105,13 +109,7 @@ export function testZero(): void {
 
 /** FCOMI, FUCOMI: the codes go to ZF PF CF. */
 export function compareToFlags(i: u32, popping: bool, quiet: bool): void {
-  let codes = UNORDERED;
-  if (isEmpty(0) || isEmpty(i)) raise80(IE | SF);
-  else {
-    const a = slot(0);
-    const b = slot(i);
-    codes = compare80(sigAt(a), seAt(a), sigAt(b), seAt(b), quiet);
-  }
+  const codes = compareCodes(i, quiet);
   const c1 = (raised & SF) != 0 ? 0 : load<u32>(CPU_BLOCK + FPU_SW) & C1; // unlike FCOM it leaves C1 alone
   const stop = stopped();
   store<u32>(CPU_BLOCK + FPU_SW, load<u32>(CPU_BLOCK + FPU_SW) | c1);
