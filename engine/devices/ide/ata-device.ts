@@ -29,6 +29,7 @@ export const AtaDeviceState = struct({
   pio: PioBufferState,
 });
 
+const POWER_ACTIVE = 0xff; // of CHECK POWER MODE
 const ONES = { 2: 0xffff, 4: 0xffffffff } as const;
 
 export abstract class AtaDevice {
@@ -52,6 +53,8 @@ export abstract class AtaDevice {
   protected abstract readonly hasDeviceReset: boolean;
   /** Begins `command`, whose registers are in the task file. */
   protected abstract execute(command: number): void;
+  /** The medium has all that was written, and the command ends: before the device sleeps. */
+  protected abstract flush(): void;
   /** The host has read all that was in the buffer, or filled it. */
   protected abstract dataEnded(): void;
   /** A DRQ block has been opened. */
@@ -76,7 +79,28 @@ export abstract class AtaDevice {
     this.setInterrupt(false);
     this.command = command;
     this.error = 0;
-    this.execute(command);
+    if (!this.executePower(command)) this.execute(command);
+  }
+
+  /** The power management feature set, of a device that is always active; false: `command` is none of it. */
+  private executePower(command: number): boolean {
+    switch (command) {
+      case Command.CheckPowerMode:
+        this.taskFile.count = POWER_ACTIVE;
+        this.complete();
+        return true;
+      case Command.Idle:
+      case Command.IdleImmediate:
+        this.complete();
+        return true;
+      case Command.Standby:
+      case Command.StandbyImmediate:
+      case Command.Sleep:
+        this.flush();
+        return true;
+      default:
+        return false;
+    }
   }
 
   readData(size: 2 | 4): number {

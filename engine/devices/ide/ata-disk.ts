@@ -14,7 +14,6 @@ import { MAX_SECTORS, type Transfer, TRANSFERS } from './transfers.ts';
 import { type ByteRange, trimmedRanges } from './trim-list.ts';
 
 const TRIM = 1 << 0;
-const POWER_ACTIVE = 0xff; // of CHECK POWER MODE
 const CHUNK_SECTORS = MAX_BUFFERED_BYTES / SECTOR_BYTES;
 
 export const AtaDiskState = defineState('ata-disk', 1, {
@@ -75,9 +74,6 @@ export class AtaDisk extends AtaDevice implements Device<State> {
         return;
       case Command.FlushCache:
       case Command.FlushCacheExt:
-      case Command.Standby:
-      case Command.StandbyImmediate:
-      case Command.Sleep:
         this.flush();
         return;
       case Command.DataSetManagement:
@@ -87,14 +83,6 @@ export class AtaDisk extends AtaDevice implements Device<State> {
       case Command.ReadVerifyNoRetry:
       case Command.ReadVerifyExt:
         if (this.locate(command === Command.ReadVerifyExt)) this.complete();
-        return;
-      case Command.CheckPowerMode:
-        this.taskFile.count = POWER_ACTIVE;
-        this.complete();
-        return;
-      case Command.Idle:
-      case Command.IdleImmediate:
-        this.complete();
         return;
       case Command.SetMultiple:
         this.setMultiple(this.taskFile.count & 0xff);
@@ -245,7 +233,7 @@ export class AtaDisk extends AtaDevice implements Device<State> {
     else this.complete();
   }
 
-  private flush() {
+  protected flush() {
     this.request('rest', { kind: 'flush' }, () => this.complete());
   }
 

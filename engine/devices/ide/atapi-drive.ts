@@ -17,7 +17,6 @@ import { ABRT, COD, Command, Feature, IO, SECTOR_BYTES } from './registers.ts';
 const PACKET_BYTES = 12;
 const USE_DMA = 1 << 0;
 const OVERLAPPED = 1 << 1;
-const POWER_ACTIVE = 0xff; // of CHECK POWER MODE
 const MAX_BLOCK_BYTES = 0xfffe;
 /** From the start of the bus master to the data of an answer that needs no disk: a port handler writes no guest memory, a timer may. */
 const REPLY_NS = 10_000;
@@ -100,17 +99,6 @@ export class AtapiDrive extends AtaDevice implements Device<State> {
       case Command.SetFeatures:
         this.setFeatures(this.taskFile.features & 0xff, this.taskFile.count & 0xff);
         return;
-      case Command.CheckPowerMode:
-        this.taskFile.count = POWER_ACTIVE;
-        this.complete();
-        return;
-      case Command.Idle:
-      case Command.IdleImmediate:
-      case Command.Standby:
-      case Command.StandbyImmediate:
-      case Command.Sleep:
-        this.complete();
-        return;
       case Command.IdentifyDevice:
       case Command.ReadSectors:
         this.taskFile.setSignature(this.signature.mid, this.signature.high); // § 9.12: so a host that guessed wrong knows
@@ -119,6 +107,11 @@ export class AtapiDrive extends AtaDevice implements Device<State> {
       default:
         this.abort();
     }
+  }
+
+  /** The drive only reads. */
+  protected flush() {
+    this.complete();
   }
 
   private setFeatures(feature: number, value: number) {
