@@ -6,7 +6,7 @@ import { InvariantError } from '../../errors/errors.ts';
 import type { Layer } from '../block.ts';
 import { CopyJob } from '../copy-job.ts';
 import type { LayerId } from './descriptor.ts';
-import { settle, type DiskJob, type JobProgress } from './job.ts';
+import { progressOf, settle, type DiskJob, type JobProgress } from './job.ts';
 import type { VirtualDiskFiles } from './virtual-disk-files.ts';
 
 export class CommitBaseJob implements DiskJob {
@@ -28,8 +28,7 @@ export class CommitBaseJob implements DiskJob {
   }
 
   get progress(): JobProgress {
-    const { position, totalBytes } = this.copy.progress;
-    return { doneBytes: position, totalBytes };
+    return progressOf(this.copy);
   }
 
   step(bytes: number): boolean {

@@ -9,7 +9,7 @@ import { createQcow2 } from '../qcow2/create.ts';
 import { idBytes, type Identity } from '../qcow2/identity.ts';
 import { Qcow2Image } from '../qcow2/image.ts';
 import type { LayerId } from './descriptor.ts';
-import { type DiskJob, type JobProgress } from './job.ts';
+import { progressOf, type DiskJob, type JobProgress } from './job.ts';
 import type { GraphHost } from './disk-folder.ts';
 import { closeAlone } from './open-layers.ts';
 import type { VirtualDiskFiles } from './virtual-disk-files.ts';
@@ -31,8 +31,7 @@ export class FlatCopy implements Disposable {
   }
 
   get progress(): JobProgress {
-    const { position = 1, totalBytes = 1 } = this.copy?.progress ?? {};
-    return { doneBytes: position, totalBytes };
+    return progressOf(this.copy);
   }
 
   /** True when the file is whole and durable. */

@@ -1,5 +1,6 @@
 /** Work on a disk's files in small steps, between the operations of a guest. */
 import type { Layer } from '../block.ts';
+import type { CopyJob } from '../copy-job.ts';
 import { Qcow2Image } from '../qcow2/image.ts';
 
 export interface JobProgress {
@@ -15,6 +16,12 @@ export interface DiskJob extends Disposable {
   readonly progress: JobProgress;
   /** Copies about `bytes`; true when all is done, and durable. */
   step(bytes: number): boolean;
+}
+
+/** How far a copy is; undefined: there was nothing to copy. */
+export function progressOf(copy: CopyJob | undefined): JobProgress {
+  const { position = 1, totalBytes = 1 } = copy?.progress ?? {};
+  return { doneBytes: position, totalBytes };
 }
 
 /** A job that is done at once. */

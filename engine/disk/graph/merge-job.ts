@@ -5,11 +5,10 @@
  *   upper → lower' → below     lower' has upper's identity: from now on only the name is missing
  *   upper = lower' → below     one rename; what lay on upper finds it under the same name
  */
-import { InvariantError } from '../../errors/errors.ts';
 import { CopyJob } from '../copy-job.ts';
 import type { Qcow2Image } from '../qcow2/image.ts';
 import type { LayerId } from './descriptor.ts';
-import type { DiskJob, JobProgress } from './job.ts';
+import { progressOf, type DiskJob, type JobProgress } from './job.ts';
 import { closeAlone } from './open-layers.ts';
 import type { VirtualDiskFiles } from './virtual-disk-files.ts';
 
@@ -26,9 +25,7 @@ export class MergeJob implements DiskJob {
     this.disk = disk;
     this.upperId = upperId;
     this.lowerId = lowerId;
-    this.upper = disk.layers.open(upperId) as Qcow2Image;
-    this.lower = disk.layers.open(lowerId) as Qcow2Image;
-    if (this.upper.parent !== this.lower) throw new InvariantError(`${this.upper.path} is not on ${this.lower.path}.`);
+    ({ upper: this.upper, lower: this.lower } = disk.layers.openPair(upperId, lowerId));
     this.upper.setWritable(false);
     if (this.lower.identity?.id === upperId) return;
     // Their checksums are of what they were.
@@ -39,8 +36,7 @@ export class MergeJob implements DiskJob {
   }
 
   get progress(): JobProgress {
-    const { position = 1, totalBytes = 1 } = this.copy?.progress ?? {};
-    return { doneBytes: position, totalBytes };
+    return progressOf(this.copy);
   }
 
   step(bytes: number): boolean {

@@ -2,7 +2,7 @@
  * The open files of one disk: each layer once, so that whoever reads or writes it sees the same tables. Chains share what they have in common.
  * Every file is checked to be what its name and the layer above it say.
  */
-import { ConfigError, DiskFormatError } from '../../errors/errors.ts';
+import { ConfigError, DiskFormatError, InvariantError } from '../../errors/errors.ts';
 import type { Layer } from '../block.ts';
 import { openDisk } from '../open.ts';
 import { MAX_CHAIN } from '../qcow2/format.ts';
@@ -28,6 +28,13 @@ export class OpenLayers implements Disposable {
   /** The file of a layer or the base, with its parents below it. Opened for reading unless it is open already. */
   open(which: Top): Layer {
     return which === 'base' ? this.base() : this.layer(which, []);
+  }
+
+  /** Two layers of which the upper lies on the lower. */
+  openPair(upperId: LayerId, lowerId: LayerId): { upper: Qcow2Image; lower: Qcow2Image } {
+    const [upper, lower] = [this.layer(upperId, []), this.layer(lowerId, [])];
+    if (upper.parent !== lower) throw new InvariantError(`${upper.path} is not on ${lower.path}.`);
+    return { upper, lower };
   }
 
   /** Where the bytes of a state can be read: the base when it has them, else the layer's own file. */

@@ -2,7 +2,6 @@
  * Two files become one, the other way about: what the upper reads from the lower is copied up, and the upper is put on what the lower lies on. Also
  * while a VM writes to the upper: its writes only fill places that the job then leaves alone. The lower file can be deleted afterwards.
  */
-import { InvariantError } from '../../errors/errors.ts';
 import type { Qcow2Image } from '../qcow2/image.ts';
 import type { LayerId } from './descriptor.ts';
 import type { DiskJob, JobProgress } from './job.ts';
@@ -23,9 +22,7 @@ export class PullUpJob implements DiskJob {
     this.disk = disk;
     this.upperId = upperId;
     this.lowerId = lowerId;
-    this.upper = disk.layers.open(upperId) as Qcow2Image;
-    this.lower = disk.layers.open(lowerId) as Qcow2Image;
-    if (this.upper.parent !== this.lower) throw new InvariantError(`${this.upper.path} is not on ${this.lower.path}.`);
+    ({ upper: this.upper, lower: this.lower } = disk.layers.openPair(upperId, lowerId));
     disk.folder.remove(disk.folder.sumPath(upperId));
   }
 
