@@ -279,17 +279,7 @@ export class World {
   }
 
   private flush(): void {
-    let sent = 0;
-    for (const { kind, payload } of this.waiting) {
-      if (!this.actions.write(kind, payload)) {
-        this.actions.wantSpace();
-        if (!this.actions.write(kind, payload)) break;
-      }
-      sent++;
-    }
-    if (sent === 0) return;
-    this.waiting.splice(0, sent);
-    this.vcpuBell.ring();
+    if (this.actions.writeFrom(this.waiting)) this.vcpuBell.ring();
   }
 
   private threadEnded(reason: string): void {

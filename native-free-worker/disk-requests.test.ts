@@ -13,11 +13,13 @@ import { DiskServer } from './disk-server.ts';
 import { DiskWorkerLoop } from './disk-worker-loop.ts';
 import { Doorbell } from './doorbell.ts';
 import { GraphBacking } from './graph-backing.ts';
+import { RingReader, RingWriter } from './ring.ts';
 import { ServedDisk } from './served-disk.ts';
 import { FOLDER, type BenchOptions } from './testing/disk-bench.ts';
 import { DiskWorld } from './testing/disk-world.ts';
 
 const BLOCK = 512;
+const RING_BYTES = 4096;
 const block = (seed: number) => pattern(BLOCK, seed);
 const folderOf = (world: DiskWorld, files: MemoryFiles = world.bench.files) =>
   new DiskFolder({ ...world.bench.host, files }, FOLDER, 'disk0');
@@ -47,12 +49,12 @@ function freeze(world: DiskWorld): DiskPointer {
 
 /** Another disk worker, whose guest wants nothing. */
 function quietLoop({ bench }: DiskWorld, ...backings: GraphBacking[]) {
-  const quiet = { read: () => undefined, takeSpaceWanted: () => false };
+  const ring = () => ({ buffer: new SharedArrayBuffer(RING_BYTES), offset: 0, size: RING_BYTES });
   const server = new DiskServer({
     memory: bench.lone.memory,
     disks: backings.map(backing => new ServedDisk({ ...bench.disk.spec, name: backing.name }, backing)),
-    submitted: quiet as never,
-    done: quiet as never,
+    submitted: new RingReader(ring()),
+    done: new RingWriter(ring()),
     vcpuBell: { ring: () => {} },
     notice: text => bench.notices.push(text),
   });

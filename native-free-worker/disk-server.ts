@@ -242,17 +242,7 @@ export class DiskServer {
   /** The vcpu rings this worker's doorbell when it has made space. */
   private deliver(): void {
     const { done, vcpuBell } = this.parts;
-    let sent = 0;
-    for (const { kind, payload } of this.waiting) {
-      if (!done.write(kind, payload)) {
-        done.wantSpace();
-        if (!done.write(kind, payload)) break;
-      }
-      sent++;
-    }
-    if (sent === 0) return;
-    this.waiting.splice(0, sent);
-    vcpuBell.ring();
+    if (done.writeFrom(this.waiting)) vcpuBell.ring();
   }
 
   disk(index: number): ServedDisk {

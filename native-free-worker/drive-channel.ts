@@ -327,17 +327,7 @@ export class DriveChannel {
   /** The disk worker rings the vcpu's doorbell once it has made space. */
   private pump(): void {
     const { submit, diskBell } = this.parts;
-    let sent = 0;
-    for (const { kind, payload } of this.outgoing) {
-      if (!submit.write(kind, payload)) {
-        submit.wantSpace();
-        if (!submit.write(kind, payload)) break;
-      }
-      sent++;
-    }
-    if (sent === 0) return;
-    this.outgoing.splice(0, sent);
-    diskBell.ring();
+    if (submit.writeFrom(this.outgoing)) diskBell.ring();
   }
 
   // --- completion -----------------------------------------------------------------------------------------------------

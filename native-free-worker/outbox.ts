@@ -39,21 +39,8 @@ export class Outbox implements MachineOutputs {
 
   /** True when nothing is left. Otherwise the vcpu's doorbell rings once the kernel has made space. */
   flush(): boolean {
-    let sent = 0;
-    for (const message of this.waiting) {
-      if (!this.write(message)) break;
-      sent++;
-    }
-    if (sent === 0) return this.waiting.length === 0;
-    this.waiting.splice(0, sent);
-    this.kernelBell.ring();
+    if (this.ring.writeFrom(this.waiting)) this.kernelBell.ring();
     return this.waiting.length === 0;
-  }
-
-  private write(message: Message): boolean {
-    if (this.ring.write(message.kind, message.payload)) return true;
-    this.ring.wantSpace();
-    return this.ring.write(message.kind, message.payload); // the kernel may have read before it could see the wish
   }
 }
 

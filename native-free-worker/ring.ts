@@ -77,9 +77,16 @@ export class RingWriter extends Ring {
     return true;
   }
 
-  /** Asks the reader to ring this side's doorbell after its next read. Look at `room` once more before waiting: the read may just have happened. */
-  wantSpace(): void {
+  /** Takes what fits now off the front of `waiting`; true when that was something. While anything is left, the reader rings this side's doorbell after its next read. */
+  writeFrom(waiting: Message[]): boolean {
+    const sent = waiting.findIndex(message => !this.writeOrWant(message));
+    return waiting.splice(0, sent === -1 ? waiting.length : sent).length > 0;
+  }
+
+  private writeOrWant({ kind, payload }: Message): boolean {
+    if (this.write(kind, payload)) return true;
     Atomics.store(this.control, SPACE_WANTED, 1);
+    return this.write(kind, payload); // the reader may have read before it could see the wish
   }
 }
 

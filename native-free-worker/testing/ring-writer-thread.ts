@@ -8,14 +8,9 @@ const { buffer, size, lengths } = workerData as { buffer: SharedArrayBuffer; siz
 const writer = new RingWriter({ buffer, offset: 64, size });
 const readerBell = new Doorbell(buffer, 0);
 const ownBell = new Doorbell(buffer, 4);
-lengths.forEach((length, i) => {
-  const payload = messageBytes(i, length);
-  for (;;) {
-    const seen = ownBell.count;
-    if (writer.write(i & 0xff, payload)) break;
-    writer.wantSpace();
-    if (writer.write(i & 0xff, payload)) break;
-    ownBell.sleep(seen);
-  }
-  readerBell.ring();
-});
+const waiting = lengths.map((length, i) => ({ kind: i & 0xff, payload: messageBytes(i, length) }));
+while (waiting.length > 0) {
+  const seen = ownBell.count;
+  if (writer.writeFrom(waiting)) readerBell.ring();
+  if (waiting.length > 0) ownBell.sleep(seen);
+}
