@@ -5,6 +5,7 @@
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { app, BrowserWindow, dialog, Menu } from 'electron';
+import { messageOf } from '#engine/errors/errors.ts';
 import { demoOffer, openDemo } from './demo.ts';
 import { serveApp, registerAppScheme } from './electron/app-protocol.ts';
 import { hardenApp, hardenSession } from './electron/hardening.ts';
@@ -65,7 +66,7 @@ async function run(): Promise<void> {
   watchHostPower(service, quitUnasked);
   await open();
   await openDemo(service.connect(), process.env).catch((error: unknown) => {
-    dialog.showErrorBox('The demo machine cannot start', error instanceof Error ? error.message : String(error));
+    dialog.showErrorBox('The demo machine cannot start', messageOf(error));
   });
 }
 
@@ -112,7 +113,7 @@ if (app.requestSingleInstanceLock()) {
     .whenReady()
     .then(run)
     .catch((error: unknown) => {
-      dialog.showErrorBox('Cairn cannot start', error instanceof Error ? error.message : String(error));
+      dialog.showErrorBox('Cairn cannot start', messageOf(error));
       app.exit(1);
     });
 } else {

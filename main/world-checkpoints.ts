@@ -1,6 +1,6 @@
 /** The kernel's side of a world's checkpoint worker: orders under way and what became of them. */
 import type { MessagePort, Worker } from 'node:worker_threads';
-import { CheckpointError } from '#engine/errors/errors.ts';
+import { CheckpointError, messageOf } from '#engine/errors/errors.ts';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import {
   errorOf,
@@ -33,7 +33,7 @@ export class WorldCheckpoints {
     const data: CheckpointWorkerData = { memory, ramBytes, vcpu, sharePagesPerSecond };
     this.worker = thread.begin(data, [vcpu]);
     this.worker.on('message', (event: CheckpointEvent) => this.receive(event));
-    this.worker.on('error', error => (this.problem = error instanceof Error ? error.message : String(error)));
+    this.worker.on('error', error => (this.problem = messageOf(error)));
     this.exited = new Promise(resolve => {
       this.worker.once('exit', () => {
         this.hasExited = true;

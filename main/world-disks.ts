@@ -1,6 +1,6 @@
 /** The kernel's side of a world's disk worker: opens the disks before the machine is built, asks for work on them, and closes them when the world has ended. */
 import type { Worker } from 'node:worker_threads';
-import { CairnError, StorageError } from '#engine/errors/errors.ts';
+import { CairnError, StorageError, messageOf } from '#engine/errors/errors.ts';
 import type { Failure } from '#worker/checkpoint-protocol.ts';
 import type {
   DiskAnswers,
@@ -94,7 +94,7 @@ export class WorldDisks {
   async finish(): Promise<void> {
     if (!this.finishing) {
       this.finishing = true;
-      await this.request('finish', {}).catch((error: unknown) => this.notice(error instanceof Error ? error.message : String(error)));
+      await this.request('finish', {}).catch((error: unknown) => this.notice(messageOf(error)));
     }
     await this.exited;
   }

@@ -6,6 +6,7 @@ import { setImmediate as yieldToLoop } from 'node:timers/promises';
 import type { MessagePort, Worker } from 'node:worker_threads';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import type { DiskMode } from '#engine/disk/graph/descriptor.ts';
+import { messageOf } from '#engine/errors/errors.ts';
 import type { TrayState } from '#engine/machine/machine.ts';
 import { memoryStats } from '#engine/memory/mmm.ts';
 import type { DiskProgress } from '#worker/disk-protocol.ts';
@@ -207,7 +208,7 @@ export class World {
   private async readEvents(): Promise<WorldEnd> {
     const end = await this.readUntilEnd().catch((error: unknown): WorldEnd => ({
       kind: 'crashed',
-      reason: error instanceof Error ? error.message : String(error),
+      reason: messageOf(error),
     }));
     this.hasEnded = true;
     for (const window of this.serialInput) window.drop();

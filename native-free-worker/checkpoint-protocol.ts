@@ -14,7 +14,7 @@ import type { PaceStep } from '#engine/checkpoint/pace.ts';
 import type { ThrottleFigures } from '#engine/checkpoint/throttle.ts';
 import type { Stopped } from '#engine/checkpoint/stopped.ts';
 import type { CheckpointInfo } from '#engine/checkpoint/info.ts';
-import { CairnError, CheckpointError } from '#engine/errors/errors.ts';
+import { CairnError, CheckpointError, messageOf } from '#engine/errors/errors.ts';
 import type { MessagePort } from 'node:worker_threads';
 
 /** Payload of ACTION_CHECKPOINT, as JSON. */
@@ -132,7 +132,7 @@ export type CheckpointCommand =
 export function failureOf(error: unknown): Failure {
   return {
     code: error instanceof CairnError ? error.code : 'INTERNAL',
-    message: error instanceof Error ? error.message : String(error),
+    message: messageOf(error),
     step: error instanceof CheckpointError ? error.step : undefined,
   };
 }

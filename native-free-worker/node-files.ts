@@ -1,6 +1,6 @@
 /** HostFiles over node:fs. What goes wrong becomes one sentence with the file's name. */
 import * as fs from 'node:fs';
-import { StorageError } from '#engine/errors/errors.ts';
+import { StorageError, messageOf } from '#engine/errors/errors.ts';
 import type { HostFile, HostFiles } from '#engine/ports/host-files.ts';
 
 const REASONS: Readonly<Record<string, readonly [code: string, words: string]>> = {
@@ -28,7 +28,7 @@ const ALLOCATE_AT_ONCE = 1 << 20;
 /** Turns what node:fs throws into a StorageError. */
 export function storageError(cause: unknown, path: string, doing: string): StorageError {
   const system = (cause as NodeJS.ErrnoException).code ?? '';
-  const [code, words] = REASONS[system] ?? ['STORAGE', cause instanceof Error ? cause.message : String(cause)];
+  const [code, words] = REASONS[system] ?? ['STORAGE', messageOf(cause)];
   return new StorageError(code, `${path} cannot be ${doing}: ${words}.`, { cause });
 }
 

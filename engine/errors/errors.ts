@@ -53,3 +53,8 @@ export class InvariantError extends CairnError {
     super('INVARIANT', message, options);
   }
 }
+
+/** The words of whatever was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

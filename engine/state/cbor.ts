@@ -1,6 +1,6 @@
 /** Saved states as bytes: canonical CBOR (RFC 8949 section 4.2.1). One state has one encoding, so equal states have equal bytes. */
 import { decode, encode, rfc8949EncodeOptions } from 'cborg';
-import { StateError } from '../errors/errors.ts';
+import { StateError, messageOf } from '../errors/errors.ts';
 
 /** Encodes plain data: numbers, booleans, strings, byte arrays, lists, objects; properties that are undefined are left out. */
 export function encodeState(value: unknown): Uint8Array {
@@ -20,6 +20,6 @@ export function decodeState(raw: Uint8Array, what: string): unknown {
       allowBigInt: false,
     });
   } catch (cause) {
-    throw new StateError(`${what} is not valid CBOR (${cause instanceof Error ? cause.message : String(cause)}).`, { cause });
+    throw new StateError(`${what} is not valid CBOR (${messageOf(cause)}).`, { cause });
   }
 }

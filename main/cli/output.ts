@@ -1,5 +1,5 @@
 /** How verbs print: for people, or one JSON document. */
-import { CairnError } from '#engine/errors/errors.ts';
+import { CairnError, messageOf } from '#engine/errors/errors.ts';
 import type { Events } from '../ipc/contract.ts';
 
 export function printJson(value: unknown): void {
@@ -25,7 +25,7 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
 /** One sentence on stderr. A bug keeps its stack when CAIRN_DEBUG is set. */
 export function printError(error: unknown, json: boolean): void {
   const known = error instanceof CairnError;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   process.stderr.write(`cairn: ${known ? message : `something went wrong inside Cairn: ${message}`.replaceAll('\n', ' ')}\n`);
   if (process.env['CAIRN_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   if (json) printJson({ error: { code: known ? error.code : 'INTERNAL', message } });

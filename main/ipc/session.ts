@@ -3,7 +3,7 @@
  * message that does not fit the contract ends this session and nothing else. Used by the web shell and the Electron shell alike.
  */
 import type { ZodType } from 'zod';
-import { CairnError } from '#engine/errors/errors.ts';
+import { CairnError, messageOf } from '#engine/errors/errors.ts';
 import { events, requests, type EventName, type HostClient, type RequestName } from './contract.ts';
 import { decodeFrame, encodeFrame, FRAME_CREDIT, FRAME_SCANCODES, FRAME_SERIAL_IN } from './frames.ts';
 import { MAX_CLIENT_MESSAGE_BYTES, wireRequest, type WireMessage } from './wire.ts';
@@ -125,5 +125,5 @@ function parseJson(text: string): unknown {
 
 function describe(error: unknown): { code: string; message: string } {
   if (error instanceof CairnError) return { code: error.code, message: error.message };
-  return { code: 'INTERNAL', message: `something went wrong inside Cairn: ${error instanceof Error ? error.message : String(error)}` };
+  return { code: 'INTERNAL', message: `something went wrong inside Cairn: ${messageOf(error)}` };
 }

@@ -1,4 +1,5 @@
 /** Lets a VM's policy see how things are, again and again while the VM is not off, and does what it decides. */
+import { messageOf } from '#engine/errors/errors.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import { storedFiles } from '#worker/stored-files.ts';
 import type { Events, Policy } from '../ipc/contract.ts';
@@ -86,7 +87,7 @@ export class PolicyRunner {
       else host.notice(decision.kind === 'low-on-room' ? 'warning' : 'info', roomWords(vm.bundle.name, vm.bundle.path, decision));
     } catch (error) {
       if (decision.kind === 'take') this.policy.failed(decision.trigger, vm.poweredOnMs);
-      host.notice('warning', error instanceof Error ? error.message : String(error));
+      host.notice('warning', messageOf(error));
     }
   }
 

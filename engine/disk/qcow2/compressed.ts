@@ -1,5 +1,5 @@
 /** Compressed clusters: read only. A few are kept decompressed, because guests read less than a cluster at once. */
-import { DiskFormatError } from '../../errors/errors.ts';
+import { DiskFormatError, messageOf } from '../../errors/errors.ts';
 import type { Decompressor } from '../../ports/decompressor.ts';
 import type { HostFile } from '../../ports/host-files.ts';
 import type { Cluster } from './l2.ts';
@@ -39,7 +39,7 @@ export class CompressedClusters {
       if (this.compression === 'zlib') return this.exact(this.codec.inflateRaw(packed, this.clusterBytes));
       return this.decompressFrames(packed);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = messageOf(cause);
       throw new DiskFormatError('DISK_FORMAT', file.path, `a compressed cluster cannot be read (${reason}). The image is damaged.`, offset);
     }
   }

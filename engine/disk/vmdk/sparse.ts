@@ -1,5 +1,5 @@
 /** A sparse extent: where its grains are. Tables are read when they are needed, and a few are kept. */
-import { DiskFormatError } from '../../errors/errors.ts';
+import { DiskFormatError, messageOf } from '../../errors/errors.ts';
 import type { Decompressor } from '../../ports/decompressor.ts';
 import type { HostFile } from '../../ports/host-files.ts';
 import { damaged, viewAt } from '../fields.ts';
@@ -87,7 +87,7 @@ export class SparseExtent implements BlockMap {
     try {
       return this.codec.inflate(packed, grainBytes);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = messageOf(cause);
       throw new DiskFormatError(
         'DISK_FORMAT',
         this.file.path,
