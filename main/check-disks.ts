@@ -1,26 +1,14 @@
 /** The disks' part of `cairn check`: every descriptor, every layer's tables and contents, and that each layer a checkpoint points to can be opened with all that is below it. */
-import { existsSync, readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { LayerId } from '#engine/disk/graph/descriptor.ts';
 import { isAdoptionPending } from '#engine/disk/graph/adoption.ts';
-import { DiskFolder, type GraphHost } from '#engine/disk/graph/disk-folder.ts';
+import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { OpenLayers } from '#engine/disk/graph/open-layers.ts';
 import { verifyDisk } from '#engine/disk/graph/verify.ts';
-import { CairnError, InvariantError } from '#engine/errors/errors.ts';
-import { nodeCodec } from '#worker/node-codec.ts';
-import { nodeDecompressor } from '#worker/node-decompressor.ts';
-import { nodeFiles } from '#worker/node-files.ts';
+import { CairnError } from '#engine/errors/errors.ts';
 import type { Problem } from './check.ts';
+import { descriptorsIn, lookingHost } from './disk-graph.ts';
 import { problem } from './problem.ts';
-
-const HOST: GraphHost = {
-  files: nodeFiles,
-  codec: nodeDecompressor,
-  checksum: nodeCodec.checksum,
-  newLayerId: () => {
-    throw new InvariantError('a check makes no layers');
-  },
-};
 
 export interface DiskPointerOf {
   readonly checkpoint: string;
@@ -44,7 +32,7 @@ export async function checkDisks(
       problems.push({ kind: 'damaged', about: `checkpoint ${checkpoint}`, text: `its disk ${disk} is gone: ${folder}/${disk}.json` });
   }
   for (const disk of found) {
-    const of = new DiskFolder(HOST, folder, disk);
+    const of = new DiskFolder(lookingHost, folder, disk);
     const pointing = pointers.filter(pointer => pointer.disk === disk);
     problems.push(...unrestorable(of, pointing));
     const needs = {
@@ -67,7 +55,7 @@ export async function checkDisks(
 function pendingRevert(folder: string): Problem[] {
   const about = 'disks/revert.json';
   try {
-    if (!isAdoptionPending(HOST, folder)) return [];
+    if (!isAdoptionPending(lookingHost, folder)) return [];
     return [
       { kind: 'leftover', about, text: 'a revert of several disks was interrupted when it was decided: opening the VM completes it' },
     ];
@@ -95,12 +83,4 @@ function unrestorable(folder: DiskFolder, pointers: readonly DiskPointerOf[]): P
     if (!(error instanceof CairnError)) throw error;
     return []; // the disk's own check says it
   }
-}
-
-export function descriptorsIn(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter(name => /^disk[0-9]+\.json$/.test(name))
-    .map(name => basename(name, '.json'))
-    .toSorted();
 }

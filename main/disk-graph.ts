@@ -1,6 +1,6 @@
 /** The disk graph of a bundle as its files say it (docs/formats/disk-graph.md): for lists and the catalogue. Whoever works on the files meanwhile, this only reads. */
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { DiskDescriptor, LayerId, Top } from '#engine/disk/graph/descriptor.ts';
 import { DiskFolder, type GraphHost, type LayerFacts } from '#engine/disk/graph/disk-folder.ts';
 import { CairnError, InvariantError } from '#engine/errors/errors.ts';
@@ -8,13 +8,12 @@ import { nodeCodec } from '#worker/node-codec.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import type { LayerRow } from './catalog.ts';
-import { descriptorsIn } from './check-disks.ts';
 import type { Checkpoint, CheckpointDetail } from './ipc/contract.ts';
 
 type ShownLayer = CheckpointDetail['disks'][number]['layers'][number];
 
-/** Nothing here makes layers. */
-const readOnlyHost: GraphHost = {
+/** For whoever only looks at a disk's files. */
+export const lookingHost: GraphHost = {
   files: nodeFiles,
   codec: nodeDecompressor,
   checksum: nodeCodec.checksum,
@@ -28,7 +27,7 @@ export function topsIn(folder: string): Record<string, Top> {
   return Object.fromEntries(
     descriptorsIn(folder).flatMap((disk): [string, Top][] => {
       try {
-        return [[disk, new DiskFolder(readOnlyHost, folder, disk).read().top]];
+        return [[disk, new DiskFolder(lookingHost, folder, disk).read().top]];
       } catch (error) {
         if (!(error instanceof CairnError)) throw error;
         return [];
@@ -98,7 +97,7 @@ class DiskFiles {
   private readonly layers: ReadonlyMap<LayerId, LayerFacts>;
 
   constructor(folder: string, disk: string) {
-    this.folder = new DiskFolder(readOnlyHost, folder, disk);
+    this.folder = new DiskFolder(lookingHost, folder, disk);
     this.descriptor = this.folder.read();
     this.layers = new Map(this.folder.layerIds().map(id => [id, this.folder.look(id, this.descriptor)]));
   }
@@ -166,3 +165,12 @@ export function allocatedBytes(path: string): number {
 }
 
 export const diskFolderOf = (bundlePath: string): string => join(bundlePath, 'disks');
+
+/** The disks that have a descriptor in the bundle's folder of disks. */
+export function descriptorsIn(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter(name => /^disk[0-9]+\.json$/.test(name))
+    .map(name => basename(name, '.json'))
+    .toSorted();
+}

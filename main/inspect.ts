@@ -9,10 +9,10 @@ import { ConfigError } from '#engine/errors/errors.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles, openDevice, storageError } from '#worker/node-files.ts';
 import { storedFiles, volumeFolderAt } from '#worker/stored-files.ts';
-import { descriptorsIn } from './check-disks.ts';
 import { requireCheckpointFolder } from './checkpoint-folder.ts';
 import { inspectCheckpoint, readCheckpointInfo } from './checkpoint-files.ts';
 import { volumeInfo } from './checkpoint-volume.ts';
+import { descriptorsIn } from './disk-graph.ts';
 import { readVmState } from './vm-state.ts';
 
 const CHECKPOINT = 'CAIRNCKP';
