@@ -2,35 +2,23 @@
 import { appendFileSync, mkdirSync, renameSync } from 'node:fs';
 import { main as compile } from 'assemblyscript/asc';
 import { AGREEMENT_SECTION, coreAgreement } from '../engine/cpu/core-agreement.ts';
+import { POOL_BASE } from '../engine/memory/layout.ts';
 import { customSection, sourcesSection } from './lib/core-file.mjs';
+import { coreOptions } from './lib/core-options.mjs';
 import { root } from './lib/host.mjs';
+
+const WASM_PAGE = 65536;
 
 const sources = sourcesSection(); // before they are compiled: what is changed meanwhile is built again next time
 const unfinished = `build/engine.${process.pid}.wasm`; // several may build at once
 mkdirSync(`${root}build`, { recursive: true });
-// 0x20_0000 is STATICS_BASE; 3072 pages of 64 KiB reach POOL_BASE (engine/memory/layout.ts).
 const { error, stderr } = await compile([
   'engine/core.as.ts',
   '--baseDir',
   root,
   '--outFile',
   unfinished,
-  '--runtime',
-  'stub',
-  '--importMemory',
-  '--sharedMemory',
-  '--initialMemory',
-  '3072',
-  '--maximumMemory',
-  '65536',
-  '--enable',
-  'threads',
-  '--enable',
-  'simd',
-  '--enable',
-  'bulk-memory',
-  '--memoryBase',
-  String(0x20_0000),
+  ...coreOptions(POOL_BASE / WASM_PAGE),
   '--optimizeLevel',
   '3',
   '--shrinkLevel',

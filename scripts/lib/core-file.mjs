@@ -4,7 +4,15 @@ import path from 'node:path';
 import { root } from './host.mjs';
 import { sourceDigest } from './source-digest.mjs';
 
-const SOURCES = ['engine/core.as.ts', 'engine/cpu', 'engine/isa', 'engine/memory', 'scripts/build-core.mjs', 'package-lock.json'];
+const SOURCES = [
+  'engine/core.as.ts',
+  'engine/cpu',
+  'engine/isa',
+  'engine/memory',
+  'scripts/build-core.mjs',
+  'scripts/lib/core-options.mjs',
+  'package-lock.json',
+];
 const DIGEST_LENGTH = 64;
 
 const coreFile = path.join(root, 'build/engine.wasm');
