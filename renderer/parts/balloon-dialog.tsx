@@ -4,7 +4,9 @@ import { Button, Label, Slider, SliderOutput, SliderThumb, SliderTrack } from 'r
 import { useApp } from '../app-context.ts';
 import { formatMemory } from '../format.ts';
 import type { VmView } from '../state/app-state.ts';
+import { FormError } from './form-end.tsx';
 import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
+import { useAttempt } from './use-attempt.ts';
 
 /** Less than this leaves a guest nothing to run in. */
 const LEAST_MIB = 16;
@@ -15,17 +17,10 @@ export function BalloonDialog({ view }: { view: VmView }) {
   const close = useCloseDialog();
   const { name, memoryMiB, balloonMiB = memoryMiB, balloonedMiB = 0, state } = view.summary;
   const [wanted, setWanted] = useState(Math.round(balloonMiB));
-  const [error, setError] = useState<string>();
+  const { refusal, attempt } = useAttempt();
   const least = Math.min(LEAST_MIB, memoryMiB);
   const isOn = state === 'running' || state === 'paused';
-  const ask = async (mebibytes: number) => {
-    setError(undefined);
-    try {
-      await controller.balloon(name, mebibytes);
-    } catch (refusal) {
-      setError(refusal instanceof Error ? refusal.message : String(refusal));
-    }
-  };
+  const ask = (mebibytes: number) => void attempt(() => controller.balloon(name, mebibytes));
   return (
     <ModalDialog heading={`Memory of ${name}`}>
       <p>
@@ -39,7 +34,7 @@ export function BalloonDialog({ view }: { view: VmView }) {
         value={wanted}
         isDisabled={!isOn}
         onChange={to => setWanted(to as number)}
-        onChangeEnd={to => void ask(to as number)}
+        onChangeEnd={to => ask(to as number)}
       >
         <div className="slider-head">
           <Label>It makes do with</Label>
@@ -67,18 +62,14 @@ export function BalloonDialog({ view }: { view: VmView }) {
       <p className="hint" aria-live="polite">
         {hintOf(isOn, memoryMiB - wanted, balloonedMiB)}
       </p>
-      {error ? (
-        <p className="form-error" role="alert">
-          {error}
-        </p>
-      ) : null}
+      <FormError text={refusal} />
       <div className="dialog-foot">
         <Button
           className="button"
           isDisabled={!isOn || wanted === memoryMiB}
           onPress={() => {
             setWanted(memoryMiB);
-            void ask(memoryMiB);
+            ask(memoryMiB);
           }}
         >
           Give it all back

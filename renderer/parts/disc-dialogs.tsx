@@ -1,30 +1,26 @@
 /** Another disc for a CD-ROM drive, and what is asked when the guest uses the one that is in it. */
 import { useState, type FormEvent } from 'react';
-import { Button, Form } from 'react-aria-components';
+import { Form } from 'react-aria-components';
 import { useApp } from '../app-context.ts';
+import { messageOf } from '../message-of.ts';
 import { fileName } from '../state/disk-form.ts';
 import { ConfirmDialog } from './confirm-dialog.tsx';
 import { FileField } from './file-field.tsx';
+import { FormButtons, FormError } from './form-end.tsx';
 import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
+import { useAttempt } from './use-attempt.ts';
 
 export function InsertDiscDialog({ vm, disk }: { vm: string; disk: string }) {
   const { controller } = useApp();
   const close = useCloseDialog();
   const [path, setPath] = useState('');
-  const [error, setError] = useState<string>();
-  const [isBusy, setBusy] = useState(false);
+  const { refusal, isBusy, attempt, forget } = useAttempt();
   const insert = async (event: FormEvent) => {
     event.preventDefault();
-    setBusy(true);
     const { store } = controller;
     const dialog = store.getState().dialog;
-    try {
-      await controller.changeDisc(vm, disk, path.trim());
-      if (store.getState().dialog === dialog) close(); // it has not become the question whether the old one may go
-    } catch (refusal) {
-      setError(refusal instanceof Error ? refusal.message : String(refusal));
-      setBusy(false);
-    }
+    const isIn = await attempt(() => controller.changeDisc(vm, disk, path.trim()));
+    if (isIn && store.getState().dialog === dialog) close(); // it has not become the question whether the old one may go
   };
   return (
     <ModalDialog heading={`Insert a disc into ${disk}`}>
@@ -35,24 +31,13 @@ export function InsertDiscDialog({ vm, disk }: { vm: string; disk: string }) {
           value={path}
           onChange={to => {
             setPath(to);
-            setError(undefined);
+            forget();
           }}
           isRequired
           autoFocus
         />
-        {error ? (
-          <p className="form-error" role="alert">
-            {error}
-          </p>
-        ) : null}
-        <div className="dialog-foot">
-          <Button className="button" onPress={close}>
-            Cancel
-          </Button>
-          <Button className="button primary" type="submit" isPending={isBusy} isDisabled={path.trim() === ''}>
-            Insert
-          </Button>
-        </div>
+        <FormError text={refusal} />
+        <FormButtons verb="Insert" isBusy={isBusy} isDisabled={path.trim() === ''} />
       </Form>
     </ModalDialog>
   );
@@ -65,7 +50,7 @@ export function LockedDiscDialog({ vm, disk, path }: { vm: string; disk: string;
     try {
       await controller.changeDisc(vm, disk, path, true);
     } catch (refusal) {
-      controller.notify('error', refusal instanceof Error ? refusal.message : String(refusal), vm);
+      controller.notify('error', messageOf(refusal), vm);
     }
   };
   return (

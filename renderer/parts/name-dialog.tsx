@@ -1,7 +1,9 @@
 /** Asks for one line of text. A refusal of the host is shown in place and the text is kept. */
 import { useState, type FormEvent, type ReactNode } from 'react';
-import { Button, FieldError, Form, Input, Label, TextField } from 'react-aria-components';
+import { FieldError, Form, Input, Label, TextField } from 'react-aria-components';
+import { FormButtons } from './form-end.tsx';
 import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
+import { useAttempt } from './use-attempt.ts';
 
 interface Props {
   readonly heading: string;
@@ -19,15 +21,10 @@ interface Props {
 export function NameDialog({ heading, text, label, initial, verb, isOptional = false, children, run }: Props) {
   const close = useCloseDialog();
   const [value, setValue] = useState(initial);
-  const [error, setError] = useState<string>();
+  const { refusal, isBusy, attempt, forget } = useAttempt();
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    try {
-      await run(value.trim());
-      close();
-    } catch (refusal) {
-      setError(refusal instanceof Error ? refusal.message : String(refusal));
-    }
+    if (await attempt(() => run(value.trim()))) close();
   };
   return (
     <ModalDialog heading={heading}>
@@ -38,25 +35,18 @@ export function NameDialog({ heading, text, label, initial, verb, isOptional = f
           value={value}
           onChange={changed => {
             setValue(changed);
-            setError(undefined);
+            forget();
           }}
-          isInvalid={error !== undefined}
+          isInvalid={refusal !== undefined}
           maxLength={200}
           autoFocus
         >
           <Label>{label}</Label>
           <Input onFocus={event => event.currentTarget.select()} />
-          <FieldError>{error}</FieldError>
+          <FieldError>{refusal}</FieldError>
         </TextField>
         {children}
-        <div className="dialog-foot">
-          <Button className="button" onPress={close}>
-            Cancel
-          </Button>
-          <Button className="button primary" type="submit" isDisabled={!isOptional && value.trim() === ''}>
-            {verb}
-          </Button>
-        </div>
+        <FormButtons verb={verb} isBusy={isBusy} isDisabled={!isOptional && value.trim() === ''} />
       </Form>
     </ModalDialog>
   );

@@ -1,10 +1,11 @@
 /** Asks for the passphrase of encrypted checkpoints. It is in this dialog's fields and in the request, and nowhere else in the window. */
 import { Eye, EyeOff } from 'lucide-react';
 import { useRef, useState, type ReactNode, type Ref, type RefObject } from 'react';
-import { Button, FieldError, Form, Input, Label, TextField, ToggleButton } from 'react-aria-components';
+import { FieldError, Form, Input, Label, TextField, ToggleButton } from 'react-aria-components';
 import { useApp } from '../app-context.ts';
 import type { PassphraseQuestion } from '../state/passphrase-question.ts';
-import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
+import { FormButtons } from './form-end.tsx';
+import { ModalDialog } from './modal-dialog.tsx';
 import { Tip } from './tip.tsx';
 
 /** As the contract has it. */
@@ -16,7 +17,6 @@ interface Refusal {
 }
 
 export function PassphraseDialog({ question }: { question: PassphraseQuestion }) {
-  const close = useCloseDialog();
   const [passphrase, setPassphrase] = useState('');
   const [repeated, setRepeated] = useState('');
   const [isShown, setShown] = useState(false);
@@ -45,14 +45,7 @@ export function PassphraseDialog({ question }: { question: PassphraseQuestion })
         {isNew ? (
           <SecretField {...field('repeated')} label="The same once more" value={repeated} onChange={setRepeated} input={second} />
         ) : null}
-        <div className="dialog-foot">
-          <Button className="button" onPress={close}>
-            Cancel
-          </Button>
-          <Button className="button primary" type="submit" isPending={isBusy} isDisabled={passphrase === ''}>
-            {backTo ? 'Revert' : 'Start'}
-          </Button>
-        </div>
+        <FormButtons verb={backTo ? 'Revert' : 'Start'} isBusy={isBusy} isDisabled={passphrase === ''} />
       </Form>
     </ModalDialog>
   );

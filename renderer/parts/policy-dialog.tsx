@@ -1,6 +1,6 @@
 /** When checkpoints are taken without being asked for, and how long those are kept. It holds at once, also of a machine that runs. */
 import { ChevronDown, Plus, X } from 'lucide-react';
-import { useEffect, useState, type FormEvent } from 'react';
+import { useState, type FormEvent } from 'react';
 import { Button, Checkbox, Form, Input, NumberField } from 'react-aria-components';
 import type { Policy, RetentionTier } from '../../main/ipc/contract.ts';
 import { useApp, useAppState } from '../app-context.ts';
@@ -15,9 +15,12 @@ import {
   type Trigger,
 } from '../state/policy-form.ts';
 import { CheckMark } from './check-mark.tsx';
+import { FormButtons, FormError } from './form-end.tsx';
 import { IconButton } from './icon-button.tsx';
 import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
 import { SpanField } from './span-field.tsx';
+import { useAttempt } from './use-attempt.ts';
+import { useFresh } from './use-fresh.ts';
 
 const MOST_TIERS = 16;
 const { onBattery: _battery, ...OTHERS } = TRIGGERS;
@@ -25,15 +28,8 @@ type Change = (patch: Partial<Policy> | ((before: Policy) => Partial<Policy>)) =
 
 /** It appears once the host has said what the policy is now: another process may have changed it. */
 export function PolicyDialog({ vm }: { vm: string }) {
-  const { controller } = useApp();
-  const [isFresh, setFresh] = useState(false);
+  const isFresh = useFresh(vm, 'loadPolicy');
   const policy = useAppState(state => state.vms[vm]?.policy);
-  useEffect(() => {
-    void controller.loadPolicy(vm).then(isThere => {
-      if (isThere) setFresh(true);
-      else controller.dispatch({ type: 'dialog', dialog: undefined });
-    });
-  }, [controller, vm]);
   if (!policy || !isFresh) return null;
   return (
     <ModalDialog heading={`Automatic checkpoints of ${vm}`} isWide>
@@ -46,45 +42,26 @@ function PolicyForm({ vm, initial }: { vm: string; initial: Policy }) {
   const { controller } = useApp();
   const close = useCloseDialog();
   const [policy, setPolicy] = useState(initial);
-  const [error, setError] = useState<string>();
-  const [isBusy, setBusy] = useState(false);
+  const { refusal, isBusy, attempt, forget } = useAttempt();
   // A number is taken over when its field loses the focus: by a click that changes something else in the same moment.
   const change: Change = patch => {
     setPolicy(before => ({ ...before, ...(typeof patch === 'function' ? patch(before) : patch) }));
-    setError(undefined);
+    forget();
   };
   const problems = tierProblems(policy.keep);
   const isGood = problems.every(problem => problem === undefined);
   const save = async (event: FormEvent) => {
     event.preventDefault();
     if (!isGood) return;
-    setBusy(true);
-    try {
-      await controller.setPolicy(vm, policy);
-      close();
-    } catch (refusal) {
-      setError(refusal instanceof Error ? refusal.message : String(refusal));
-      setBusy(false);
-    }
+    if (await attempt(() => controller.setPolicy(vm, policy))) close();
   };
   return (
     <Form className="vm-form" onSubmit={event => void save(event)}>
       <TakeFields policy={policy} change={change} />
       <KeepFields tiers={policy.keep} problems={problems} onChange={update => change(({ keep }) => ({ keep: update(keep) }))} />
       <RoomField value={policy.diskLowMiB} onChange={diskLowMiB => change({ diskLowMiB })} />
-      {error ? (
-        <p className="form-error" role="alert">
-          {error}
-        </p>
-      ) : null}
-      <div className="dialog-foot sticky">
-        <Button className="button" onPress={close}>
-          Cancel
-        </Button>
-        <Button className="button primary" type="submit" isPending={isBusy} isDisabled={!isGood}>
-          Save
-        </Button>
-      </div>
+      <FormError text={refusal} />
+      <FormButtons verb="Save" isBusy={isBusy} isDisabled={!isGood} isSticky />
     </Form>
   );
 }

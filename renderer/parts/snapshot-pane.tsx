@@ -84,7 +84,7 @@ function renderNode(node: TreeNode, context: RowContext) {
     ? `${checkpoint.title}${checkpoint.pinned ? ', kept' : ''}, ${formatAge(checkpoint.takenAt, now)}`
     : 'You are here';
   return (
-    <TreeItem key={node.id} id={node.id} textValue={words} aria-label={words} className="tree-item">
+    <TreeItem key={node.id} id={node.id} textValue={words} aria-label={words} className="list-item tree-item">
       <TreeItemContent>
         <span className="tree-row" style={{ paddingInlineStart: 34 + node.lane * 18 }}>
           <TreeRails node={node} open={hidden === 0} />

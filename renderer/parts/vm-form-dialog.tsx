@@ -1,6 +1,6 @@
 /** A new VM, or the settings of one that is off: the options that `cairn run` takes, by the same names. */
 import { Trash2 } from 'lucide-react';
-import { useEffect, useState, type FormEvent } from 'react';
+import { useState, type FormEvent } from 'react';
 import { Button, Checkbox, FieldError, Form, Input, Label, TextField } from 'react-aria-components';
 import type { VmConfig } from '../../main/ipc/contract.ts';
 import { useApp, useAppState } from '../app-context.ts';
@@ -9,8 +9,11 @@ import { CheckMark } from './check-mark.tsx';
 import { CheckpointFields } from './checkpoint-fields.tsx';
 import { DiskList } from './disk-list.tsx';
 import { FileField } from './file-field.tsx';
+import { FormButtons, FormError } from './form-end.tsx';
 import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
 import { StepperField } from './stepper-field.tsx';
+import { useAttempt } from './use-attempt.ts';
+import { useFresh } from './use-fresh.ts';
 import { WriteBaseQuestion } from './write-base-question.tsx';
 
 const FRESH: VmConfig = {
@@ -27,17 +30,9 @@ type Change = (patch: Partial<VmConfig>) => void;
 
 /** Settings appear once the host has said what they are now: what it says is what is edited. */
 export function VmFormDialog({ existing }: { existing?: string }) {
-  const { controller } = useApp();
   const close = useCloseDialog();
-  const [isFresh, setFresh] = useState(existing === undefined);
+  const isFresh = useFresh(existing, 'loadDetail');
   const config = useAppState(state => (existing === undefined ? FRESH : state.vms[existing]?.detail?.config));
-  useEffect(() => {
-    if (existing === undefined) return;
-    void controller.loadDetail(existing).then(isThere => {
-      if (isThere) setFresh(true);
-      else controller.dispatch({ type: 'dialog', dialog: undefined });
-    });
-  }, [controller, existing]);
   if (!config || !isFresh) return null;
   return (
     <ModalDialog heading={existing === undefined ? 'New virtual machine' : `Settings of ${existing}`} isWide>
@@ -50,34 +45,31 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
   const { controller } = useApp();
   const [name, setName] = useState(existing ?? '');
   const [config, setConfig] = useState(initial);
-  const [error, setError] = useState<string>();
-  const [stage, setStage] = useState<'form' | 'question' | 'busy'>('form');
+  const { refusal, isBusy, attempt, forget } = useAttempt();
+  /** Whether the guest may write to the user's images. */
+  const [isAsked, setAsked] = useState(false);
   const held = useAppState(state => (existing === undefined ? 0 : heldDisks(state.vms[existing]?.checkpoints ?? [])));
   // A number is taken over when its field loses the focus: by a click that changes something else in the same moment.
   const change: Change = patch => {
     setConfig(before => ({ ...before, ...patch }));
-    setError(undefined);
+    forget();
   };
   const written = newlyWritten(initial.disks, config.disks);
   const save = async () => {
-    setStage('busy');
-    try {
-      const { kernel, initrd, ...rest } = config;
-      const filled: VmConfig = { ...rest, ...(kernel ? { kernel } : {}), ...(initrd ? { initrd } : {}) };
-      await (existing === undefined ? controller.create(name.trim(), filled) : controller.configure(existing, filled));
-      onDone();
-    } catch (refusal) {
-      setError(refusal instanceof Error ? refusal.message : String(refusal));
-      setStage('form');
-    }
+    const { kernel, initrd, ...rest } = config;
+    const filled: VmConfig = { ...rest, ...(kernel ? { kernel } : {}), ...(initrd ? { initrd } : {}) };
+    const isSaved = await attempt(() =>
+      existing === undefined ? controller.create(name.trim(), filled) : controller.configure(existing, filled),
+    );
+    if (isSaved) onDone();
+    else setAsked(false);
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (written.length > 0) setStage('question');
+    if (written.length > 0) setAsked(true);
     else void save();
   };
-  if (stage !== 'form' && written.length > 0)
-    return <WriteBaseQuestion paths={written} isBusy={stage === 'busy'} onBack={() => setStage('form')} onAgree={() => void save()} />;
+  if (isAsked) return <WriteBaseQuestion paths={written} isBusy={isBusy} onBack={() => setAsked(false)} onAgree={() => void save()} />;
   return (
     <Form className="vm-form" onSubmit={submit}>
       {existing === undefined ? <NameField value={name} onChange={setName} /> : null}
@@ -85,12 +77,8 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
       <BootFields config={config} change={change} isNew={existing === undefined} />
       <DiskList disks={config.disks} held={held} onChange={disks => change({ disks })} />
       <CheckpointFields config={config} change={change} />
-      {error ? (
-        <p className="form-error" role="alert">
-          {error}
-        </p>
-      ) : null}
-      <div className="dialog-foot sticky">
+      <FormError text={refusal} />
+      <FormButtons verb={existing === undefined ? 'Create' : 'Save'} isBusy={isBusy} isSticky>
         {existing === undefined ? null : (
           <Button
             className="button danger-quiet"
@@ -100,13 +88,7 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
           </Button>
         )}
         <span className="spacer" />
-        <Button className="button" onPress={onDone}>
-          Cancel
-        </Button>
-        <Button className="button primary" type="submit" isDisabled={stage === 'busy'}>
-          {existing === undefined ? 'Create' : 'Save'}
-        </Button>
-      </div>
+      </FormButtons>
     </Form>
   );
 }

@@ -45,7 +45,12 @@ export function VmSidebar() {
         renderEmptyState={() => <p className="hint">No machines yet</p>}
       >
         {({ id, view: { summary } }) => (
-          <ListBoxItem id={id} textValue={summary.name} className="vm-item" aria-label={`${summary.name}, ${stateWords(summary)}`}>
+          <ListBoxItem
+            id={id}
+            textValue={summary.name}
+            className="list-item vm-item"
+            aria-label={`${summary.name}, ${stateWords(summary)}`}
+          >
             <Thumbnail vm={summary} />
             <span className="vm-line">
               <StateDot state={summary.state} />

@@ -4,6 +4,7 @@ import type { MenuCommand } from '../../main/ipc/bridge.ts';
 import type { Checkpoint, CheckpointMode, HostClient, Policy, VmConfig, VmSummary } from '../../main/ipc/contract.ts';
 import type { ConnectionState } from '../client.ts';
 import { formatBytes, formatMs } from '../format.ts';
+import { messageOf } from '../message-of.ts';
 import { initialState, type Action, type AppState, type Notice, type Pending } from './app-state.ts';
 import { lacksPassphrase, questionOf, type Locked, type PassphraseQuestion } from './passphrase-question.ts';
 import { reduce, selectedVm } from './reduce.ts';
@@ -292,8 +293,7 @@ export class Controller {
       return true;
     } catch (error) {
       // A lost connection has its own banner.
-      if ((error as { code?: string }).code !== 'DISCONNECTED')
-        this.notify('error', error instanceof Error ? error.message : String(error), vm);
+      if ((error as { code?: string }).code !== 'DISCONNECTED') this.notify('error', messageOf(error), vm);
       return false;
     }
   }
