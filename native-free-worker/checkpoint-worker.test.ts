@@ -36,8 +36,17 @@ let heard = () => {};
 beforeEach(async () => {
   home = folder = mkdtempSync(join(tmpdir(), 'cairn-checkpoint-'));
   vi.stubEnv('CAIRN_LOCKS', join(home, 'locks'));
-  vm = await FakeVm.create(RAM);
   other = await FakeVm.create(RAM);
+  await begin(RAM);
+});
+afterEach(async () => {
+  await end();
+  vi.unstubAllEnvs();
+  rmSync(home, { recursive: true });
+});
+
+async function begin(ramPages: number, poolPages?: number): Promise<void> {
+  vm = await FakeVm.create(ramPages, poolPages);
   const { port1, port2 } = new MessageChannel();
   const data: CheckpointWorkerData = { memory: vm.lone.memory, ramBytes: vm.ramBytes, vcpu: port2, sharePagesPerSecond: undefined };
   worker = new Thread(new URL('checkpoint-worker.ts', import.meta.url), 'checkpoint').begin(data, [port2]);
@@ -47,14 +56,13 @@ beforeEach(async () => {
   });
   software = new MachineCheckpoint(vm as unknown as Machine, core(), vm.lone.memory, port1);
   events.length = 0;
-});
-afterEach(async () => {
+}
+
+async function end(): Promise<void> {
   const exited = new Promise(resolve => worker.once('exit', resolve));
   worker.postMessage({ kind: 'finish' });
   if ((await exited) !== 0) throw new Error('the checkpoint worker did not end by itself');
-  vi.unstubAllEnvs();
-  rmSync(home, { recursive: true });
-});
+}
 
 const core = () => ({ ...vm.lone.mmm, resetDerived: () => {} });
 
@@ -340,6 +348,54 @@ describe('a checkpoint kept in RAM', () => {
     expect(software.idsInRam).toEqual([3, 4, 5].map(n => `checkpoint${n}`));
     for (const id of software.idsInRam) software.dropFromRam(id);
     while (memoryStats(vm.lone.memory).frozenMaps > 0) software.work();
+  });
+
+  test('goes for as many pages as are wanted, and no further one goes before its pages are free', async () => {
+    await end();
+    await begin(40_000, 4 * RAM); // its map is freed in several pieces
+    for (let n = 1; n <= 2; n++) {
+      for (let index = 0; index < RAM; index++) vm.write(index, index + n);
+      await takeInRam(`checkpoint${n}`, n);
+    }
+    for (let index = 0; index < RAM; index++) vm.write(index, index + 3);
+    while (vm.lone.mmm.freePages() >= RAM / 2) vm.lone.mmm.reservePage();
+    while (software.work());
+    expect(software.idsInRam).toEqual(['checkpoint2']);
+    software.dropFromRam('checkpoint2');
+    while (software.work());
+  });
+
+  test('stays when the VM goes back to another from its file, and the guest is not slowed for what it holds', async () => {
+    for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+    const first = vm.contents();
+    await takeInRam('checkpoint1', 1);
+    software.take(order('checkpoint2'));
+    await done(2);
+    for (let index = 0; index < RAM; index++) vm.write(index, index + 2); // all of it comes anew
+    goBack('checkpoint2', 'file');
+    while (software.work() || memoryStats(vm.lone.memory).notLoaded > 0) await new Promise(resolve => setImmediate(resolve));
+    expect([software.idsInRam, software.ran(1e6)]).toEqual([['checkpoint1'], 0]);
+    goBack('checkpoint1', 'ram');
+    expect(vm.contents()).toEqual(first);
+    software.dropFromRam('checkpoint1');
+    await settle();
+  });
+
+  test('is no copy of a later checkpoint, whose copies count from its stop on, also when it goes meanwhile', async () => {
+    for (let index = 0; index < RAM; index++) vm.write(index, index + 1);
+    await takeInRam('checkpoint1', 1);
+    for (let index = 0; index < RAM; index++) vm.write(index, index + 2);
+    software.take({ ...order('checkpoint2'), copyLimitBytes: 1000 * 4096 });
+    const rest = () => software.ran(1e6) / 1e6;
+    expect(rest()).toBe(0);
+    const hold = vm.lone.mmm.freePages(); // nothing is heard of the checkpoint worker before work()
+    for (let index = 0; index < 800; index++) vm.write(RAM - 1 - index, index);
+    expect(hold - vm.lone.mmm.freePages()).toBe(800);
+    expect(rest()).toBeCloseTo(0.588 / 0.412, 1);
+    await done(2);
+    expect(rest()).toBe(0);
+    software.dropFromRam('checkpoint1');
+    await settle();
   });
 });
 

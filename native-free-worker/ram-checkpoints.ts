@@ -1,6 +1,6 @@
 /**
  * Checkpoints kept in RAM as well (METHOD.md, stores): frozen maps that stay frozen, so that reverting to one of the last checkpoints takes a millisecond. On the vcpu thread.
- * Copies of pages that the guest has written since cost memory: when pages run short, the oldest goes first; its file is still there.
+ * Pages that the guest has left since cost memory: when pages run short, the oldest copy goes first; its file is still there.
  */
 import type { SavedDevice } from '#engine/machine/machine.ts';
 import type { CoreExports } from '#engine/cpu/core-exports.ts';
@@ -57,9 +57,9 @@ export class RamCheckpoints {
     this.kept = this.kept.filter(each => each.id !== id);
   }
 
-  /** Between slices: gives a copy up when the pool is short, or the guest would be slowed for what copies take. */
-  work(isSlowed: boolean): void {
-    if (this.kept.length > 0 && (isSlowed || this.core.freePages() < memoryStats(this.memory).poolPages / SHORT_PART)) this.dropOldest();
+  /** Between slices, when nothing is being freed: gives a copy up when the pool is short. */
+  work(): void {
+    if (this.kept.length > 0 && this.core.freePages() < memoryStats(this.memory).poolPages / SHORT_PART) this.dropOldest();
   }
 
   /** Those of which pages still lie in the file that the machine was filled from: it is about to be filled from another one. */

@@ -10,7 +10,7 @@ import type { CoreExports } from '#engine/cpu/core-exports.ts';
 import type { Machine } from '#engine/machine/machine.ts';
 import { LIVE_MAP, PAGE_SIZE } from '#engine/memory/layout.ts';
 import { MAP_ENTRIES, MMM_MAP_LIMIT } from '#engine/memory/mmm-block.ts';
-import { findEmptySlot, memoryStats } from '#engine/memory/mmm.ts';
+import { findEmptySlot, FrozenMap, memoryStats, type MemoryStats } from '#engine/memory/mmm.ts';
 import { CairnError, CheckpointError, InvariantError } from '#engine/errors/errors.ts';
 import type { HostFiles } from '#engine/ports/host-files.ts';
 import { failureOf, type CheckpointJob, type CheckpointOrder, type CheckpointReply } from './checkpoint-protocol.ts';
@@ -62,6 +62,8 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   private readonly vm: StoppableVm;
   private readonly disks: CheckpointDisks | undefined;
   private underWay = 0;
+  /** The frozen epoch of the first of those under way, and the pages in use then that the VM itself did not have, as far as they are not freed yet: copies in RAM hold them. */
+  private began = { epoch: 0, keptPages: 0 };
   /** Where the live map is, or is being, copied to before a stop. */
   private prepared: { readonly slot: number; copied: boolean } | undefined;
   private readonly thawed: number[] = [];
@@ -99,7 +101,7 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     this.port = port;
     this.disks = disks;
     this.memory = memory;
-    this.throttle = new CowThrottle(() => memoryStats(memory));
+    this.throttle = new CowThrottle(() => this.stats());
     this.sharing = new SharingVcpu(core, job => this.send(job));
     this.inRam = new RamCheckpoints(core, memory, slot => this.thaw(slot));
     this.vm = {
@@ -160,11 +162,12 @@ export class MachineCheckpoint implements VcpuCheckpoint {
 
   /** Steps 804-814, and 822's word when it can be given. */
   private stop(order: CheckpointOrder, startedMs: number): void {
+    const { keptPages } = this.stats();
     const stopped = whileStopped(this.vm, hostClock);
     this.lineage.isAt(order.id, stopped.epoch);
     try {
       this.send({ kind: 'take', order, stopped, startedMs });
-      this.underWay++;
+      if (this.underWay++ === 0) this.began = { epoch: stopped.epoch, keptPages };
       if (order.keepInRam) this.toKeep.set(stopped.slot, { id: order.id, slot: stopped.slot, devices: stopped.devices });
     } catch (error) {
       this.thaw(stopped.slot);
@@ -190,6 +193,11 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     const restNs = this.throttle.ran(elapsedNs);
     if (this.underWay > 0) writeFigures(this.memory, this.throttle.figures());
     return restNs;
+  }
+
+  private stats(): MemoryStats & { readonly keptPages: number } {
+    const stats = memoryStats(this.memory);
+    return { ...stats, keptPages: this.underWay > 0 ? this.began.keptPages : stats.usedPages - 1 - stats.livePages };
   }
 
   /** The checkpoints that can be reverted to in RAM, oldest first. */
@@ -266,9 +274,9 @@ export class MachineCheckpoint implements VcpuCheckpoint {
     this.takeReplies();
     this.stopWherePossible();
     const moreToLoad = this.load();
-    this.inRam.work(this.throttle.figures().restShare > 0);
+    if (this.thawed.length === 0) this.inRam.work();
     const slot = this.thawed[0];
-    if (slot !== undefined && this.core.reclaim(slot, RECLAIM_CHUNK) === 0) this.thawed.shift();
+    if (slot !== undefined && this.reclaim(slot) === 0) this.thawed.shift();
     const moreToMerge = this.sharing.work();
     return this.thawed.length > 0 || moreToLoad || moreToMerge;
   }
@@ -308,6 +316,13 @@ export class MachineCheckpoint implements VcpuCheckpoint {
   private thaw(slot: number): void {
     this.core.thaw(slot);
     this.thawed.push(slot);
+  }
+
+  private reclaim(slot: number): number {
+    const before = memoryStats(this.memory).usedPages;
+    const left = this.core.reclaim(slot, RECLAIM_CHUNK);
+    if (new FrozenMap(this.memory, slot).epoch < this.began.epoch) this.began.keptPages -= before - memoryStats(this.memory).usedPages;
+    return left;
   }
 
   /** At once, however much there is of it. */

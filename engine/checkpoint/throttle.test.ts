@@ -3,10 +3,10 @@ import { PAGE_SIZE } from '../memory/layout.ts';
 import { CowThrottle } from './throttle.ts';
 
 const SLICE_NS = 250_000;
-let stats: { cowFaults: number; usedPages: number; livePages: number; poolPages: number };
+let stats: { cowFaults: number; usedPages: number; livePages: number; keptPages: number; poolPages: number };
 let throttle: CowThrottle;
 beforeEach(() => {
-  stats = { cowFaults: 1000, usedPages: 2001, livePages: 2000, poolPages: 4000 };
+  stats = { cowFaults: 1000, usedPages: 2001, livePages: 2000, keptPages: 0, poolPages: 4000 };
   throttle = new CowThrottle(() => stats);
   throttle.ran(SLICE_NS);
 });
@@ -24,13 +24,16 @@ test('the VM rests more the nearer its copies come to the limit, and not at all 
   expect(rests[6]).toBeCloseTo(49);
 });
 
-test('copies that have been given back do not count, nor do pages that the guest begins to use', () => {
+test('copies that have been given back do not count, nor do pages that the guest begins to use, nor what is kept of earlier checkpoints', () => {
   stats.usedPages += 900;
   expect(throttle.ran(SLICE_NS)).toBeGreaterThan(0);
   stats.usedPages -= 500;
   expect(throttle.figures()).toMatchObject({ copiedBytes: 400 * PAGE_SIZE, limitBytes: 1000 * PAGE_SIZE, restShare: 0 });
   stats.usedPages += 600;
   stats.livePages += 600;
+  expect(throttle.figures().copiedBytes).toBe(400 * PAGE_SIZE);
+  stats.usedPages += 2000;
+  stats.keptPages += 2000;
   expect(throttle.figures().copiedBytes).toBe(400 * PAGE_SIZE);
 });
 

@@ -17,7 +17,7 @@ const RATE_TIME_NS = 5e8;
 export interface ThrottleFigures {
   /** COW faults since the VM began to run here. */
   readonly cowFaults: number;
-  /** Copies that checkpoints hold now, in bytes. */
+  /** Copies that the checkpoints under way hold now, in bytes. */
   readonly copiedBytes: number;
   readonly limitBytes: number;
   /** COW faults per second of guest execution. */
@@ -26,7 +26,10 @@ export interface ThrottleFigures {
   readonly restShare: number;
 }
 
-type Stats = Pick<MemoryStats, 'cowFaults' | 'usedPages' | 'livePages' | 'poolPages'>;
+type Stats = Pick<MemoryStats, 'cowFaults' | 'usedPages' | 'livePages' | 'poolPages'> & {
+  /** Of the pages in use that the VM itself does not have: those that no checkpoint under way holds. */
+  readonly keptPages: number;
+};
 
 export class CowThrottle {
   private readonly stats: () => Stats;
@@ -51,8 +54,8 @@ export class CowThrottle {
   }
 
   figures(): ThrottleFigures {
-    const { cowFaults, usedPages, livePages, poolPages } = this.stats();
-    const copiedBytes = Math.max(0, usedPages - 1 - livePages) * PAGE_SIZE; // the zero page is nobody's
+    const { cowFaults, usedPages, livePages, keptPages, poolPages } = this.stats();
+    const copiedBytes = Math.max(0, usedPages - 1 - livePages - keptPages) * PAGE_SIZE; // the zero page is nobody's
     const limitBytes = this.limitBytes ?? (poolPages / DEFAULT_PART) * PAGE_SIZE;
     const over = (copiedBytes / limitBytes - BEGIN) / (1 - BEGIN);
     return {
