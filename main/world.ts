@@ -1,6 +1,6 @@
 /**
- * The kernel's side of one world: its worker threads, its shared memory, its rings. Actions are posted, never called; events are read in order, and
- * a reader that is slow holds the guest back instead of losing bytes.
+ * The kernel's side of one world: its worker threads, its shared memory, its rings. Actions are posted, never called; events are read in order. A reader
+ * of a console that is slow holds the guest back instead of losing bytes, and nothing else: serial output has its own ring.
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises';
 import type { MessagePort, Worker } from 'node:worker_threads';
@@ -8,6 +8,7 @@ import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import type { DiskMode } from '#engine/disk/graph/descriptor.ts';
 import { messageOf } from '#engine/errors/errors.ts';
 import type { TrayState } from '#engine/machine/machine.ts';
+import { SERIAL_RING_SIZE } from '#engine/memory/layout.ts';
 import { memoryStats } from '#engine/memory/mmm.ts';
 import type { DiskProgress } from '#worker/disk-protocol.ts';
 import type { Doorbell } from '#worker/doorbell.ts';
@@ -16,13 +17,13 @@ import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import * as protocol from '#worker/protocol.ts';
 import type { MediumAnswer, MediumOrder, RevertAnswer, RevertOrder, RevertWay, Stats, WorldEnd } from '#worker/protocol.ts';
 import { RingReader, RingWriter, type Message } from '#worker/ring.ts';
-import { actionRing, eventRing, kernelDoorbell, vcpuDoorbell } from '#worker/world-block.ts';
+import { actionRing, eventRing, kernelDoorbell, serialRing, vcpuDoorbell } from '#worker/world-block.ts';
 
 import type { CheckpointFacts, CheckpointProgress } from './ipc/contract.ts';
 import type { WorldCheckpoints } from './world-checkpoints.ts';
 import type { WorldDisks } from './world-disks.ts';
 
-/** Who is told what a world does. A promise from `serialOutput` holds the world's events back until it settles. */
+/** Who is told what a world does. A promise from `serialOutput` holds further serial output back until it settles, and nothing else but the end. */
 export interface WorldListener {
   serialOutput(channel: number, bytes: Uint8Array): void | Promise<void>;
   screen(payload: Uint8Array): void;
@@ -40,8 +41,8 @@ export interface WorldListener {
   ended(end: WorldEnd): void;
 }
 
-/** Events handled before the process's other work gets a turn. */
-const EVENTS_PER_TURN = 64;
+/** Messages handled before the process's other work gets a turn. */
+const MESSAGES_PER_TURN = 64;
 /** Serial input that may wait in the kernel before senders are asked to wait. */
 const INPUT_COMFORT = 65536;
 
@@ -54,7 +55,10 @@ export class World {
   private readonly checkpoints: WorldCheckpoints;
   private readonly listener: WorldListener;
   private readonly actions: RingWriter;
+  private readonly serialOutput: RingReader;
   private readonly events: RingReader;
+  /** A reader is still taking serial output. */
+  private taking: Promise<void> | undefined;
   private readonly bell: Doorbell;
   private readonly vcpuBell: Doorbell;
   /** Actions that the ring had no space for. */
@@ -91,6 +95,7 @@ export class World {
       crashed: reason => this.threadEnded(reason),
     });
     this.actions = new RingWriter(actionRing(buffer));
+    this.serialOutput = new RingReader(serialRing(buffer));
     this.events = new RingReader(eventRing(buffer));
     this.bell = kernelDoorbell(buffer);
     this.vcpuBell = vcpuDoorbell(buffer);
@@ -222,28 +227,63 @@ export class World {
   private async readUntilEnd(): Promise<WorldEnd> {
     for (let turn = 0; ;) {
       const seen = this.bell.count;
-      const hasExited = this.exit; // read before the ring: what a thread wrote before it ended is in there
+      const hasExited = this.exit; // read before the rings: what a thread wrote before it ended is in there
       this.flush();
       const event = this.events.read();
       if (this.events.takeSpaceWanted()) this.vcpuBell.ring();
-      if (event === undefined) {
-        if (hasExited !== undefined) return { kind: 'crashed', reason: hasExited };
+      await this.passSerial(); // what was sent before the event, if it is taken
+      if (event?.kind === protocol.EVENT_END) {
+        await this.passRest();
+        return protocol.decodeJson(event.payload) as WorldEnd;
+      }
+      if (event !== undefined) {
+        this.dispatch(event);
+        if (++turn % MESSAGES_PER_TURN === 0) await yieldToLoop();
+      } else if (hasExited === undefined) {
         await this.bell.rung(seen);
         turn = 0;
-      } else if (event.kind === protocol.EVENT_END) {
-        return protocol.decodeJson(event.payload) as WorldEnd;
       } else {
-        const taken = this.dispatch(event);
-        if (taken) await Promise.race([taken, this.givenUp]);
-        if (++turn % EVENTS_PER_TURN === 0) await yieldToLoop();
+        await this.passRest();
+        return { kind: 'crashed', reason: hasExited };
       }
     }
   }
 
-  private dispatch(event: Message): void | Promise<void> {
+  /** Passes on what is in the serial ring, until a reader has to take it first. */
+  private async passSerial(): Promise<void> {
+    for (let [bytes, turn] = [0, 0]; this.taking === undefined && bytes < SERIAL_RING_SIZE;) {
+      const output = this.serialOutput.read();
+      if (this.serialOutput.takeSpaceWanted()) this.vcpuBell.ring();
+      if (output === undefined) return;
+      const { payload } = output;
+      bytes += payload.length;
+      const taken = this.listener.serialOutput(payload[0]!, payload.subarray(1));
+      if (taken) this.taking = this.whenTaken(taken);
+      if (++turn % MESSAGES_PER_TURN === 0) await yieldToLoop();
+    }
+  }
+
+  private async whenTaken(taken: Promise<void>): Promise<void> {
+    try {
+      await Promise.race([taken, this.givenUp]);
+    } catch (error) {
+      this.threadEnded(error instanceof Error ? error.message : String(error));
+      void this.worker.terminate();
+    }
+    this.taking = undefined;
+    this.bell.ring();
+  }
+
+  /** The world sends nothing any more. */
+  private async passRest(): Promise<void> {
+    while (this.taking !== undefined || !this.serialOutput.empty) {
+      await this.taking;
+      await this.passSerial();
+    }
+  }
+
+  private dispatch(event: Message): void {
     switch (event.kind) {
-      case protocol.EVENT_SERIAL_OUT:
-        return this.listener.serialOutput(event.payload[0]!, event.payload.subarray(1));
       case protocol.EVENT_SCREEN:
         return this.listener.screen(event.payload);
       case protocol.EVENT_STATE: {

@@ -35,7 +35,7 @@ export const ACTION_MEDIUM = 16;
 /** { u8 } after EVENT_REVERT `ready`: 1 when the disks have gone back, so that the machine does, too (answered by `done`); 0 when it goes on as it was. */
 export const ACTION_REVERT_DECIDED = 17;
 
-/** { u8 channel, bytes } */
+/** { u8 channel, bytes }: the only message in the serial ring. What is sent later by the event ring may be read before it, but for the end. */
 export const EVENT_SERIAL_OUT = 1;
 /** The payload of a text screen frame (main/ipc/frames.ts, kind 2). */
 export const EVENT_SCREEN = 2;

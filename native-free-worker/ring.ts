@@ -1,5 +1,5 @@
 /**
- * A single-producer, single-consumer ring of byte messages in shared memory: the action ring (kernel → VMM) and the event ring (VMM → kernel).
+ * A single-producer, single-consumer ring of byte messages in shared memory: the action ring (kernel → VMM), the event ring and the serial ring (VMM → kernel).
  *
  *   +0   u32  head: where the writer writes next, an offset into the data
  *   +4   u32  tail: where the reader reads next; head = tail means empty, so one byte always stays free

@@ -2,10 +2,10 @@
 import { CairnError, InvariantError } from '#engine/errors/errors.ts';
 import type { Machine } from '#engine/machine/machine.ts';
 import { Outbox } from './outbox.ts';
-import { EVENT_END, encodeJson, type RunOptions, type WorldEnd } from './protocol.ts';
+import type { RunOptions, WorldEnd } from './protocol.ts';
 import { RingReader, RingWriter } from './ring.ts';
 import { VcpuLoop, type VcpuCheckpoint, type VcpuDisks } from './vcpu-loop.ts';
-import { actionRing, eventRing, kernelDoorbell, vcpuDoorbell } from './world-block.ts';
+import { actionRing, eventRing, kernelDoorbell, serialRing, vcpuDoorbell } from './world-block.ts';
 
 export interface BuiltMachine {
   readonly machine: Machine;
@@ -18,7 +18,7 @@ export interface BuiltMachine {
 export function runWorld(buffer: SharedArrayBuffer, options: RunOptions, build: (outbox: Outbox) => BuiltMachine): void {
   const bell = vcpuDoorbell(buffer);
   const kernelBell = kernelDoorbell(buffer);
-  const outbox = new Outbox(new RingWriter(eventRing(buffer)), kernelBell);
+  const outbox = new Outbox(new RingWriter(serialRing(buffer)), new RingWriter(eventRing(buffer)), kernelBell);
   let built: BuiltMachine | undefined;
   try {
     built = build(outbox);
@@ -27,13 +27,7 @@ export function runWorld(buffer: SharedArrayBuffer, options: RunOptions, build: 
     if (built.checkpoint) built.checkpoint.whenStorageFails = reason => loop.standStill(reason);
     loop.run();
   } catch (error) {
-    outbox.takeSerial();
-    outbox.post(EVENT_END, encodeJson(endOf(error, built !== undefined)));
-    for (;;) {
-      const seen = bell.count;
-      if (outbox.flush()) break;
-      bell.sleep(seen);
-    }
+    outbox.finish(endOf(error, built !== undefined), bell);
   }
 }
 

@@ -10,6 +10,7 @@ import { FakeMachine, type Step } from './testing/fake-machine.ts';
 import { VcpuLoop, type VcpuCheckpoint, type VcpuDisks } from './vcpu-loop.ts';
 
 const RING = 4096;
+const OUT_RING = 1 << 16;
 const exact: RunOptions = {
   pacing: 'virtual',
   noReboot: false,
@@ -45,21 +46,21 @@ function world(
   steps: Step[],
   options: Partial<RunOptions> = {},
   {
-    eventRing = 1 << 16,
     canReboot = true,
     hostNowNs = (): number => 0,
     disks = undefined as VcpuDisks | undefined,
     checkpoint = undefined as VcpuCheckpoint | undefined,
   } = {},
 ) {
-  const buffer = new SharedArrayBuffer(RING + eventRing + 128);
+  const buffer = new SharedArrayBuffer(128 + RING + 2 * OUT_RING);
   const bell = new Doorbell(buffer, 0);
   const kernelBell = new Doorbell(buffer, 4);
   const actionPlace = { buffer, offset: 128, size: RING };
-  const eventPlace = { buffer, offset: 128 + RING, size: eventRing };
+  const serialPlace = { buffer, offset: 128 + RING, size: OUT_RING };
+  const eventPlace = { buffer, offset: 128 + RING + OUT_RING, size: OUT_RING };
   const actions = new RingWriter(actionPlace);
-  const events = new RingReader(eventPlace);
-  const outbox = new Outbox(new RingWriter(eventPlace), kernelBell);
+  const rings = [new RingReader(serialPlace), new RingReader(eventPlace)];
+  const outbox = new Outbox(new RingWriter(serialPlace), new RingWriter(eventPlace), kernelBell);
   const machine = new FakeMachine(outbox, steps);
   const loop = new VcpuLoop({
     machine,
@@ -75,7 +76,7 @@ function world(
   });
   const drain = () => {
     const all = [];
-    for (let event = events.read(); event !== undefined; event = events.read()) all.push(event);
+    for (const ring of rings) for (let message = ring.read(); message !== undefined; message = ring.read()) all.push(message);
     return all;
   };
   const serial = (all = drain()) =>

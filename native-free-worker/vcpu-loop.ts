@@ -129,7 +129,7 @@ export class VcpuLoop {
     this.paused = parts.options.startPaused;
   }
 
-  /** Returns when the world ends, with everything the guest sent out delivered to the event ring. */
+  /** Returns when the world ends, with everything the guest sent out in the rings. */
   run(): WorldEnd {
     this.beginStats();
     this.anchor();
@@ -518,11 +518,15 @@ export class VcpuLoop {
     const screen = this.machine.screen();
     const frame = screen && this.screen.frame(screen);
     if (frame !== undefined) outbox.post(protocol.EVENT_SCREEN, frame);
-    outbox.post(protocol.EVENT_END, protocol.encodeJson(end));
-    for (;;) {
-      const seen = bell.count;
-      if (outbox.flush()) return;
-      bell.sleep(seen);
+    try {
+      this.standWhile(
+        () => !outbox.flush(),
+        'The VM has ended.',
+        () => true,
+      );
+    } catch (thrown) {
+      if (thrown !== STOPPED) throw thrown;
     }
+    outbox.finish(end, bell);
   }
 }

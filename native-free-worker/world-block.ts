@@ -8,6 +8,8 @@ import {
   DISK_SUBMIT_RING_SIZE,
   EVENT_RING,
   EVENT_RING_SIZE,
+  SERIAL_RING,
+  SERIAL_RING_SIZE,
   STATICS_BASE,
   WORLD_BLOCK,
 } from '#engine/memory/layout.ts';
@@ -20,7 +22,7 @@ const DISK_DOORBELL = WORLD_BLOCK + 128;
 /** Four words (throttle-figures.ts). */
 export const THROTTLE_FIGURES = WORLD_BLOCK + 192;
 
-/** Wakes the vcpu worker: an action, space in the event ring, pages freed, a checkpoint step done, a disk operation done. */
+/** Wakes the vcpu worker: an action, space in the event ring or the serial ring, pages freed, a checkpoint step done, a disk operation done. */
 export const vcpuDoorbell = (buffer: SharedArrayBuffer): Doorbell => new Doorbell(buffer, VCPU_DOORBELL);
 /** Wakes the kernel: an event, space in the action ring. */
 export const kernelDoorbell = (buffer: SharedArrayBuffer): Doorbell => new Doorbell(buffer, KERNEL_DOORBELL);
@@ -28,6 +30,8 @@ export const kernelDoorbell = (buffer: SharedArrayBuffer): Doorbell => new Doorb
 export const diskDoorbell = (buffer: SharedArrayBuffer): Doorbell => new Doorbell(buffer, DISK_DOORBELL);
 export const actionRing = (buffer: SharedArrayBuffer): RingPlace => ({ buffer, offset: ACTION_RING, size: ACTION_RING_SIZE });
 export const eventRing = (buffer: SharedArrayBuffer): RingPlace => ({ buffer, offset: EVENT_RING, size: EVENT_RING_SIZE });
+/** Apart from the events: a reader that does not take serial output keeps nothing else waiting. */
+export const serialRing = (buffer: SharedArrayBuffer): RingPlace => ({ buffer, offset: SERIAL_RING, size: SERIAL_RING_SIZE });
 export const diskSubmitRing = (buffer: SharedArrayBuffer): RingPlace => ({ buffer, offset: DISK_SUBMIT_RING, size: DISK_SUBMIT_RING_SIZE });
 export const diskDoneRing = (buffer: SharedArrayBuffer): RingPlace => ({ buffer, offset: DISK_DONE_RING, size: DISK_DONE_RING_SIZE });
 

@@ -8,10 +8,11 @@
  *   0000_3000  MMM block: epochs, free list, pool counters
  *   0000_4000  world block: doorbells and status words
  *   0001_0000  action ring (kernel → VMM), 64 KiB
+ *   0002_0000  serial ring (VMM → kernel): what the guest sends out by its serial ports, 128 KiB
  *   0004_0000  disk submission ring (vcpu → disk worker), 256 KiB
  *   0008_0000  disk completion ring (disk worker → vcpu), 256 KiB
  *   000c_0000  two pages for DMA outside RAM: one to read ones from, one to write to in vain
- *   0010_0000  event ring (VMM → kernel), 1 MiB
+ *   0010_0000  event ring (VMM → kernel): everything else, 1 MiB
  *   0020_0000  AssemblyScript statics (asc --memoryBase), 1 MiB
  *   0030_0000  software TLBs, 1 MiB
  *   0040_0000  decoded-instruction arena and its indices, up to 0800_0000
@@ -33,6 +34,8 @@ export const MMM_BLOCK = 0x3000;
 export const WORLD_BLOCK = 0x4000;
 export const ACTION_RING = 0x1_0000;
 export const ACTION_RING_SIZE = 0x1_0000;
+export const SERIAL_RING = 0x2_0000;
+export const SERIAL_RING_SIZE = 0x2_0000;
 export const DISK_SUBMIT_RING = 0x4_0000;
 export const DISK_SUBMIT_RING_SIZE = 0x4_0000;
 export const DISK_DONE_RING = 0x8_0000;
