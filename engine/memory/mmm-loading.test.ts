@@ -90,6 +90,25 @@ describe('pages that are loaded later', () => {
     deriveReferences(lone.memory);
   });
 
+  test('do not wait for a map that is being freed: it is freed in pieces all the same, and a page that was loaded meanwhile is written, frozen and freed as any', () => {
+    write(0, 5);
+    write(2, 6);
+    lone.mmm.freeze(0);
+    write(0, 7);
+    write(2, 8);
+    lone.mmm.thaw(0);
+    expect([read(1), lone.mmm.reclaim(0, 1)]).toEqual([11, RAM - 1]);
+    lone.mmm.freeze(1);
+    write(1, 12);
+    expect(valueAt(POOL_BASE + new FrozenMap(lone.memory, 1).ppn(1) * PAGE_SIZE)).toBe(11);
+    for (const slot of [0, 1]) {
+      if (slot === 1) lone.mmm.thaw(slot);
+      while (lone.mmm.reclaim(slot, 1) > 0);
+      deriveReferences(lone.memory);
+    }
+    expect([[0, 1, 2, 3].map(read), memoryStats(lone.memory).usedPages]).toEqual([[7, 12, 8, 33], 5]);
+  });
+
   test('cannot be told from others where there is nothing to be loaded', () => {
     expect([lone.mmm.placePage(0), lone.mmm.placePage(RAM), lone.mmm.placePage(0xffffffff)]).toEqual([0, 0, 0]);
     expect(() => lone.mmm.expectPages(1, 1)).toThrow(WebAssembly.RuntimeError);

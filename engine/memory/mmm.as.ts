@@ -19,6 +19,7 @@
  *
  * Shared pages (§138; docs/decisions/0008-equal-pages-share-one.md): mergePages() maps equal pages to one of them, which is COW from then on, whatever its epoch, until it is freed. Its live
  * GPPNs are counted. When the last one leaves it, the page is dying: only maps in slots that are in use at that moment may have it, and once each of these slots has been emptied it is free.
+ * A page that is loaded late while a map is being freed is one of them, too, of one GPPN: so it need not wait for that map.
  *
  * All of it runs on the vcpu thread. The checkpoint worker only reads frozen maps and gives early freed pages back through the freed-page ring.
  */
@@ -576,9 +577,10 @@ export function returnPage(ppn: u32): void {
 
 /** Into the live map and every frozen map that waits for it: as if it had been there since the machine was filled. */
 function place(gppn: u32, ppn: u32): void {
-  // A thawed map may name the page from an earlier life: with an old epoch, isLast() would take it for that map's.
-  for (let i: u32 = 0; i < SLOTS; i++) if (load<u32>(slotRecord(i), SLOT_STATE) == SLOT_THAWED) letGo(i, ENTRIES);
-  setEpoch(ppn, load<u32>(MMM_LOADED_EPOCH));
+  const loaded = load<u32>(MMM_LOADED_EPOCH);
+  // A thawed map may name the page from an earlier life: with an old epoch, isLast() would take it for that map's. Shared pages are freed by other means.
+  if (isPerhapsNamed(loaded)) setShares(ppn, SHARE_MARK | SHARE_DYING); // remap() brings it to life
+  setEpoch(ppn, loaded);
   // The live map first: the checkpoint worker takes a page that only a frozen map has for one to be freed.
   remap(gppn, ppn);
   for (let i: u32 = 0; i < SLOTS; i++) {
@@ -586,6 +588,15 @@ function place(gppn: u32, ppn: u32): void {
     if (holds(slotRecord(i), gppn) && load<u32>(waiting) == UNLOADED) atomic.store<u32>(waiting, ppn);
   }
   store<u32>(MMM_NOT_LOADED_COUNT, load<u32>(MMM_NOT_LOADED_COUNT) - 1);
+}
+
+/** Whether there is a thawed map that names pages which have been freed since, and would take them for its own if they had the epoch `epoch`. */
+function isPerhapsNamed(epoch: u32): bool {
+  for (let i: u32 = 0; i < SLOTS; i++) {
+    const record = slotRecord(i);
+    if (load<u32>(record, SLOT_STATE) == SLOT_THAWED && load<u32>(record, SLOT_EPOCH) >= epoch && load<u32>(record, SLOT_CURSOR) < load<u32>(record, SLOT_LIMIT)) return true;
+  }
+  return false;
 }
 
 /** Whether a frozen map, too, waits for the page at `gppn`. */
