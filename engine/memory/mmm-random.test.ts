@@ -105,7 +105,6 @@ function apply(model: Model, { op, page, slot }: Op, stamp: number): void {
       model.live[page] = 0;
       break;
     case 'install':
-      if (mmm.freePages() < 2) break; // restoring into a machine whose pages do not suffice ends it
       fill(mmm.installPage(gppn), valueOf(stamp));
       model.live[page] = valueOf(stamp);
       break;

@@ -373,8 +373,10 @@ function isLast(epoch: u32, gppn: u32, ppn: u32): bool {
  */
 export function installPage(gppn: u32): usize {
   if (gppn >= ENTRIES || load<u32>(entry(0, gppn), LIVE_MAP) == ABSENT) return 0;
-  unmap(gppn);
+  // What may unwind for want of a free page comes before anything changes.
+  if (load<u32>(entry(0, gppn), LIVE_MAP) == UNLOADED && isAwaited(gppn)) loadNow(gppn);
   const ppn = takePage();
+  unmap(gppn);
   remap(gppn, ppn);
   return address(ppn);
 }

@@ -131,7 +131,7 @@ describe('one map', () => {
     lone.mmm.mapRam(0, RAM);
     write(0, 1);
     write(1, 2);
-    expect(() => lone.mmm.pageForWrite(2)).toThrow(PoolExhausted);
+    for (const take of [() => lone.mmm.pageForWrite(2), () => lone.mmm.installPage(0)]) expect(take).toThrow(PoolExhausted);
     expect([read(0), read(1), read(2)]).toEqual([1, 2, 0]);
     lone.mmm.clearPage(0);
     write(2, 3);
