@@ -29,6 +29,8 @@ export interface RevertingVm {
   launch(checkpoint: Checkpoint, passphrase: string | undefined): Promise<World>;
   /** The VM runs in it from now on; paused. */
   adopt(world: World): void;
+  /** What launch() has noted of the discs is not so: they are as the guest that still runs has them. */
+  followTrays(): void;
   /** The collector begins with what is not needed any more. */
   tellDisks(world: World): void;
   notice(text: string): void;
@@ -175,6 +177,7 @@ export class VmReverter {
       .catch(orItHasEnded(old))
       .catch((error: unknown) => this.vm.notice(`The disk files of ${this.bundle.name} are not tidied up: ${problem(error)}`));
     if (this.vm.world() !== old) return;
+    this.vm.followTrays();
     if (!wasPaused) old.post(protocol.ACTION_RESUME);
     this.vm.show(wasPaused ? 'paused' : 'running');
   }

@@ -108,6 +108,7 @@ export class Vm {
       show: state => this.setState(state),
       launch: (from, said) => this.launch(from, { startPaused: true, passphrase: said }),
       adopt: world => this.adopt(world, true),
+      followTrays: () => this.followTrays(),
       tellDisks: world => this.tellDisks(world),
       notice: text => listener.notice(text),
     });

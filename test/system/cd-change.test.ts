@@ -1,5 +1,5 @@
 /** Discs are changed under a real Linux guest: what it reads is what lies in the drive, a disc in use is not taken from it, and the next start has the discs that lay there. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CdromDrive, Checkpoint, VmDetail } from '#main/ipc/contract.ts';
@@ -93,6 +93,26 @@ test('a disc that is put out by the guest is shown as that, and is back when the
   expect(await word(sr)).toEqual(['second', '1000']);
   expect((await media())[0]).toMatchObject({ path: at('two.iso'), isOpen: false });
   expect(config()).toEqual(['two.iso', 'two.iso']);
+});
+
+test('a revert that fails leaves a disc that the guest has put out where it is', async () => {
+  const sr = await device('ata');
+  const { id } = await home.jsonMeanwhile<Checkpoint>('checkpoint', 'take', NAME, '--title', 'damaged');
+  await shell.run(`echo 1 >/proc/sys/dev/cdrom/autoeject; head -c 2048 ${sr} >/dev/null; echo 0 >/proc/sys/dev/cdrom/autoeject`);
+  const before = await media();
+  expect(before[0]).toMatchObject({ isOpen: true });
+  const file = path.join(home.json<VmDetail>('vm', 'show', NAME).bundlePath, 'checkpoints', `${id}.ckpt`);
+  const whole = readFileSync(file);
+  const damaged = Buffer.from(whole);
+  damaged[Number(damaged.readBigUInt64LE(whole.length - 256 + 24 + 8))]! ^= 0xff; // where the devices are: only a world finds that
+  writeFileSync(file, damaged);
+  const revert = home.start('checkpoint', 'revert', NAME, id);
+  expect(await revert.ended).not.toBe(0);
+  expect(revert.errors).toContain(path.basename(file));
+  writeFileSync(file, whole);
+  expect([await media(), config()]).toEqual([before, ['', 'two.iso']]);
+  await shell.attempt(`head -c 2048 ${sr} >/dev/null`);
+  expect(await word(sr)).toEqual(['second', '1000']);
 });
 
 test('what is no image, a drive that is not there and one of several that is not named are refused, and nothing has changed', async () => {
