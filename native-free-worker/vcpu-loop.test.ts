@@ -180,6 +180,32 @@ describe('the vcpu loop', () => {
     expect(told).toEqual([[open], [{ ...open, isOpen: false }]]);
   });
 
+  test('that is paused while it waits for its disks, and resumed when storage holds it up after that, runs', () => {
+    const checkpoint: VcpuCheckpoint = {
+      ...noCheckpoint,
+      readyRevert: () => {
+        one.actions.write(protocol.ACTION_PAUSE, new Uint8Array());
+        one.actions.write(protocol.ACTION_REVERT_DECIDED, Uint8Array.of(1));
+        const go = () => {
+          one.actions.write(protocol.ACTION_RESUME, new Uint8Array());
+          one.loop.standStill('the file cannot be read.');
+          one.actions.write(protocol.ACTION_STOP, new Uint8Array());
+        };
+        return { way: 'file', go, drop: () => {} };
+      },
+    };
+    const one = world([], {}, { checkpoint });
+    one.actions.write(protocol.ACTION_REVERT, protocol.encodeJson({}));
+    expect(one.loop.run()).toEqual({ kind: 'stopped' });
+    const states = one.drain().filter(({ kind }) => kind === protocol.EVENT_STATE);
+    expect(states.map(({ payload }) => protocol.decodeState(payload))).toEqual([
+      { paused: false, reason: undefined },
+      { paused: true, reason: undefined },
+      { paused: true, reason: 'the file cannot be read.' },
+      { paused: false, reason: undefined },
+    ]);
+  });
+
   test('a world that waits for its disks to go back can be stopped', () => {
     const checkpoint: VcpuCheckpoint = {
       ...noCheckpoint,

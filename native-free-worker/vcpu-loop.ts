@@ -427,15 +427,16 @@ export class VcpuLoop {
     this.answerRevert({ kind: 'done' });
   }
 
-  /** Waits for what the kernel says: whether the disks have gone back. */
+  /** Waits for what the kernel says: whether the disks have gone back. That the VM is to be paused, or not, counts at once: what comes then may stand still, too, and is told the same. */
   private isDecided(): boolean {
     let decision: boolean | undefined;
     this.standWhile(
       () => decision === undefined,
       'The VM is going back to a checkpoint.',
       ({ kind, payload }) => {
-        if (kind !== protocol.ACTION_REVERT_DECIDED) return false;
-        decision = payload[0] === 1;
+        if (kind === protocol.ACTION_REVERT_DECIDED) decision = payload[0] === 1;
+        else if (kind === protocol.ACTION_PAUSE || kind === protocol.ACTION_RESUME) this.apply({ action: kind, payload });
+        else return false;
         return true;
       },
     );
