@@ -239,7 +239,7 @@ export class Vm {
     if (!config.balloon)
       throw new ConfigError('NO_BALLOON', `${name} has no memory balloon: start it with \`cairn run --name ${name} --balloon\`.`);
     const givenBack = Math.max(0, config.memoryMiB - memoryMiB) * MIB;
-    world.post(protocol.ACTION_BALLOON, protocol.encodePages(givenBack / PAGE_SIZE));
+    world.post(protocol.ACTION_BALLOON, protocol.encodeNumber(givenBack / PAGE_SIZE));
   }
 
   /** Another disc in a CD-ROM drive, or none. */

@@ -43,8 +43,8 @@ export async function launchWorld(parts: LaunchParts, follow: (world: () => Worl
       tellReady(undefined);
       listener.state(paused, reason);
     },
-    resetHeld: () => {
-      const goOn = () => world?.post(protocol.ACTION_GO_ON_WITH_RESET);
+    resetHeld: number => {
+      const goOn = () => world?.post(protocol.ACTION_GO_ON_WITH_RESET, protocol.encodeNumber(number));
       void resetting().then(goOn, goOn); // what could not be kept has been told
     },
     ended: end => {

@@ -29,8 +29,8 @@ export interface WorldListener {
   screen(payload: Uint8Array): void;
   /** `reason`: why the world paused itself, in words. */
   state(paused: boolean, reason: string | undefined): void;
-  /** The guest is about to reset the machine and waits for ACTION_GO_ON_WITH_RESET. */
-  resetHeld(): void;
+  /** The guest is about to reset the machine and waits for ACTION_GO_ON_WITH_RESET with that number. */
+  resetHeld(number: number): void;
   stats(stats: Stats): void;
   /** The guest has locked, released, opened or shut the tray of a CD-ROM drive. */
   trays(): void;
@@ -298,7 +298,7 @@ export class World {
         this.trays = protocol.decodeJson(event.payload) as TrayState[];
         return this.listener.trays();
       case protocol.EVENT_RESET_HELD:
-        return this.listener.resetHeld();
+        return this.listener.resetHeld(protocol.decodeNumber(event.payload));
       case protocol.EVENT_STATS:
         return this.listener.stats(protocol.decodeStats(event.payload));
       case protocol.EVENT_SERIAL_TAKEN: {

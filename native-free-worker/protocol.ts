@@ -20,7 +20,7 @@ export const ACTION_RESET = 8;
 export const ACTION_SCREEN_CREDIT = 9;
 /** Forget what was sent: the next screen frame carries every row. */
 export const ACTION_SCREEN_WHOLE = 10;
-/** After EVENT_RESET_HELD: what was to be kept of the machine is. */
+/** { u32 } after the EVENT_RESET_HELD of that number: what was to be kept of the machine is. Nothing happens when that reset is held no more, for the VM has gone back or was reset otherwise. */
 export const ACTION_GO_ON_WITH_RESET = 11;
 /** { u32 } pages that the guest is asked to give back (METHOD § 139). */
 export const ACTION_BALLOON = 12;
@@ -47,7 +47,7 @@ export const EVENT_STATS = 4;
 export const EVENT_END = 5;
 /** { u8 channel, u32 count }: serial input bytes that the UART took, so that the kernel may send more. */
 export const EVENT_SERIAL_TAKEN = 6;
-/** With `holdResets`: the machine is about to be reset and stands still until ACTION_GO_ON_WITH_RESET (or the reset button) comes. */
+/** { u32 its number } with `holdResets`: the machine is about to be reset and stands still until ACTION_GO_ON_WITH_RESET (or the reset button) comes. */
 export const EVENT_RESET_HELD = 7;
 /** { JSON RevertAnswer } */
 export const EVENT_REVERT = 8;
@@ -194,8 +194,8 @@ export function decodeStats(bytes: Uint8Array): Stats {
 export const encodeText = (text: string): Uint8Array => encoder.encode(text);
 export const decodeText = (bytes: Uint8Array): string => decoder.decode(bytes);
 
-export const encodePages = (pages: number): Uint8Array => new Uint8Array(Uint32Array.of(pages).buffer);
-export const decodePages = (bytes: Uint8Array): number => new Uint32Array(bytes.slice().buffer)[0]!;
+export const encodeNumber = (number: number): Uint8Array => new Uint8Array(Uint32Array.of(number).buffer);
+export const decodeNumber = (bytes: Uint8Array): number => new Uint32Array(bytes.slice().buffer)[0]!;
 
 export function encodeTaken(channel: number, count: number): Uint8Array {
   const bytes = new Uint8Array(5);

@@ -90,7 +90,7 @@ function world(
 describe('the vcpu loop', () => {
   test('holds a reset until the kernel has kept what it wants, when it is asked to', () => {
     const steps: Step[] = [{ end: { kind: 'reset', cause: 'the guest' } }, { out: 'again' }, { end: { kind: 'power-off' } }];
-    const goOn = { count: 1, action: protocol.ACTION_GO_ON_WITH_RESET, payload: new Uint8Array() };
+    const goOn = { count: 1, action: protocol.ACTION_GO_ON_WITH_RESET, payload: protocol.encodeNumber(1) };
     const held = world(steps, { holdResets: true, inputs: [goOn] });
     expect(held.loop.run()).toEqual({ kind: 'power-off' });
     expect(held.machine.resets).toBe(1);
@@ -144,7 +144,7 @@ describe('the vcpu loop', () => {
       back('gone'),
       back('undecided'),
       back('kept'),
-      at(protocol.ACTION_GO_ON_WITH_RESET),
+      at(protocol.ACTION_GO_ON_WITH_RESET, protocol.encodeNumber(1)),
     ];
     const steps: Step[] = [{ end: { kind: 'reset', cause: 'the guest' } }, { end: { kind: 'power-off' } }];
     const one = world(steps, { holdResets: true, inputs }, { checkpoint, disks });
@@ -221,10 +221,32 @@ describe('the vcpu loop', () => {
 
   test('a reset that is held is done once, whoever says so first', () => {
     const steps: Step[] = [{ end: { kind: 'reset', cause: 'the guest' } }, { end: { kind: 'power-off' } }];
-    const goOn = { count: 1, action: protocol.ACTION_GO_ON_WITH_RESET, payload: new Uint8Array() };
+    const goOn = { count: 1, action: protocol.ACTION_GO_ON_WITH_RESET, payload: protocol.encodeNumber(1) };
     const { loop, machine } = world(steps, { holdResets: true, inputs: [{ ...goOn, action: protocol.ACTION_RESET }, goOn] });
     expect(loop.run()).toEqual({ kind: 'power-off' });
     expect(machine.resets).toBe(1);
+  });
+
+  test('a reset that is held once the VM has gone back is not let go by the word that was for the one before', () => {
+    const reset: Step = { end: { kind: 'reset', cause: 'the guest' } };
+    const resets: number[] = [];
+    const checkpoint: VcpuCheckpoint = {
+      ...noCheckpoint,
+      readyRevert: () => {
+        one.actions.write(protocol.ACTION_REVERT_DECIDED, Uint8Array.of(1));
+        return { way: 'ram', go: () => {}, drop: () => {} };
+      },
+      dropFromRam: () => resets.push(one.machine.resets),
+    };
+    const at = (count: number, action: number, payload: Uint8Array = new Uint8Array()) => ({ count, action, payload });
+    const goOn = (number: number) => at(2, protocol.ACTION_GO_ON_WITH_RESET, protocol.encodeNumber(number));
+    const look = at(2, protocol.ACTION_DROP_FROM_RAM);
+    const inputs = [at(1, protocol.ACTION_REVERT, protocol.encodeJson({})), goOn(1), look, goOn(2), look];
+    const one = world([reset, reset, { end: { kind: 'power-off' } }], { holdResets: true, inputs }, { checkpoint });
+    expect(one.loop.run()).toEqual({ kind: 'power-off' });
+    expect(resets).toEqual([0, 1]);
+    const held = one.drain().filter(({ kind }) => kind === protocol.EVENT_RESET_HELD);
+    expect(held.map(({ payload }) => protocol.decodeNumber(payload))).toEqual([1, 2]);
   });
 
   test('sends all serial output before the end', () => {

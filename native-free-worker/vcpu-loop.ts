@@ -100,8 +100,9 @@ export class VcpuLoop {
   private readonly inputs: TimedInput[];
   private end: WorldEnd | undefined;
   private paused: boolean;
-  /** A reset waits for the kernel. */
-  private resetHeld = false;
+  /** The number of the reset that waits for the kernel. */
+  private heldReset: number | undefined;
+  private resetsHeld = 0;
   /** Came while the thread stood still. */
   private readonly deferred: Message[] = [];
   /** Paused because the host's storage failed: why. */
@@ -155,7 +156,7 @@ export class VcpuLoop {
       this.lookAtTrouble();
       const moreWork = checkpoint?.work() ?? false;
       if (!outbox.flush()) bell.sleep(seen);
-      else if (this.paused || this.resetHeld) this.idle(seen, moreWork, undefined);
+      else if (this.paused || this.heldReset !== undefined) this.idle(seen, moreWork, undefined);
       else if (disks?.deliver() ?? true) this.slice(seen, moreWork);
       else if (!moreWork) bell.sleep(seen, THROTTLE_MS);
     }
@@ -266,15 +267,15 @@ export class VcpuLoop {
   private guestEnded(end: Exclude<SliceEnd, { kind: 'budget' | 'halted' | 'pool-exhausted' }>): void {
     const { options, canReboot, outbox } = this.parts;
     if (end.kind !== 'reset' || options.noReboot || !canReboot) this.end = end;
-    else if (options.holdResets && !this.resetHeld) {
-      this.resetHeld = true;
-      outbox.post(protocol.EVENT_RESET_HELD, new Uint8Array());
+    else if (options.holdResets && this.heldReset === undefined) {
+      this.heldReset = ++this.resetsHeld;
+      outbox.post(protocol.EVENT_RESET_HELD, protocol.encodeNumber(this.heldReset));
     } else this.goOnWithReset();
   }
 
   private goOnWithReset(): void {
-    if (this.resetHeld) this.anchor();
-    this.resetHeld = false;
+    if (this.heldReset !== undefined) this.anchor();
+    this.heldReset = undefined;
     this.machine.reset();
   }
 
@@ -375,10 +376,10 @@ export class VcpuLoop {
         this.guestEnded({ kind: 'reset', cause: 'the reset button' });
         break;
       case protocol.ACTION_GO_ON_WITH_RESET:
-        if (this.resetHeld) this.goOnWithReset();
+        if (this.heldReset === protocol.decodeNumber(payload)) this.goOnWithReset();
         break;
       case protocol.ACTION_BALLOON:
-        this.machine.setBalloonTarget(protocol.decodePages(payload));
+        this.machine.setBalloonTarget(protocol.decodeNumber(payload));
         break;
       case protocol.ACTION_REVERT:
         this.revert(protocol.decodeJson(payload));
@@ -418,7 +419,7 @@ export class VcpuLoop {
     }
     disks?.dropSubmitted();
     ready.go();
-    this.resetHeld = false;
+    this.heldReset = undefined;
     this.restNs = 0;
     this.screenStale = true;
     this.beginStats();
