@@ -7,6 +7,8 @@ import { lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmdirSync,
 import { dirname, isAbsolute, join } from 'node:path';
 import { withFolder, withoutFolder } from '#engine/checkpoint/volume/directory.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
+import { lifeSign } from '#worker/life-sign.ts';
+import { defaultLockFolder } from '#worker/lock-folder.ts';
 import { isVolumePath, storedFiles, volumeAt, volumeFolderAt } from '#worker/stored-files.ts';
 import { FileLocks, type FileLock } from './file-locks.ts';
 
@@ -51,7 +53,10 @@ export function requireCheckpointFolder(bundlePath: string, name: string): void 
 /** So that nobody makes anything else of a volume while the VM is open; undefined when the checkpoints are in none. Throws ConfigError FILE_IN_USE. */
 export function useCheckpointVolume(bundlePath: string, name: string): FileLock | undefined {
   const inVolume = volumeFolderAt(join(bundlePath, CHECKPOINTS));
-  return inVolume && new FileLocks().take(inVolume.volume.path, 'shared', name);
+  if (inVolume === undefined) return undefined;
+  const lock = new FileLocks().take(inVolume.volume.path, 'shared', name);
+  lifeSign(defaultLockFolder()); // for the threads that will use it
+  return lock;
 }
 
 /** With the checkpoint files in it. In a store nothing else is touched, and it may be gone. */

@@ -1,10 +1,11 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { NAMESPACE } from './life-sign.ts';
 import { Thread } from './thread.ts';
 import { NodeVolumeUses } from './volume-uses.ts';
 
@@ -27,6 +28,9 @@ afterEach(() => {
   else process.env['CAIRN_LOCKS'] = before;
   rmSync(folder, { recursive: true });
 });
+
+/** Files in the folder of locks, but for signs of life. */
+const left = () => readdirSync(locks).filter(name => !name.startsWith('life-'));
 
 const here = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
 
@@ -84,15 +88,15 @@ test('one at a time, over several processes, of which some are killed in the mid
   expect(killed).toBeGreaterThan(5);
   expect(uses.exclusively(VOLUME, () => 'free')).toBe('free');
   expect(Number(readFileSync(file, 'utf8').split(' ')[0])).toBeGreaterThanOrEqual(1000);
-  expect([uses.held(VOLUME), readdirSync(locks)]).toEqual([[], []]);
+  expect([uses.held(VOLUME), left()]).toEqual([[], []]);
 });
 
 test('a lock that was left is removed by one only, and not when it is another one’s by then', async () => {
   const use = uses.hold(VOLUME, USE);
-  const { boot } = JSON.parse(readFileSync(join(locks, readdirSync(locks)[0]!), 'utf8')) as { boot: string };
+  const { boot, namespace } = JSON.parse(readFileSync(join(locks, left()[0]!), 'utf8')) as { boot: string; namespace: number };
   use[Symbol.dispose]();
   const lock = join(locks, `volume-${VOLUME}.lock`);
-  const owner = (pid: number, token: string) => JSON.stringify({ pid, thread: 0, boot, born: '', token });
+  const owner = (pid: number, token: string) => JSON.stringify({ namespace, pid, thread: 0, boot, born: '', token });
   const gone = spawn(process.execPath, ['-e', '']);
   await once(gone, 'close');
   writeFileSync(lock, owner(gone.pid!, 'left'));
@@ -126,12 +130,54 @@ test('what is held is seen by all until it is let go, and not when its process h
   ]);
   await once(child.stdout, 'data');
   expect(uses.holders(VOLUME)).toEqual([{ pid: child.pid, use: USE }]);
-  writeFileSync(join(locks, `volume-${VOLUME}.${child.pid}-0-99.use`), '{"pid":'); // half written
+  writeFileSync(join(locks, `volume-${VOLUME}.${NAMESPACE}-${child.pid}-0-99.use`), '{"pid":'); // half written
   expect(uses.held(VOLUME)).toEqual([USE]);
   child.kill('SIGKILL');
   await once(child, 'close');
   expect(uses.held(VOLUME)).toEqual([]);
-  expect(readdirSync(locks)).toEqual([]);
+  expect(left()).toEqual([]);
+});
+
+/** What `unshare` needs is not let to everybody. */
+const CONTAINER = ['--pid', '--fork', '--kill-child', '--mount-proc'];
+const hasContainers = spawnSync('unshare', [...CONTAINER, 'true']).status === 0;
+test.runIf(hasContainers)(
+  'what another container’s process holds is seen and kept until that has died, and its change is waited for',
+  async () => {
+    const file = join(folder, 'count');
+    const inside = program(
+      'inside.mjs',
+      `uses.hold('${VOLUME}', ${JSON.stringify(USE)});
+     uses.exclusively('${VOLUME}', () => {
+       console.log('in');
+       for (const end = Date.now() + 300; Date.now() < end;);
+       writeFileSync(${JSON.stringify(file)}, 'done');
+     });
+     console.log('out');
+     setInterval(() => {}, 1000);`,
+    );
+    const child = spawn('unshare', [...CONTAINER, process.execPath, inside]);
+    let output = '';
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    await once(child.stdout, 'data');
+    expect(uses.exclusively(VOLUME, () => readFileSync(file, 'utf8'))).toBe('done');
+    expect([uses.held(VOLUME), output]).toEqual([[USE], '']);
+    writeFileSync(join(locks, `volume-${VOLUME}.1-${process.pid}-0-99.use`), '{"pid":'); // another one's, half written
+    expect([uses.held(VOLUME), left()]).toEqual([[USE], expect.objectContaining({ length: 2 })]);
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    expect([uses.held(VOLUME), left()]).toEqual([[], [`volume-${VOLUME}.1-${process.pid}-0-99.use`]]);
+  },
+);
+
+test('what another container’s process without a sign of life left is kept for as long as the computer runs', () => {
+  uses.hold(VOLUME, USE);
+  const [file] = left();
+  const said = JSON.parse(readFileSync(join(locks, file!), 'utf8')) as object;
+  writeFileSync(join(locks, file!), JSON.stringify({ ...said, namespace: 1, pid: 0x7fffffff, life: undefined }));
+  expect(uses.held(VOLUME)).toEqual([USE]);
+  writeFileSync(join(locks, file!), JSON.stringify({ ...said, boot: 'before', namespace: 1, pid: 0x7fffffff, life: undefined }));
+  expect([uses.held(VOLUME), left()]).toEqual([[], []]);
 });
 
 test('a thread that ends in the middle of a change leaves neither its lock nor what it held', async () => {
@@ -150,22 +196,22 @@ test('a thread that ends in the middle of a change leaves neither its lock nor w
   const entered = once(thread.worker, 'message');
   thread.begin({});
   await entered;
-  expect([uses.held(VOLUME), readdirSync(locks).includes(`volume-${VOLUME}.lock`)]).toEqual([[USE], true]);
+  expect([uses.held(VOLUME), left().includes(`volume-${VOLUME}.lock`)]).toEqual([[USE], true]);
   await thread.worker.terminate();
   expect(uses.exclusively(VOLUME, () => uses.held(VOLUME))).toEqual([]);
-  expect(readdirSync(locks)).toEqual([]);
+  expect(left()).toEqual([]);
 });
 
 test('what a process left of which another has the number now counts for nothing', () => {
   uses.hold(VOLUME, USE);
-  const [left] = readdirSync(locks);
-  const said = JSON.parse(readFileSync(join(locks, left!), 'utf8')) as object;
-  const another = JSON.stringify({ ...said, born: '1' }); // this process's number, before there was this process
-  writeFileSync(join(locks, left!), another);
-  expect([uses.held(VOLUME), readdirSync(locks)]).toEqual([[], []]);
+  const [file] = left();
+  const said = JSON.parse(readFileSync(join(locks, file!), 'utf8')) as object;
+  const another = JSON.stringify({ ...said, born: '1', life: undefined }); // this process's number, before there was this process
+  writeFileSync(join(locks, file!), another);
+  expect([uses.held(VOLUME), left()]).toEqual([[], []]);
   writeFileSync(join(locks, `volume-${VOLUME}.lock`), another);
   expect(uses.exclusively(VOLUME, () => 'free')).toBe('free');
-  expect(readdirSync(locks)).toEqual([]);
+  expect(left()).toEqual([]);
 });
 
 test('what a thread left that has ended goes, though nothing can be written', () => {
@@ -175,7 +221,7 @@ test('what a thread left that has ended goes, though nothing can be written', ()
   rmSync(join(locks, 'kept'));
   writeFileSync(lock, JSON.stringify({ ...said, thread: 99, token: 'x'.repeat(250) })); // no file can have a name with that
   uses.forgetThread(99);
-  expect(readdirSync(locks)).toEqual([]);
+  expect(left()).toEqual([]);
 });
 
 /** Only root can be another user. */

@@ -4,7 +4,8 @@
  *
  *   volume-UUID.lock                 whoever makes this name (a hard link, so that it appears with its contents) changes the volume
  *   volume-UUID.lock.TOKEN.dead      who makes this one may remove the lock that TOKEN left behind: nobody else's, for a token is never used again
- *   volume-UUID.PID-THREAD-N.use     units that are read or written
+ *   volume-UUID.NAMESPACE-PID-THREAD-N.use   units that are read or written
+ *   life-NAMESPACE-PID-BORN          that process lives (life-sign.ts)
  */
 import { randomBytes } from 'node:crypto';
 import { linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,6 +14,7 @@ import { threadId } from 'node:worker_threads';
 import type { Use, VolumeUses } from '#engine/checkpoint/volume/ports.ts';
 import { StorageError } from '#engine/errors/errors.ts';
 import { isAlive } from './is-alive.ts';
+import { BORN, bornOf, isOldSign, lifeSign, NAMESPACE, showsLife } from './life-sign.ts';
 import { defaultLockFolder, makeLockFolder } from './lock-folder.ts';
 import { storageError } from './node-files.ts';
 
@@ -23,14 +25,19 @@ const USE_SUFFIX = '.use';
 
 /** Process ids start again with the computer, and a container's processes have the same ones each time; these tell. Only Linux says them: elsewhere a leftover whose number is taken again stays until that process ends. */
 const BOOT = readBoot();
-const BORN = bornOf(process.pid);
+/** What names of this thread's files begin with. */
+const THREAD = `${NAMESPACE}-${process.pid}-${threadId}`;
 
 interface Owner {
+  /** In which `pid` means something (pid_namespaces(7)): each container has its own. */
+  readonly namespace: number;
   readonly pid: number;
   readonly thread: number;
   readonly boot: string;
   /** When the process began, in clock ticks since the boot. */
   readonly born?: string;
+  /** The name of the process's sign of life, if it has one: then that tells. */
+  readonly life?: string | undefined;
   readonly token: string;
 }
 
@@ -54,9 +61,9 @@ export class NodeVolumeUses implements VolumeUses {
 
   hold(volume: string, use: Use): Disposable {
     makeLockFolder(this.folder);
-    const path = join(this.folder, `volume-${volume}.${process.pid}-${threadId}-${NodeVolumeUses.made++}${USE_SUFFIX}`);
+    const path = join(this.folder, `volume-${volume}.${THREAD}-${NodeVolumeUses.made++}${USE_SUFFIX}`);
     try {
-      writeFileSync(path, JSON.stringify({ ...newOwner(), use }), { mode: 0o600 });
+      writeFileSync(path, JSON.stringify({ ...this.newOwner(), use }), { mode: 0o600 });
     } catch (cause) {
       throw storageError(cause, path, 'written');
     }
@@ -71,15 +78,16 @@ export class NodeVolumeUses implements VolumeUses {
   holders(volume: string): { readonly pid: number; readonly use: Use }[] {
     const found: { pid: number; use: Use }[] = [];
     for (const name of this.names()) {
-      if (!name.startsWith(`volume-${volume}.`)) continue;
       const path = join(this.folder, name);
+      if (isOldSign(this.folder, name)) rmSync(path, { force: true });
+      if (!name.startsWith(`volume-${volume}.`)) continue;
       if (!name.endsWith(USE_SUFFIX)) {
         if (this.isLeftover(path, name)) rmSync(path, { force: true });
         continue;
       }
       // One that is half written is of a reader that has yet to look whether its file is still there, or of a process that died.
       const said = readJson(path) as (Owner & { readonly use: Use }) | undefined;
-      if (said === undefined ? !isAlive(pidIn(name)) : isGone(said)) rmSync(path, { force: true });
+      if (said === undefined ? isOfTheDead(name) : this.isGone(said)) rmSync(path, { force: true });
       else if (said !== undefined) found.push({ pid: said.pid, use: said.use });
     }
     return found;
@@ -90,10 +98,10 @@ export class NodeVolumeUses implements VolumeUses {
     for (const name of this.names()) {
       if (!name.startsWith('volume-')) continue;
       const path = join(this.folder, name);
-      if (name.includes(`.${process.pid}-${thread}-`) && name.endsWith(USE_SUFFIX)) removeIfPossible(path);
+      if (name.includes(`.${NAMESPACE}-${process.pid}-${thread}-`) && name.endsWith(USE_SUFFIX)) removeIfPossible(path);
       else if (name.endsWith('.lock')) {
         const owner = readJson(path) as Owner | undefined;
-        if (owner?.pid === process.pid && owner.thread === thread) removeIfPossible(path);
+        if (owner?.namespace === NAMESPACE && owner.pid === process.pid && owner.thread === thread) removeIfPossible(path);
       }
     }
   }
@@ -107,7 +115,7 @@ export class NodeVolumeUses implements VolumeUses {
   }
 
   private locked<T>(path: string, untilMs: number, work: () => T): T {
-    const owner = newOwner();
+    const owner = this.newOwner();
     const mine = `${path}.${owner.token}`;
     try {
       writeFileSync(mine, JSON.stringify(owner), { mode: 0o600 });
@@ -126,7 +134,7 @@ export class NodeVolumeUses implements VolumeUses {
 
   private waitFor(path: string, untilMs: number): void {
     const owner = readJson(path) as Owner | undefined;
-    if (owner !== undefined && isGone(owner)) return this.removeDead(path, owner.token, untilMs);
+    if (owner !== undefined && this.isGone(owner)) return this.removeDead(path, owner.token, untilMs);
     if (performance.now() > untilMs)
       throw new StorageError(
         'VOLUME_BUSY',
@@ -137,12 +145,11 @@ export class NodeVolumeUses implements VolumeUses {
 
   /** Of who was killed on the way to a lock. A lock itself is left to who wants it. */
   private isLeftover(path: string, name: string): boolean {
-    const unlinked = /\.lock(?:\..+)?\.(\d+)-\d+-[0-9a-f]{12}$/.exec(name);
-    if (unlinked !== null) return !isAlive(Number(unlinked[1]));
+    if (/\.lock(?:\..+)?\.\d+-\d+-\d+-[0-9a-f]{12}$/.test(name)) return isOfTheDead(name);
     const [, lock, token] = /^(volume-[0-9a-f]+\.lock)\.(.+)\.dead$/.exec(name) ?? [];
     if (lock === undefined) return false;
     const owner = readJson(path) as Owner | undefined;
-    return owner !== undefined && isGone(owner) && (readJson(join(this.folder, lock)) as Owner | undefined)?.token !== token;
+    return owner !== undefined && this.isGone(owner) && (readJson(join(this.folder, lock)) as Owner | undefined)?.token !== token;
   }
 
   private removeDead(path: string, token: string, untilMs: number): void {
@@ -150,31 +157,29 @@ export class NodeVolumeUses implements VolumeUses {
       if ((readJson(path) as Owner | undefined)?.token === token) rmSync(path, { force: true });
     });
   }
+
+  private newOwner(): Owner {
+    return {
+      ...{ namespace: NAMESPACE, pid: process.pid, thread: threadId, boot: BOOT, born: BORN },
+      life: lifeSign(this.folder),
+      token: `${THREAD}-${randomBytes(6).toString('hex')}`,
+    };
+  }
+
+  /** Never of one that lives: another container's process without a sign of life counts as living for as long as the computer runs. */
+  private isGone({ namespace, pid, boot, born, life }: Owner): boolean {
+    if (boot !== BOOT) return true;
+    if (life !== undefined) return !showsLife(this.folder, life);
+    return namespace === NAMESPACE && (!isAlive(pid) || isAnother(born, bornOf(pid)));
+  }
 }
 
-function newOwner(): Owner {
-  return {
-    pid: process.pid,
-    thread: threadId,
-    boot: BOOT,
-    born: BORN,
-    token: `${process.pid}-${threadId}-${randomBytes(6).toString('hex')}`,
-  };
-}
-
-const isGone = ({ pid, boot, born }: Owner): boolean => boot !== BOOT || !isAlive(pid) || isAnother(born, bornOf(pid));
 const isAnother = (then: string | undefined, now: string): boolean => then !== undefined && now !== '' && then !== '' && then !== now;
 
-const pidIn = (name: string): number => Number(/\.(\d+)-\d+-\d+\.use$/.exec(name)?.[1] ?? 0);
-
-/** '' where nobody says it. */
-function bornOf(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8'); // proc(5): the name, in parentheses, may have any characters; the start is the 20th field behind it
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    return '';
-  }
+/** By nothing but the name. Another container's is left. */
+function isOfTheDead(name: string): boolean {
+  const [, namespace, pid] = /\.(\d+)-(\d+)-\d+-(?:\d+\.use|[0-9a-f]{12})$/.exec(name) ?? [];
+  return Number(namespace) === NAMESPACE && !isAlive(Number(pid));
 }
 
 function removeIfPossible(path: string): void {
