@@ -5,13 +5,15 @@
  *   checkpoints/ID.ckpt    disks/    logs/    owner.json  while somebody has it open
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ConfigError, StorageError } from '#engine/errors/errors.ts';
+import { nodeFiles } from '#worker/node-files.ts';
 import { Catalog } from './catalog.ts';
 import {
   CHECKPOINTS,
+  finishMove,
   makeCheckpointFolder,
   moveCheckpointFolder,
   removeCheckpointFolder,
@@ -100,6 +102,7 @@ export class Bundle {
         try {
           if (catalog.notice) bundle.notices.push(catalog.notice);
           writeOwner(path, { pid: process.pid });
+          finishMove(path);
           requireCheckpointFolder(path, nameOf(path));
           bundle.volumeUse = useCheckpointVolume(path, nameOf(path));
           const { state, notices } = await reconcile(path, nameOf(path), catalog.opened, readInfo);
@@ -310,6 +313,7 @@ export class Bundle {
     const doomed = `${this.path}.deleted-${process.pid}`;
     this.close();
     renameSync(this.path, doomed); // from here on it is in nobody's library
+    nodeFiles.syncFolder(dirname(this.path)); // before its checkpoints go, which may lie on another disk
     removeCheckpointFolder(doomed);
     rmSync(doomed, { recursive: true, force: true });
   }

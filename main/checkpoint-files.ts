@@ -1,6 +1,6 @@
 /** What main needs to know of checkpoint files (docs/formats/checkpoint.md): facts about one, which others it points to, and one of a VM that is off. */
-import { constants } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import { readCheckpointInfo as readInfo, readRamBytes, neededFiles as needed } from '#engine/checkpoint/info.ts';
 import { inspectCheckpoint as inspect, inspectPages, type Inspection, type PagesInspection } from '#engine/checkpoint/inspect.ts';
@@ -16,6 +16,8 @@ import { hostClock } from '#worker/host-clock.ts';
 import { codecOf, nodeCodec } from '#worker/node-codec.ts';
 import { storedFiles } from '#worker/stored-files.ts';
 import { checkpointFacts, type CheckpointFacts } from './ipc/contract.ts';
+
+const COPIED_AT_ONCE = 1 << 20;
 
 /** What a checkpoint file says about itself. Throws CheckpointError when it is damaged. */
 export async function readCheckpointInfo(path: string): Promise<CheckpointFacts> {
@@ -44,9 +46,30 @@ export async function memoryMiBOf(path: string): Promise<number> {
   return readRamBytes(storedFiles, path, nodeCodec) / (1024 * 1024);
 }
 
-/** To another VM's. Both are in folders, or in the same volume, where a copy costs nothing. */
+/** To another VM's, wherever both are. Where they can share blocks, or units of a volume, a copy costs nothing. */
 export async function copyCheckpointFile(from: string, to: string): Promise<void> {
-  if (!storedFiles.clone(from, to)) await copyFile(from, to, constants.COPYFILE_FICLONE);
+  if (storedFiles.clone(from, to)) return;
+  const unfinished = `${to}.part`;
+  try {
+    await copyBytes(from, unfinished);
+    storedFiles.rename(unfinished, to);
+  } catch (error) {
+    storedFiles.remove(unfinished);
+    throw error;
+  }
+  storedFiles.syncFolder(dirname(to));
+}
+
+/** Durable when it settles. Others get their turn meanwhile. */
+async function copyBytes(from: string, to: string): Promise<void> {
+  using source = storedFiles.openRead(from);
+  using target = storedFiles.createExclusive(to);
+  const piece = new Uint8Array(COPIED_AT_ONCE);
+  for (let at = 0; at < source.size(); at += piece.length) {
+    target.write(piece.subarray(0, source.read(piece, at)), at);
+    await nextTurn();
+  }
+  target.sync();
 }
 
 /** A checkpoint of a VM that is off: a place in the tree, with no page and no device in it. */

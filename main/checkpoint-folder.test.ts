@@ -1,11 +1,25 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nodeFiles } from '#worker/node-files.ts';
 import { Bundle } from './bundle.ts';
 import { checkBundle } from './check.ts';
-import { readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
+import { copyCheckpointFile, readCheckpointInfo, takeWhenOff } from './checkpoint-files.ts';
 import { checkVolume, initializeVolume, takeForVolume, volumeInfo } from './checkpoint-volume.ts';
 import { usedBytes } from './elimination.ts';
 import { inspect } from './inspect.ts';
@@ -90,6 +104,56 @@ test('the store is chosen before the first checkpoint', async () => {
   bundle.close();
 });
 
+test('what a deletion left that was killed takes no checkpoint of the VM that has the name now', async () => {
+  const dead = spawnSync(process.execPath, ['-e', '']).pid;
+  Bundle.create(path, config(store));
+  renameSync(path, `${path}.deleted-${dead}`);
+  rmdirSync(join(store, 'a.checkpoints'));
+  Bundle.create(path, config(store));
+  const bundle = await open();
+  await take(bundle, 'checkpoint1');
+  expect(await repairBundle(bundle)).toMatchObject({ checkpoints: 1, removed: [`a.cairn.deleted-${dead}`] });
+  expect(readdirSync(join(store, 'a.checkpoints'))).toEqual(['checkpoint1.ckpt']);
+  bundle.close();
+  expect(readdirSync(folder).toSorted()).toEqual(['a.cairn', 'remote']);
+});
+
+test('a move that vm.json could not be told of is done when it is asked for again', async () => {
+  Bundle.create(path, config());
+  const bundle = await open();
+  mkdirSync(join(path, 'vm.json.tmp', 'x'), { recursive: true });
+  expect(() => bundle.configure(config(store))).toThrow('vm.json cannot be written');
+  rmSync(join(path, 'vm.json.tmp'), { recursive: true });
+  bundle.configure(config(store));
+  await take(bundle, 'checkpoint1');
+  bundle.close();
+  expect(readdirSync(join(store, 'a.checkpoints'))).toEqual(['checkpoint1.ckpt']);
+});
+
+test('a move that was killed has been made, or has not begun', async () => {
+  const inBundle = () => lstatSync(join(path, 'checkpoints')).isDirectory();
+  const opened = async () => {
+    (await open()).close();
+    return { inBundle: inBundle(), files: readdirSync(path).filter(name => name.startsWith('checkpoints')), store: readdirSync(store) };
+  };
+  Bundle.create(path, config());
+  mkdirSync(join(store, 'a.checkpoints'));
+  symlinkSync(join(store, 'a.checkpoints'), join(path, 'checkpoints.new'));
+  expect(await opened()).toEqual({ inBundle: true, files: ['checkpoints'], store: [] });
+
+  mkdirSync(join(store, 'a.checkpoints'));
+  symlinkSync(join(store, 'a.checkpoints'), join(path, 'checkpoints.new'));
+  renameSync(join(path, 'checkpoints'), join(path, 'checkpoints.old'));
+  expect(await opened()).toEqual({ inBundle: false, files: ['checkpoints'], store: ['a.checkpoints'] });
+
+  // And back, where the old place is another VM's by now.
+  writeFileSync(join(store, 'a.checkpoints', 'checkpoint1.ckpt'), 'of another VM');
+  renameSync(join(path, 'checkpoints'), join(path, 'checkpoints.old'));
+  mkdirSync(join(path, 'checkpoints'));
+  expect(await opened()).toEqual({ inBundle: true, files: ['checkpoints'], store: ['a.checkpoints'] });
+  expect(readdirSync(join(store, 'a.checkpoints'))).toEqual(['checkpoint1.ckpt']);
+});
+
 describe('in a volume', () => {
   let volume: string;
   beforeEach(() => {
@@ -120,6 +184,41 @@ describe('in a volume', () => {
     expect(await inspect(path)).toMatchObject({ checkpoints: [{ id: 'checkpoint1' }] });
     for (const name of [join(path, 'checkpoints'), join(volume, 'a.checkpoints')])
       expect(await inspect(join(name, 'checkpoint1.ckpt'))).toMatchObject({ kind: 'checkpoint', id: 'checkpoint1' });
+  });
+
+  test('one that was left behind and is damaged keeps no VM from opening', async () => {
+    Bundle.create(path, config(volume));
+    renameSync(join(path, 'checkpoints'), join(path, 'checkpoints.old'));
+    const whole = readFileSync(volume);
+    writeFileSync(volume, new Uint8Array(4 << 20));
+    (await open()).close();
+    writeFileSync(volume, whole);
+    (await open()).close();
+    expect([volumeInfo(volume).vms, existsSync(join(path, 'checkpoints')), readdirSync(path).includes('checkpoints.old')]).toEqual([
+      [],
+      true,
+      false,
+    ]);
+  });
+
+  test('files are copied out of it and into it, too, whole or not at all', async () => {
+    Bundle.create(path, config(volume));
+    const bundle = await open();
+    await take(bundle, 'checkpoint1');
+    const inVolume = bundle.checkpointPath('checkpoint1');
+    const outside = join(folder, 'checkpoint2.ckpt');
+    await copyCheckpointFile(inVolume, outside);
+    expect(await readCheckpointInfo(outside)).toMatchObject({ id: 'checkpoint1' });
+    await copyCheckpointFile(outside, bundle.checkpointPath('checkpoint2'));
+    expect(await inspect(bundle.checkpointPath('checkpoint2'))).toEqual({
+      ...((await inspect(inVolume)) as object),
+      path: bundle.checkpointPath('checkpoint2'),
+    });
+    const { freeBytes } = volumeInfo(volume);
+    truncateSync(outside, 8 << 20);
+    await expect(copyCheckpointFile(outside, bundle.checkpointPath('checkpoint3'))).rejects.toThrow('the volume is full');
+    expect(volumeInfo(volume)).toMatchObject({ freeBytes, uses: [], vms: [{ checkpoints: [{}, {}] }] });
+    bundle.close();
   });
 
   test('damage there is found, and told', async () => {

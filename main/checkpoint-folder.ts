@@ -3,16 +3,20 @@
  * or a checkpoint volume, in which the host cannot look: stored-files.ts can. Everybody goes through the link. A store that is not there (not mounted) leaves it dangling, and then nobody may take the
  * checkpoints for gone.
  */
-import { lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { withFolder, withoutFolder } from '#engine/checkpoint/volume/directory.ts';
-import { ConfigError } from '#engine/errors/errors.ts';
+import { CairnError, ConfigError } from '#engine/errors/errors.ts';
 import { lifeSign } from '#worker/life-sign.ts';
 import { defaultLockFolder } from '#worker/lock-folder.ts';
+import { nodeFiles } from '#worker/node-files.ts';
 import { isVolumePath, storedFiles, volumeAt, volumeFolderAt } from '#worker/stored-files.ts';
 import { FileLocks, type FileLock } from './file-locks.ts';
 
 export const CHECKPOINTS = 'checkpoints';
+/** While it moves: the place that it goes to, and the one that it had. */
+const GOES_TO = `${CHECKPOINTS}.new`;
+const CAME_FROM = `${CHECKPOINTS}.old`;
 const OURS = /\.(ckpt|pages)(\.part)?$/;
 
 /** Into a bundle's folder that is being built. Throws ConfigError. */
@@ -22,23 +26,33 @@ export function makeCheckpointFolder(bundlePath: string, name: string, store: st
   else symlinkSync(makeInStore(store, name), place, 'junction');
 }
 
-/** Of a VM without checkpoints; what was there stays if this throws. */
+/** Of a VM without checkpoints; it is there, or where it was, if this throws. */
 export function moveCheckpointFolder(bundlePath: string, name: string, store: string | undefined): void {
   const place = join(bundlePath, CHECKPOINTS);
+  if (checkpointPlaceOf(bundlePath) === (store === undefined ? undefined : placeIn(store, name))) return; // what was to be written after it had moved could not be
   if (storedFiles.list(place).length > 0)
     throw new ConfigError(
       'STORE_IN_USE',
       `${name} has checkpoints already: where they are kept is chosen before the first. Delete them, or make another VM with --checkpoint-store.`,
     );
-  const fresh = `${CHECKPOINTS}.new`;
-  makeCheckpointFolder(bundlePath, name, store, fresh);
-  removeCheckpointFolder(bundlePath);
-  renameSync(join(bundlePath, fresh), place);
+  finishMove(bundlePath);
+  makeCheckpointFolder(bundlePath, name, store, GOES_TO);
+  nodeFiles.rename(place, join(bundlePath, CAME_FROM));
+  finishMove(bundlePath);
+}
+
+/** Of a bundle that nobody else has open: a move that was interrupted has been made, or has not begun. */
+export function finishMove(bundlePath: string): void {
+  const place = join(bundlePath, CHECKPOINTS);
+  if (!isThere(place) && isThere(join(bundlePath, GOES_TO))) nodeFiles.rename(join(bundlePath, GOES_TO), place);
+  const left = [GOES_TO, CAME_FROM].filter(name => isThere(join(bundlePath, name)));
+  if (left.length > 0) nodeFiles.syncFolder(bundlePath); // nothing may lead any more to what goes now
+  for (const name of left) removeIfEmpty(bundlePath, name);
 }
 
 /** Throws ConfigError when the checkpoints are kept where nothing is now, and CheckpointError when that is a volume which is damaged. */
 export function requireCheckpointFolder(bundlePath: string, name: string): void {
-  const target = targetOf(bundlePath);
+  const target = checkpointPlaceOf(bundlePath);
   if (target === undefined || isFolder(target)) return;
   const inVolume = volumeFolderAt(target);
   if (inVolume?.volume.look().generation.directory.has(inVolume.name) === true) return;
@@ -60,9 +74,9 @@ export function useCheckpointVolume(bundlePath: string, name: string): FileLock 
 }
 
 /** With the checkpoint files in it. In a store nothing else is touched, and it may be gone. */
-export function removeCheckpointFolder(bundlePath: string): void {
-  const place = join(bundlePath, CHECKPOINTS);
-  const target = targetOf(bundlePath);
+export function removeCheckpointFolder(bundlePath: string, as = CHECKPOINTS): void {
+  const place = join(bundlePath, as);
+  const target = checkpointPlaceOf(bundlePath, as);
   if (target === undefined) return rmSync(place, { recursive: true, force: true });
   const inVolume = volumeFolderAt(target);
   inVolume?.volume.change(directory => (directory.has(inVolume.name) ? withoutFolder(directory, inVolume.name) : directory));
@@ -72,9 +86,30 @@ export function removeCheckpointFolder(bundlePath: string): void {
   rmSync(place, { force: true });
 }
 
+/** What holds files is not, or no longer, what a move has left. What cannot be removed now is when the bundle is opened next. */
+function removeIfEmpty(bundlePath: string, as: string): void {
+  const place = join(bundlePath, as);
+  try {
+    if (!hasFiles(place)) removeCheckpointFolder(bundlePath, as);
+    else if (checkpointPlaceOf(bundlePath, as) !== undefined) rmSync(place);
+  } catch (error) {
+    if (!(error instanceof CairnError)) throw error;
+  }
+}
+
+function hasFiles(place: string): boolean {
+  try {
+    return storedFiles.list(place).length > 0;
+  } catch {
+    return false; // it has gone, or its store has
+  }
+}
+
+const placeIn = (store: string, name: string): string => join(store, `${name}.checkpoints`);
+
 function makeInStore(store: string, name: string): string {
   if (!isAbsolute(store)) throw new ConfigError('BAD_STORE', `the checkpoint store ${store} must be named by its whole path.`);
-  const target = join(store, `${name}.checkpoints`);
+  const target = placeIn(store, name);
   if (isVolumePath(store)) makeInVolume(store, `${name}.checkpoints`);
   else makeInFolder(store, target);
   return target;
@@ -106,11 +141,14 @@ function makeInFolder(store: string, target: string): void {
   }
 }
 
-/** Undefined when the checkpoints are in the bundle. */
-function targetOf(bundlePath: string): string | undefined {
-  const place = join(bundlePath, CHECKPOINTS);
+/** Where in a store they are; undefined when they are in the bundle. */
+export function checkpointPlaceOf(bundlePath: string, as = CHECKPOINTS): string | undefined {
+  const place = join(bundlePath, as);
   return lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() === true ? readlinkSync(place) : undefined;
 }
+
+/** A link is there that leads nowhere. */
+const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 
 /** Nothing is under a file, either. */
 function isFolder(path: string): boolean {

@@ -7,7 +7,7 @@ import { nodeCodec } from '#worker/node-codec.ts';
 import { storedFiles } from '#worker/stored-files.ts';
 import type { Bundle } from './bundle.ts';
 import { readCheckpointInfo } from './checkpoint-files.ts';
-import { removeCheckpointFolder } from './checkpoint-folder.ts';
+import { checkpointPlaceOf, removeCheckpointFolder } from './checkpoint-folder.ts';
 import type { RepairReport } from './ipc/contract.ts';
 import { isAlive } from '#worker/is-alive.ts';
 
@@ -38,14 +38,20 @@ function removeUnfinished(path: string): string[] {
   return removed;
 }
 
-/** `NAME.cairn.new-PID` and `NAME.cairn.deleted-PID` of processes that are no more. */
+/** `NAME.cairn.new-PID` and `NAME.cairn.deleted-PID` of processes that are no more. The place in a store that one of them had may be another VM's by now. */
 function removeDeadBuilds(path: string): string[] {
   const library = dirname(path);
   const removed: string[] = [];
+  const places = new Set(
+    readdirSync(library)
+      .filter(name => name.endsWith('.cairn'))
+      .map(name => checkpointPlaceOf(join(library, name))),
+  );
   for (const name of readdirSync(library)) {
     const match = name.startsWith(`${basename(path)}.`) ? /\.(?:new|deleted)-(\d+)$/.exec(name) : null;
     if (!match || isAlive(Number(match[1]))) continue;
-    removeCheckpointFolder(join(library, name));
+    const place = checkpointPlaceOf(join(library, name));
+    if (place === undefined || !places.has(place)) removeCheckpointFolder(join(library, name));
     rmSync(join(library, name), { recursive: true, force: true });
     removed.push(name);
   }
