@@ -1,5 +1,5 @@
 /** The drives of a VM that is off, and what is written down when a guest moves its trays. A guest that has them: test/system/cd-change.test.ts. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -82,6 +82,16 @@ test('a disc that the guest puts out is out at the next start, and in again when
   drives.follow(tray(true));
   expect([discs(), drives.list()]).toEqual([[''], [{ disk: 'disk0', path: one(), isLocked: false, isOpen: true }]]);
   drives.follow(tray(false));
+  expect(discs()).toEqual([one()]);
+});
+
+test('a disc that is in again while vm.json cannot be written is noted the next time', async () => {
+  await open(cdrom(one()));
+  drives.follow(tray(true));
+  mkdirSync(join(bundle.path, 'vm.json.tmp', 'x'), { recursive: true });
+  expect(() => drives.follow(tray(false))).toThrow('vm.json cannot be written');
+  rmSync(join(bundle.path, 'vm.json.tmp'), { recursive: true });
+  drives.follow(tray(false, true));
   expect(discs()).toEqual([one()]);
 });
 

@@ -47,8 +47,8 @@ export class CdDrives {
         this.putOut.set(disk, path);
         this.configure(disk, { path: '' });
       } else if (!isOpen && out !== undefined) {
-        this.putOut.delete(disk);
         this.configure(disk, { path: out });
+        this.putOut.delete(disk);
       }
     }
   }

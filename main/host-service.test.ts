@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -6,7 +6,7 @@ import { StorageError } from '#engine/errors/errors.ts';
 import type { Step } from '#worker/testing/fake-machine.ts';
 import { Bundle } from './bundle.ts';
 import { HostService } from './host-service.ts';
-import type { HostClient } from './ipc/contract.ts';
+import { vmDisk, type HostClient, type VmDisk } from './ipc/contract.ts';
 import { decodeFrame, encodeFrame, FRAME_SERIAL_IN, FRAME_SERIAL_OUT, FRAME_TEXT_SCREEN } from './ipc/frames.ts';
 import { sourceFiles, WorldManager } from './world-manager.ts';
 
@@ -40,7 +40,7 @@ afterEach(async () => {
 });
 
 /** A VM whose machine does `steps`. */
-async function vm(name: string, steps: Step[]): Promise<void> {
+async function vm(name: string, steps: Step[], disks: VmDisk[] = []): Promise<void> {
   const kernel = join(folder, 'kernel');
   const header = new Uint8Array(0x210);
   header.set(new TextEncoder().encode('HdrS'), 0x202);
@@ -53,7 +53,7 @@ async function vm(name: string, steps: Step[]): Promise<void> {
       append: JSON.stringify(steps),
       debugExit: false,
       noReboot: false,
-      disks: [],
+      disks,
       checkpointMode: 'chain',
       overwrite: false,
     },
@@ -120,6 +120,21 @@ describe('a host service', () => {
     expect(await client.request('vm.list', {})).toEqual([]);
   });
 
+  test('that ends while a VM starts ends that VM, and gives its bundle back when it is off', async () => {
+    await vm('early', [{ echo: true }]);
+    const notices: string[] = [];
+    client.on('notice', ({ text }) => notices.push(text));
+    const starting = new Promise<void>(resolve => client.on('vm.changed', ({ state }) => state === 'starting' && resolve()));
+    const started = client.request('vm.start', { name: 'early' });
+    await starting;
+    await service.close();
+    await started.catch(() => {});
+    expect(notices).toEqual([]);
+    expect(existsSync(join(folder, 'library', 'early.cairn', 'owner.json'))).toBe(false);
+    const state = JSON.parse(readFileSync(join(folder, 'library', 'early.cairn', 'state.json'), 'utf8')) as object;
+    expect(state).toMatchObject({ poweredOnMs: expect.any(Number) });
+  });
+
   test('a world that crashes ends alone, with a reason', async () => {
     await vm('bad', [{ nops: 10 }, { crash: 'the core trapped' }]);
     await vm('good', [{ echo: true }]);
@@ -135,6 +150,30 @@ describe('a host service', () => {
     await serial.type('alive');
     await serial.saw('alive');
     await client.request('vm.start', { name: 'bad' }).catch(() => {}); // it can be started again
+  });
+
+  test('a guest that moves its tray all the time keeps nobody else from his turn', async () => {
+    const path = join(folder, 'disc.iso');
+    writeFileSync(path, new Uint8Array(4096));
+    const moves = Array.from({ length: 20 }, (): Step[] => [{ tray: 'open' }, { halt: 1 }, { tray: 'shut' }, { halt: 1 }]).flat();
+    const drive = { path, format: 'raw', interface: 'ide', media: 'cdrom', readonly: true, cache: 'writeback' };
+    await vm('jukebox', [...moves, { end: { kind: 'power-off' } }], [vmDisk.parse(drive)]);
+    let turn = 0;
+    const turns = setInterval(() => turn++, 1);
+    const moved: number[] = [];
+    let isOpen = false;
+    client.on('vm.changed', ({ drives }) => {
+      if (drives === undefined || drives[0]!.isOpen === isOpen) return;
+      ({ isOpen } = drives[0]!);
+      moved.push(turn);
+    });
+    const ended = service.whenEnded('jukebox');
+    await service.start('jukebox');
+    await ended;
+    clearInterval(turns);
+    expect(moved.length).toBeGreaterThan(0);
+    expect(new Set(moved).size).toBeGreaterThanOrEqual(moved.length - 1); // the last is looked at when the VM ends
+    expect(Bundle.readConfig(join(folder, 'library', 'jukebox.cairn')).disks).toMatchObject([{ path }]);
   });
 
   test('a client that attaches late sees the screen and what the serial port said', async () => {

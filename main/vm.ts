@@ -44,6 +44,8 @@ import type { WorldManager } from './world-manager.ts';
 const MIB = 1024 * 1024;
 /** Stats older than this say nothing about now: the guest idles. */
 const STATS_LIFE_MS = 2500;
+/** However fast a guest moves its trays: what they are is written down, and others want their turn. */
+const TRAY_REST_MS = 100;
 
 export interface VmListener {
   changed(): void;
@@ -83,6 +85,9 @@ export class Vm {
   private readonly eliminator: Eliminator;
   private readonly passphrase: VmPassphrase;
   private turn: Promise<unknown> = Promise.resolve();
+  /** False: the guest has moved them since they were looked at. */
+  private areTraysKnown = true;
+  private trayRest: NodeJS.Timeout | undefined;
 
   /** `passphrase`: of encrypted checkpoints, where a start or a revert says none. */
   constructor(
@@ -245,6 +250,7 @@ export class Vm {
   /** Another disc in a CD-ROM drive, or none. */
   changeMedium(change: MediumChange): Promise<void> {
     return this.inTurn(async () => {
+      if (!this.areTraysKnown && this.world) this.followTrays();
       await this.drives.change(this.world, change);
       this.listener.changed();
     });
@@ -395,7 +401,8 @@ export class Vm {
   /** Ends the world, if any, and gives the bundle back. */
   async close(): Promise<void> {
     if (this.world) await unplug(this.world);
-    await this.turn.catch(() => {});
+    await this.turn;
+    if (this.world) await unplug(this.world); // it was starting
     this.bundle.close();
   }
 
@@ -408,6 +415,7 @@ export class Vm {
   /** A world that has come as far as its first slice. */
   private launch(from: Checkpoint | undefined, options: StartOptions): Promise<World> {
     const passphrase = this.passphrase.unlock(options.passphrase, from);
+    if (!this.areTraysKnown && this.world) this.followTrays();
     this.drives.shutTrays();
     const parts = { bundle: this.bundle, worlds: this.worlds, disks: this.disks.specs(from?.disks), from, options, passphrase };
     return launchWorld(parts, world => this.follow(() => world() !== undefined && this.world === world()));
@@ -434,7 +442,7 @@ export class Vm {
         this.listener.changed();
       },
       trays: () => {
-        if (isMine()) this.followTrays();
+        if (isMine()) this.traysMoved();
       },
       notice: text => this.listener.notice(text),
       diskProgress: progress => this.listener.diskProgress(progress),
@@ -444,7 +452,18 @@ export class Vm {
     };
   }
 
+  private traysMoved(): void {
+    this.areTraysKnown = false;
+    if (this.trayRest !== undefined) return;
+    this.followTrays();
+    this.trayRest = setTimeout(() => {
+      this.trayRest = undefined;
+      if (!this.areTraysKnown && this.world) this.traysMoved();
+    }, TRAY_REST_MS).unref();
+  }
+
   private followTrays(): void {
+    this.areTraysKnown = true;
     try {
       this.drives.follow(this.world!.trays);
     } catch (error) {
@@ -474,6 +493,7 @@ export class Vm {
   }
 
   private worldEnded(end: WorldEnd): void {
+    if (!this.areTraysKnown) this.followTrays();
     this.world = undefined;
     this.passphrase.forget();
     this.drives.ended();

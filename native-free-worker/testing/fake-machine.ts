@@ -14,6 +14,8 @@ export type Step =
   | { readonly nops: number }
   /** Halts until serial input arrives, sends it back, and does so for ever. */
   | { readonly echo: true }
+  /** Opens or shuts the tray of its CD-ROM drive. */
+  | { readonly tray: 'open' | 'shut' }
   | { readonly crash: string };
 
 export class FakeMachine implements Machine {
@@ -76,6 +78,7 @@ export class FakeMachine implements Machine {
       }
       this.at++;
       if ('out' in step) for (const byte of new TextEncoder().encode(step.out)) this.outputs.serialOutput(0, byte);
+      if ('tray' in step) this.trayStates = [{ disk: 'disk0', isLocked: false, isOpen: step.tray === 'open' }];
       if ('draw' in step) this.cells.set(new TextEncoder().encode(step.draw));
       if ('end' in step) return step.end;
       if ('halt' in step) {
