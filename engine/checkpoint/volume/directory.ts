@@ -45,6 +45,12 @@ export function isName(name: string): boolean {
   return name.length <= MAX_NAME_BYTES && /^[\x20-\x7e]+$/.test(name) && !/[/\\]/.test(name);
 }
 
+/** Whether it has no more entries than a reader takes. */
+export function isReadable(directory: Directory): boolean {
+  const files = [...directory.values()].reduce((sum, folder) => sum + folder.size, 0);
+  return directory.size <= MAX_FOLDERS && files <= MAX_FILES;
+}
+
 /**
  *   folders (4), then of each: name length (1), name in ASCII, files (4), then of each:
  *     name length (1), name in ASCII, size in bytes (8), extents (4), then of each: at (4), unit (4), count (4)

@@ -6,6 +6,7 @@ import { crashAtEach } from '#test/support/disk-crash.ts';
 import { MemoryFiles, type AfterCrash } from '#test/support/memory-files.ts';
 import { folderIn, MemoryUses, openVolume, putVolume, VOLUME } from '#test/support/memory-volume.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
+import { decodeDirectory, encodeDirectory, isReadable, type Directory } from './directory.ts';
 import { VolumeFolder } from './volume-folder.ts';
 
 const MIB = 1 << 20;
@@ -225,6 +226,26 @@ describe('a volume that is full', () => {
     folder.remove(at(names[0]!));
     expect(found().list()).toEqual(names.slice(1));
   });
+
+  test('of folders says so, and writes nothing that no reader takes', () => {
+    put('one', bytesOf(10, 1));
+    expect(() => openVolume(files).change(() => folders(4096 + 1))).toThrow('its directory is full');
+    expect(found().list()).toEqual(['one']);
+    openVolume(files).change(() => folders(4096));
+    expect(openVolume(files).look().generation.directory.size).toBe(4096);
+  });
+
+  const numbered = <T>(count: number, value: T) => new Map(Array.from({ length: count }, (_, number) => [number.toString(36), value]));
+  const folders = (count: number): Directory => numbered(count, new Map());
+  const filesIn = (count: number): Directory => new Map([['a', numbered(count, { sizeBytes: 0, extents: [] })]]);
+
+  test.each([folders(4096), folders(4096 + 1), filesIn(65_536), filesIn(65_536 + 1)])(
+    'of entries is what a reader says it is (directory %#)',
+    directory => {
+      const read = decodeDirectory(encodeDirectory(directory), 32, UNIT);
+      expect(isReadable(directory)).toBe(typeof read !== 'string');
+    },
+  );
 });
 
 describe('a crash', () => {

@@ -10,7 +10,7 @@
 import { CheckpointError, InvariantError, StorageError } from '../../errors/errors.ts';
 import type { HostFile } from '../../ports/host-files.ts';
 import { areaAt, encodeArea, readNewest, type Generation } from './area.ts';
-import { encodeDirectory, findFile, withFile, type Directory, type StoredFile } from './directory.ts';
+import { encodeDirectory, findFile, isReadable, withFile, type Directory, type StoredFile } from './directory.ts';
 import { decodeHeader, type Header } from './header.ts';
 import { HEADER_SIZE, SECTOR } from './layout.ts';
 import { PendingFile } from './pending-file.ts';
@@ -69,7 +69,7 @@ export class Volume {
       if (directory === generation.directory) return;
       device.dataSync(); // the data of what is published now, and a directory that somebody was killed before syncing
       const number = generation.number + 1;
-      const bytes = encodeArea(header, number, encodeDirectory(directory), this.host.checksum);
+      const bytes = isReadable(directory) ? encodeArea(header, number, encodeDirectory(directory), this.host.checksum) : undefined;
       if (bytes === undefined)
         throw new StorageError('DISK_FULL', `${this.path} cannot be written: its directory is full. Delete checkpoints and try again.`);
       const at = areaAt(header, 1 - generation.area);
