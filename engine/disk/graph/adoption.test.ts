@@ -192,6 +192,17 @@ test('a session that fails to take two disks over leaves them to the one that ha
   }
 });
 
+test('a session that lets go while storage fails closes every file, and the collector removes its branches', () => {
+  const files = new MemoryFiles();
+  const states = prepare(files, 2);
+  const fresh = foldersOf(files, 2, 0x500).map((folder, number) => new VirtualDiskFiles(folder, { branchFrom: states[number]! }));
+  files.failAt(files.operations, { kind: 'error', code: 'DISK_ERROR', lasting: true });
+  for (const disk of fresh) disk[Symbol.dispose]();
+  files.mend();
+  expectNoneOpen(files);
+  expect(found(files, 2)).toMatchObject({ sees: NOW });
+});
+
 test('a session that has gone back and is to take back what another wrote loses nothing, wherever the host dies', () => {
   let states: LayerId[] = [];
   const crashes = crashEverywhere(

@@ -7,7 +7,7 @@
  *   810 switchToCow(): writes go to the new file                                    what was pending may still go to the old top
  *   830 seal(): the old top is durable and only read from now on                    832 may point to it
  */
-import { ConfigError, InvariantError } from '../../errors/errors.ts';
+import { ConfigError, InvariantError, StorageError } from '../../errors/errors.ts';
 import type { Layer } from '../block.ts';
 import { Qcow2Image } from '../qcow2/image.ts';
 import type { DiskBase, DiskDescriptor, LayerId, Top } from './descriptor.ts';
@@ -328,9 +328,13 @@ export class VirtualDiskFiles implements Disposable {
     this[Symbol.dispose]();
   }
 
-  /** Closes, and loses what came after the last flush. */
+  /** Closes, and loses what came after the last flush. A branch that cannot be removed is left to the collector. */
   [Symbol.dispose](): void {
-    this.dropBranch();
+    try {
+      this.dropBranch();
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+    }
     this.layers[Symbol.dispose]();
   }
 
