@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { StorageError } from '#engine/errors/errors.ts';
 import { NAMESPACE } from './life-sign.ts';
 import { Thread } from './thread.ts';
 import { NodeVolumeUses } from './volume-uses.ts';
@@ -222,6 +223,18 @@ test('what a thread left that has ended goes, though nothing can be written', ()
   writeFileSync(lock, JSON.stringify({ ...said, thread: 99, token: 'x'.repeat(250) })); // no file can have a name with that
   uses.forgetThread(99);
   expect(left()).toEqual([]);
+});
+
+test('letting go hurts nobody where nothing can be removed; a change that cannot be ended says so', () => {
+  const use = uses.hold(VOLUME, USE);
+  const [name] = left();
+  const stick = (path: string) => {
+    rmSync(path);
+    mkdirSync(path); // which no file is removed as
+  };
+  stick(join(locks, name!));
+  use[Symbol.dispose]();
+  expect(() => uses.exclusively(VOLUME, () => stick(join(locks, `volume-${VOLUME}.lock`)))).toThrow(StorageError);
 });
 
 /** Only root can be another user. */

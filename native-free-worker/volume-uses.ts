@@ -65,9 +65,10 @@ export class NodeVolumeUses implements VolumeUses {
     try {
       writeFileSync(path, JSON.stringify({ ...this.newOwner(), use }), { mode: 0o600 });
     } catch (cause) {
+      removeIfPossible(path);
       throw storageError(cause, path, 'written');
     }
-    return { [Symbol.dispose]: () => rmSync(path, { force: true }) };
+    return { [Symbol.dispose]: () => removeIfPossible(path) };
   }
 
   held(volume: string): Use[] {
@@ -128,7 +129,7 @@ export class NodeVolumeUses implements VolumeUses {
     try {
       return work();
     } finally {
-      rmSync(path, { force: true });
+      remove(path);
     }
   }
 
@@ -182,11 +183,20 @@ function isOfTheDead(name: string): boolean {
   return Number(namespace) === NAMESPACE && !isAlive(Number(pid));
 }
 
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (cause) {
+    throw storageError(cause, path, 'removed');
+  }
+}
+
+/** Where the folder cannot be written now it stays, and counts until this process ends. */
 function removeIfPossible(path: string): void {
   try {
     rmSync(path, { force: true });
   } catch {
-    // The folder cannot be written now.
+    // It is tried again by whoever finds that this process has ended.
   }
 }
 
