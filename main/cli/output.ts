@@ -7,15 +7,19 @@ export function printJson(value: unknown): void {
 }
 
 export function printLine(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${shown(text)}\n`);
 }
+
+/** What files say of themselves (a title, a name) is shown by a terminal, and never obeyed. */
+const shown = (text: string): string => text.replaceAll(/[^\P{Cc}\n\t]/gu, '\ufffd');
 
 /** Columns as wide as they need to be. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map(row => row[column]!.length)));
-  for (const row of [head, ...rows])
+  const lines = [head, ...rows].map(row => row.map(cell => cell.replaceAll(/\p{Cc}/gu, '\ufffd')));
+  const widths = head.map((_, column) => Math.max(...lines.map(cells => cells[column]!.length)));
+  for (const cells of lines)
     printLine(
-      row
+      cells
         .map((cell, column) => cell.padEnd(widths[column]!))
         .join('  ')
         .trimEnd(),
@@ -26,14 +30,14 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
 export function printError(error: unknown, json: boolean): void {
   const known = error instanceof CairnError;
   const message = messageOf(error);
-  process.stderr.write(`cairn: ${known ? message : `something went wrong inside Cairn: ${message}`.replaceAll('\n', ' ')}\n`);
+  process.stderr.write(`cairn: ${shown(known ? message : `something went wrong inside Cairn: ${message}`.replaceAll('\n', ' '))}\n`);
   if (process.env['CAIRN_DEBUG'] && error instanceof Error) process.stderr.write(`${error.stack}\n`);
   if (json) printJson({ error: { code: known ? error.code : 'INTERNAL', message } });
 }
 
 /** What was mended on the way: the command goes on. (What is worse ends the command, and printError tells it.) */
 export function printNotice({ level, text }: Events['notice']): void {
-  if (level === 'warning') process.stderr.write(`cairn: ${text}\n`);
+  if (level === 'warning') process.stderr.write(`cairn: ${shown(text)}\n`);
 }
 
 export function formatBytes(bytes: number): string {
