@@ -3,7 +3,7 @@ import type { SavedDevice } from '../machine/machine.ts';
 
 /** Compression and checksums: the format (docs/formats/checkpoint.md) fixes them, the host provides them. */
 export interface Codec {
-  /** zstd (RFC 8878), level 1. */
+  /** zstd (RFC 8878), at any level; what does not get smaller is stored as it is. */
   compress(bytes: Uint8Array): Uint8Array;
   /** Throws unless exactly `rawLength` bytes come out; allocates no more than that. */
   decompress(bytes: Uint8Array, rawLength: number): Uint8Array;

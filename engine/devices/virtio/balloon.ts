@@ -70,11 +70,11 @@ export class VirtioBalloon implements Device<StateOf<typeof VirtioBalloonState>>
     this.target = pages;
     this.transport.configChanged();
   }
-  /** How many the guest says it has given back by inflating. */
-  /** What it is asked to give back. */
+  /** How many it is asked to give back. */
   get targetPages() {
     return this.target;
   }
+  /** How many it says it has given back by inflating. */
   get inflatedPages() {
     return this.actual;
   }
