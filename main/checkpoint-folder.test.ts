@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -91,6 +92,25 @@ test('deleting the VM removes its checkpoints from the store, and nothing of the
   Bundle.create(path, config(store));
   (await open()).delete();
   expect(readdirSync(store)).toEqual([]);
+});
+
+test('a copy of the bundle cannot take the checkpoints of the VM that it is a copy of', async () => {
+  Bundle.create(path, config(store));
+  const bundle = await open();
+  await take(bundle, 'checkpoint1');
+  bundle.close();
+  const copy = join(folder, 'b.cairn');
+  cpSync(path, copy, { recursive: true, verbatimSymlinks: true });
+  const deleteCopy = async () => (await Bundle.open(copy, readCheckpointInfo))!.delete();
+  await expect(deleteCopy()).rejects.toThrow(
+    `b is a copy of a and has the same checkpoints, in ${join(store, 'a.checkpoints')}: remove the folder`,
+  );
+  expect(readdirSync(join(store, 'a.checkpoints'))).toEqual(['checkpoint1.ckpt']);
+  (await open()).close();
+  rmSync(path, { recursive: true }); // moved, it would be no copy
+  const moved = (await Bundle.open(copy, readCheckpointInfo))!;
+  expect(moved.catalog.list().map(({ id }) => id)).toEqual(['checkpoint1']);
+  moved.close();
 });
 
 test('the store is chosen before the first checkpoint', async () => {

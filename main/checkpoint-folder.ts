@@ -4,7 +4,7 @@
  * checkpoints for gone.
  */
 import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
-import { dirname, isAbsolute, join } from 'node:path';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { withFolder, withoutFolder } from '#engine/checkpoint/volume/directory.ts';
 import { CairnError, ConfigError } from '#engine/errors/errors.ts';
 import { lifeSign } from '#worker/life-sign.ts';
@@ -50,10 +50,12 @@ export function finishMove(bundlePath: string): void {
   for (const name of left) removeIfEmpty(bundlePath, name);
 }
 
-/** Throws ConfigError when the checkpoints are kept where nothing is now, and CheckpointError when that is a volume which is damaged. */
+/** Throws ConfigError when the checkpoints are kept where nothing is now, or are another VM's, and CheckpointError when that is a volume which is damaged. */
 export function requireCheckpointFolder(bundlePath: string, name: string): void {
   const target = checkpointPlaceOf(bundlePath);
-  if (target === undefined || isFolder(target)) return;
+  if (target === undefined) return;
+  requireOriginal(bundlePath, name, target);
+  if (isFolder(target)) return;
   const inVolume = volumeFolderAt(target);
   if (inVolume?.volume.look().generation.directory.has(inVolume.name) === true) return;
   throw new ConfigError(
@@ -61,6 +63,16 @@ export function requireCheckpointFolder(bundlePath: string, name: string): void 
     inVolume === undefined
       ? `the checkpoints of ${name} are kept in ${target}, which is not there: mount it, or bring it back.`
       : `the checkpoints of ${name} are kept in the volume ${inVolume.volume.path}, which has none of that name: bring the right one back.`,
+  );
+}
+
+/** A bundle that was copied with its link has the checkpoints of the one that it is a copy of: what it deletes would be that one's. */
+function requireOriginal(bundlePath: string, name: string, target: string): void {
+  const owner = basename(target, '.checkpoints');
+  if (owner === name || checkpointPlaceOf(join(dirname(bundlePath), `${owner}.cairn`)) !== target) return;
+  throw new ConfigError(
+    'STORE_IN_USE',
+    `${name} is a copy of ${owner} and has the same checkpoints, in ${target}: remove the folder ${bundlePath}, and use \`cairn vm clone ${owner}\` instead.`,
   );
 }
 
