@@ -8,8 +8,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { ConfigError, StorageError } from '#engine/errors/errors.ts';
-import { nodeFiles } from '#worker/node-files.ts';
+import { CairnError, ConfigError, StorageError } from '#engine/errors/errors.ts';
+import { nodeFiles, storageError } from '#worker/node-files.ts';
 import { Catalog } from './catalog.ts';
 import {
   CHECKPOINTS,
@@ -20,6 +20,7 @@ import {
   requireCheckpointFolder,
   useCheckpointVolume,
 } from './checkpoint-folder.ts';
+import { removeDeadBuilds } from './dead-builds.ts';
 import {
   checkpointId,
   NO_POLICY,
@@ -71,25 +72,19 @@ export class Bundle {
 
   /** A new VM. The folder appears whole or not at all. */
   static create(path: string, config: VmConfig): void {
-    if (existsSync(path))
-      throw new ConfigError('VM_EXISTS', `there is a VM ${nameOf(path)} already: choose another name, or delete it first.`);
-    const building = `${path}.new-${process.pid}`;
-    mkdirSync(building, { recursive: true, mode: 0o700 });
+    appear(build(path, config), path);
+  }
+
+  /** The same, with what `fill` puts into the folder that is to be it. When that throws there is no VM. */
+  static async createFilled(path: string, config: VmConfig, fill: (building: string) => Promise<void>): Promise<void> {
+    const building = build(path, config);
     try {
-      makeCheckpointFolder(building, nameOf(path), config.checkpointStore);
+      await fill(building);
     } catch (error) {
-      rmSync(building, { recursive: true, force: true });
+      discard(building);
       throw error;
     }
-    mkdirSync(join(building, 'logs'));
-    writeVmFile(building, { config });
-    try {
-      renameSync(building, path);
-    } catch (cause) {
-      removeCheckpointFolder(building);
-      rmSync(building, { recursive: true, force: true });
-      throw new ConfigError('VM_EXISTS', `there is a VM ${nameOf(path)} already: choose another name, or delete it first.`, { cause });
-    }
+    appear(building, path);
   }
 
   /** Undefined when another Cairn has it and listens (readOwner says where). Throws ConfigError when it holds it and does not listen. */
@@ -318,6 +313,49 @@ export class Bundle {
     rmSync(doomed, { recursive: true, force: true });
   }
 }
+
+function build(path: string, config: VmConfig): string {
+  if (existsSync(path)) throw exists(path);
+  mkdirSync(dirname(path), { recursive: true });
+  removeDeadBuilds(path);
+  const building = `${path}.new-${process.pid}`;
+  try {
+    mkdirSync(building, { mode: 0o700 });
+  } catch (cause) {
+    throw (cause as NodeJS.ErrnoException).code === 'EEXIST' ? exists(path, cause) : storageError(cause, building, 'created');
+  }
+  try {
+    makeCheckpointFolder(building, nameOf(path), config.checkpointStore);
+    mkdirSync(join(building, 'logs'));
+    writeVmFile(building, { config });
+    return building;
+  } catch (error) {
+    discard(building);
+    throw error;
+  }
+}
+
+function appear(building: string, path: string): void {
+  try {
+    renameSync(building, path);
+  } catch (cause) {
+    discard(building);
+    throw exists(path, cause);
+  }
+}
+
+/** Where storage fails it stays until the name is taken: what led here is what is told. */
+function discard(building: string): void {
+  try {
+    removeCheckpointFolder(building);
+    rmSync(building, { recursive: true, force: true });
+  } catch (error) {
+    if (!(error instanceof CairnError)) throw error;
+  }
+}
+
+const exists = (path: string, cause?: unknown): ConfigError =>
+  new ConfigError('VM_EXISTS', `there is a VM ${nameOf(path)} already: choose another name, or delete it first.`, { cause });
 
 /** A damaged catalogue is put aside and made anew: everything in it but changed titles is in the files. */
 function openCatalog(path: string): { opened: Catalog; notice?: string } | undefined {

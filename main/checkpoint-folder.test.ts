@@ -8,7 +8,6 @@ import {
   readFileSync,
   readdirSync,
   renameSync,
-  rmdirSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -127,9 +126,8 @@ test('the store is chosen before the first checkpoint', async () => {
 test('what a deletion left that was killed takes no checkpoint of the VM that has the name now', async () => {
   const dead = spawnSync(process.execPath, ['-e', '']).pid;
   Bundle.create(path, config(store));
-  renameSync(path, `${path}.deleted-${dead}`);
-  rmdirSync(join(store, 'a.checkpoints'));
-  Bundle.create(path, config(store));
+  mkdirSync(`${path}.deleted-${dead}`);
+  symlinkSync(join(store, 'a.checkpoints'), join(`${path}.deleted-${dead}`, 'checkpoints')); // its own place has gone, and is the new VM's
   const bundle = await open();
   await take(bundle, 'checkpoint1');
   expect(await repairBundle(bundle)).toMatchObject({ checkpoints: 1, removed: [`a.cairn.deleted-${dead}`] });

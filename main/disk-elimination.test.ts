@@ -1,5 +1,6 @@
 /** Deleting checkpoints of a VM with a disk, off: the real disk worker makes, merges and removes the layers. */
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -210,6 +211,33 @@ test('a checkpoint that holds other disks than the VM has is refused before anyt
   const before = readFileSync(join(bundle(), 'disks', 'disk0.json'));
   await expect(client.request('checkpoint.revert', { name: 'a', id: one })).rejects.toThrow('the VM has disk0, disk1 now');
   expect(readFileSync(join(bundle(), 'disks', 'disk0.json'))).toEqual(before);
+});
+
+test('a clone is there when it has its checkpoint and its disks, and not before: nobody starts it on the first VM’s images', async () => {
+  const one = await take('one');
+  const clone = join(home, 'library', 'b.cairn');
+  const seen = () => readdirSync(clone, { recursive: true }).map(String);
+  const first = new Promise<string[]>(resolve => {
+    const look = (): unknown => (existsSync(clone) ? resolve(seen()) : setImmediate(look));
+    look();
+  });
+  const make = () => client.request('vm.clone', { name: 'a', checkpoint: one, as: 'b', full: true });
+  const outcomes = await Promise.allSettled([make(), make()]);
+  expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+  expect(await first).toEqual(expect.arrayContaining(['vm.json', join('checkpoints', `${one}.ckpt`), join('disks', 'disk0.json')]));
+  expect(readdirSync(join(home, 'library')).toSorted()).toEqual(['a.cairn', 'b.cairn']);
+  expect(await checkBundle(clone)).toMatchObject({ problems: [] });
+});
+
+test('what a process left that was killed while it made a VM is in nobody’s way, and goes when one of that name is made', async () => {
+  const dead = spawnSync(process.execPath, ['-e', '']).pid;
+  const left = join(home, 'library', `b.cairn.new-${dead}`);
+  mkdirSync(join(home, 'store', 'b.checkpoints'), { recursive: true });
+  mkdirSync(left);
+  symlinkSync(join(home, 'store', 'b.checkpoints'), join(left, 'checkpoints'));
+  const { config } = await client.request('vm.show', { name: 'a' });
+  await client.request('vm.create', { name: 'b', config: { ...config, checkpointStore: join(home, 'store') } });
+  expect([existsSync(left), readdirSync(join(home, 'store'))]).toEqual([false, ['b.checkpoints']]);
 });
 
 test('a VM that a linked clone lies on is not deleted', async () => {

@@ -372,13 +372,17 @@ export class HostService {
     const to = this.library.bundlePath(as);
     const config = Bundle.readConfig(from);
     const needed = await neededFiles(join(from, 'checkpoints'), checkpoint);
-    Bundle.create(to, config);
-    try {
+    await Bundle.createFilled(to, config, async building => {
       // What it only has pages of is no checkpoint of the new VM.
       for (const [i, file] of needed.entries())
-        await copyCheckpointFile(file, join(to, 'checkpoints', i === 0 ? basename(file) : basename(file).replace(/\.ckpt$/, '.pages')));
+        await copyCheckpointFile(
+          file,
+          join(building, 'checkpoints', i === 0 ? basename(file) : basename(file).replace(/\.ckpt$/, '.pages')),
+        );
       const { disks } = await readCheckpointInfo(needed[0]!);
-      await cloneDisks(from, to, disks, { mode: config.checkpointMode, full });
+      await cloneDisks(from, building, disks, { mode: config.checkpointMode, full });
+    });
+    try {
       await this.command('checkpoint.revert', { name: as, id: checkpoint }, async vm => {
         await vm.revert(checkpoint);
         return vm.summary();

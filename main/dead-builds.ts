@@ -1,0 +1,25 @@
+/** What processes left that ended while they made or deleted a VM. */
+import { readdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { isAlive } from '#worker/is-alive.ts';
+import { checkpointPlaceOf, removeCheckpointFolder } from './checkpoint-folder.ts';
+
+/** `NAME.cairn.new-PID` and `NAME.cairn.deleted-PID` of processes that are no more. The place in a store that one of them had may be another VM's by now. */
+export function removeDeadBuilds(path: string): string[] {
+  const library = dirname(path);
+  const removed: string[] = [];
+  const places = new Set(
+    readdirSync(library)
+      .filter(name => name.endsWith('.cairn'))
+      .map(name => checkpointPlaceOf(join(library, name))),
+  );
+  for (const name of readdirSync(library)) {
+    const match = name.startsWith(`${basename(path)}.`) ? /\.(?:new|deleted)-(\d+)$/.exec(name) : null;
+    if (!match || isAlive(Number(match[1]))) continue;
+    const place = checkpointPlaceOf(join(library, name));
+    if (place === undefined || !places.has(place)) removeCheckpointFolder(join(library, name));
+    rmSync(join(library, name), { recursive: true, force: true });
+    removed.push(name);
+  }
+  return removed;
+}
