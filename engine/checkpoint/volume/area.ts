@@ -63,6 +63,11 @@ export function readNewest(device: HostFile, header: Header, checksum: Codec['ch
   return problem;
 }
 
+/** Whether the other area has one, too. If not, what was to come after this one was taken back; the disk may have it all the same. */
+export function hasOther(device: HostFile, header: Header, { area }: Generation, checksum: Codec['checksum']): boolean {
+  return readRecord(device, header, 1 - area, checksum) !== undefined;
+}
+
 function readRecord(device: HostFile, header: Header, area: number, checksum: Codec['checksum']): Record | undefined {
   const bytes = new Uint8Array(RECORD_SIZE);
   device.read(bytes, areaAt(header, area));

@@ -4,10 +4,11 @@ import { CheckpointError, StorageError } from '#engine/errors/errors.ts';
 import type { HostFile } from '#engine/ports/host-files.ts';
 import { crashAtEach } from '#test/support/disk-crash.ts';
 import { MemoryFiles, type AfterCrash } from '#test/support/memory-files.ts';
-import { folderIn, MemoryUses, openVolume, putVolume, VOLUME } from '#test/support/memory-volume.ts';
+import { folderIn, MemoryUses, openVolume, putVolume, VOLUME, volumeHost } from '#test/support/memory-volume.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import { decodeDirectory, encodeDirectory, isReadable, type Directory } from './directory.ts';
 import { VolumeFolder } from './volume-folder.ts';
+import { Volume } from './volume.ts';
 
 const MIB = 1 << 20;
 const UNIT = 64 << 10;
@@ -339,6 +340,45 @@ describe('a crash', () => {
         );
         expect(crashes).toBeGreaterThan(7);
       }
+    },
+  );
+
+  test.each([
+    ['the same', (same: VolumeFolder) => same],
+    ['another', () => new VolumeFolder(openVolume(files, uses), 'a.checkpoints')],
+  ])(
+    'of the host after a change that failed, though the disk has it, shows no file whose units %s process has given to another',
+    (_, who) => {
+      let syncs: ('done' | 'done, and told to have failed' | 'failed')[] = [];
+      const openWrite = (path: string): HostFile => {
+        const device = files.openWrite(path);
+        const dataSync = () => {
+          const outcome = syncs.shift() ?? 'done';
+          if (outcome !== 'failed') device.dataSync();
+          if (outcome !== 'done') throw new StorageError('DISK_ERROR', `${path} cannot be written: the disk reports an error.`);
+        };
+        return { ...device, dataSync };
+      };
+      const target = new VolumeFolder(new Volume({ ...volumeHost(files, uses), openWrite }, VOLUME), 'a.checkpoints');
+      const next = who(target);
+      const [one, two] = [bytesOf(3 * UNIT, 1), bytesOf(3 * UNIT, 2)];
+      next.createExclusive(at('more.part')).write(one, 0); // so it knows the directory of before to be on the disk
+      const file = target.createExclusive(at('one.part'));
+      file.write(one, 0);
+      file.sync();
+      syncs = ['done', 'done, and told to have failed', 'failed']; // the data, the directory, its being taken back
+      expect(() => target.rename(at('one.part'), at('one'))).toThrow('the disk reports an error');
+      target.remove(at('one.part'));
+      const crashes = crashAtEach(
+        files,
+        () => put('two', two, next),
+        after => {
+          const { one: appeared = nodeCodec.checksum(one) } = contents(found(after));
+          expect(appeared).toBe(nodeCodec.checksum(one));
+        },
+        crash => [1, 2, 3, 4].map(n => ({ seed: crash * 4 + n })),
+      );
+      expect([crashes > 10, found().list()]).toEqual([true, ['two']]);
     },
   );
 

@@ -9,7 +9,7 @@
  */
 import { CheckpointError, InvariantError, StorageError } from '../../errors/errors.ts';
 import type { HostFile } from '../../ports/host-files.ts';
-import { areaAt, encodeArea, readNewest, type Generation } from './area.ts';
+import { areaAt, encodeArea, hasOther, readNewest, type Generation } from './area.ts';
 import { encodeDirectory, findFile, isReadable, withFile, type Directory, type StoredFile } from './directory.ts';
 import { decodeHeader, type Header } from './header.ts';
 import { HEADER_SIZE, SECTOR } from './layout.ts';
@@ -144,7 +144,10 @@ export class Volume {
   /** Units for a file that is being written, held for it: at least `wanted`. */
   private take(uuid: string, file: string, wanted: number): { runs: Run[]; use: Disposable } {
     return this.alone((device, { header, generation }) => {
-      if (generation !== this.durable) device.dataSync(); // units that it freed are written to: it must not be lost
+      // Units that are free in it are written to: neither may it be lost, nor may one that was taken back return, in which they are not.
+      const wasTakenBack = !hasOther(device, header, generation, this.host.checksum);
+      if (wasTakenBack) clear(device, areaAt(header, 1 - generation.area)); // again: a host forgets what it failed to sync
+      if (wasTakenBack || generation !== this.durable) device.dataSync();
       this.durable = generation;
       const free = this.freeRuns(uuid, header, generation.directory);
       const freeUnits = countUnits(free);
@@ -209,12 +212,14 @@ export class Volume {
 /** Nobody was told of what it was to become: it must not appear later. */
 function takeBack(device: HostFile, at: number): void {
   try {
-    device.write(new Uint8Array(SECTOR), at);
+    clear(device, at);
     device.dataSync();
   } catch (error) {
     if (!(error instanceof StorageError)) throw error; // the failure that led here is what is told
   }
 }
+
+const clear = (device: HostFile, area: number): void => device.write(new Uint8Array(SECTOR), area);
 
 function isSame(now: StoredFile | undefined, then: StoredFile): boolean {
   return now === then || JSON.stringify(now) === JSON.stringify(then);
