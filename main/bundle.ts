@@ -96,7 +96,7 @@ export class Bundle {
         const bundle = new Bundle(path, catalog.opened, file);
         try {
           if (catalog.notice) bundle.notices.push(catalog.notice);
-          writeOwner(path, { pid: process.pid });
+          sayWhoOwns(path);
           finishMove(path);
           requireCheckpointFolder(path, nameOf(path));
           bundle.volumeUse = useCheckpointVolume(path, nameOf(path));
@@ -311,6 +311,16 @@ export class Bundle {
     nodeFiles.syncFolder(dirname(this.path)); // before its checkpoints go, which may lie on another disk
     removeCheckpointFolder(doomed);
     rmSync(doomed, { recursive: true, force: true });
+  }
+}
+
+/** Others only know from it whom to ask: on a full disk room must be made all the same. */
+function sayWhoOwns(path: string): void {
+  try {
+    writeOwner(path, { pid: process.pid });
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    removeOwner(path); // of another process
   }
 }
 

@@ -228,11 +228,16 @@ export class Catalog {
     });
   }
 
+  /** Throws StorageError when that cannot be written. */
   begin(operation: Intent['operation'], details: Intent['details']): number {
-    const { lastInsertRowid } = this.db
-      .prepare('INSERT INTO intent (operation, details, started_at) VALUES (?, ?, ?)')
-      .run(operation, JSON.stringify(details), new Date().toISOString());
-    return Number(lastInsertRowid);
+    try {
+      const { lastInsertRowid } = this.db
+        .prepare('INSERT INTO intent (operation, details, started_at) VALUES (?, ?, ?)')
+        .run(operation, JSON.stringify(details), new Date().toISOString());
+      return Number(lastInsertRowid);
+    } catch (cause) {
+      throw unwritten(this.db.name, cause);
+    }
   }
 
   /** It is done, or has failed and left nothing. */
@@ -275,8 +280,19 @@ export class Catalog {
 
   /** All of it or nothing. */
   together(change: () => void): void {
-    this.db.transaction(change)();
+    try {
+      this.db.transaction(change)();
+    } catch (cause) {
+      throw cause instanceof Database.SqliteError ? unwritten(this.db.name, cause) : cause;
+    }
   }
+}
+
+function unwritten(path: string, cause: unknown): StorageError {
+  const { code = '', message } = cause as { readonly code?: string; readonly message: string };
+  return code === 'SQLITE_FULL'
+    ? new StorageError('DISK_FULL', `${path} cannot be written: the disk is full: make room and try again.`, { cause })
+    : new StorageError('CATALOG', `${path} cannot be written: ${message}.`, { cause });
 }
 
 function toCheckpoint(row: Row, disks: readonly DiskRow[]): Checkpoint {

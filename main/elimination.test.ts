@@ -1,4 +1,4 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { VmBox } from '#test/support/vm-box.ts';
@@ -30,6 +30,17 @@ describe('eliminating', () => {
     expect(chooseDoomed(all, ['b'], true)).toEqual(['b', 'c']);
     expect(chooseDoomed(all, ['a'], true)).toEqual(['a', 'b', 'c', 'd', 'e']);
     expect(chooseDoomed([of('a', 'b'), of('b', 'a')], ['a'], true)).toEqual(['a', 'b']); // a forged circle
+  });
+
+  test('that cannot be written down has not begun, now or later', async () => {
+    const one = await take('one');
+    mkdirSync(join(box.path, 'state.json.tmp', 'x'), { recursive: true });
+    await expect(new Eliminator(bundle).eliminate([one])).rejects.toThrow('state.json cannot be written');
+    rmSync(join(box.path, 'state.json.tmp'), { recursive: true });
+    bundle.close();
+    bundle = await box.open();
+    finishIntents(bundle);
+    expect([bundle.catalog.list().map(({ id }) => id), bundle.notices]).toEqual([[one], []]);
   });
 
   test('gives children to their grandparent and the machine its nearest ancestor, and says what is free', async () => {

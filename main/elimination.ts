@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { eliminateCheckpoints } from '#engine/checkpoint/eliminate.ts';
 import { sharingOf } from '#engine/checkpoint/sharing.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
-import { ConfigError } from '#engine/errors/errors.ts';
+import { ConfigError, StorageError } from '#engine/errors/errors.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import { storedFiles, volumeFolderAt } from '#worker/stored-files.ts';
 import type { Bundle } from './bundle.ts';
@@ -85,14 +85,24 @@ export class Eliminator {
   /** Their memory; disk layers are the collector's. `world`: does it on a thread of its own. A StorageError leaves some of them eliminated and the rest as it was. */
   async eliminate(doomed: readonly string[], world?: Pick<World, 'eliminate'>): Promise<void> {
     const { bundle } = this;
-    const intent = bundle.catalog.begin('eliminate', { ids: doomed });
-    bundle.prepareToForget(doomed);
+    const intent = this.begin(doomed);
     try {
       if (world) await world.eliminate(bundle.checkpointsPath, doomed);
       else eliminateCheckpoints(this.store, doomed, nodeCodec);
     } finally {
       this.forget(doomed.filter(id => !this.store.has(id)));
-      bundle.catalog.end(intent);
+      if (intent !== undefined) bundle.catalog.end(intent);
+    }
+  }
+
+  /** What whoever goes on needs if this process is killed. On a disk that is full there is no room for it before something is deleted: then undefined. Whatever else fails leaves nothing begun. */
+  private begin(doomed: readonly string[]): number | undefined {
+    try {
+      this.bundle.prepareToForget(doomed);
+      return this.bundle.catalog.begin('eliminate', { ids: doomed });
+    } catch (error) {
+      if (error instanceof StorageError && error.code === 'DISK_FULL') return undefined;
+      throw error;
     }
   }
 

@@ -5,6 +5,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { storageError } from '#worker/node-files.ts';
 
 const ownerSchema = z.object({ pid: z.int(), socket: z.string().optional() });
 export type Owner = z.infer<typeof ownerSchema>;
@@ -18,10 +19,15 @@ export function readOwner(bundlePath: string): Owner | undefined {
   }
 }
 
+/** Throws StorageError. */
 export function writeOwner(bundlePath: string, owner: Owner): void {
   const path = join(bundlePath, FILE);
-  writeFileSync(`${path}.tmp`, `${JSON.stringify(owner)}\n`);
-  renameSync(`${path}.tmp`, path);
+  try {
+    writeFileSync(`${path}.tmp`, `${JSON.stringify(owner)}\n`);
+    renameSync(`${path}.tmp`, path);
+  } catch (cause) {
+    throw storageError(cause, path, 'written');
+  }
 }
 
 export function removeOwner(bundlePath: string): void {

@@ -1,15 +1,17 @@
 /** The host's disk is full while a guest writes: the VM waits and says so, goes on when there is room, and the guest has lost nothing. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { HostService } from '#main/host-service.ts';
 import type { VmSummary } from '#main/ipc/contract.ts';
 import { CairnHome } from '../support/cairn.ts';
 import { topFile } from '../support/disk-files.ts';
 import { expectCleanExt4, ext4Disk } from '../support/ext4.ts';
 import { cairnDiskGuest } from '../support/guest-shell.ts';
+import { smallConfig } from '../support/vm-config.ts';
 import { expectQemuCheck } from '../support/qemu-img.ts';
 
 const LIMIT_MS = 120_000;
@@ -53,5 +55,41 @@ test('a full file system under the COW disk pauses the VM, room lets it go on, e
     execFileSync('umount', ['-l', home.folder]);
     await home.dispose();
     rmSync(images, { recursive: true, force: true });
+  }
+});
+
+test('a VM on a disk that is full to the last byte is listed, and its checkpoints are deleted', async () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'cairn-full-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'cairn-test', folder]);
+  let service = new HostService({ libraryPath: folder, version: '0' });
+  try {
+    let client = service.connect();
+    await client.request('vm.create', { name: 'a', config: smallConfig });
+    const take = async (title: string) => (await client.request('checkpoint.take', { name: 'a', title })).id;
+    const taken: string[] = []; // of a VM that is off each is a block, and the catalogue needs some
+    while (taken.length < 20) taken.push(await take(String(taken.length)));
+    const last = taken.at(-1);
+    await service.close(); // so that nobody has the VM open
+    service = new HostService({ libraryPath: folder, version: '0' });
+    client = service.connect();
+    for (const size of [65_536, 4096, 1]) {
+      for (let room = true; room;) {
+        try {
+          appendFileSync(path.join(folder, 'filler'), new Uint8Array(size));
+        } catch {
+          room = false;
+        }
+      }
+    }
+    const ids = async () => (await client.request('checkpoint.list', { name: 'a' })).map(({ id }) => id);
+    expect(await ids()).toEqual(taken);
+    await client.request('checkpoint.delete', { name: 'a', ids: taken.slice(0, -1), children: false, force: false });
+    expect(await ids()).toEqual([last]);
+    expect((await client.request('checkpoint.list', { name: 'a' }))[0]).toMatchObject({ parent: null });
+    expect(await client.request('checkpoint.history', { name: 'a', limit: 9 })).toMatchObject({ underWay: [] });
+  } finally {
+    await service.close();
+    execFileSync('umount', ['-l', folder]);
+    rmSync(folder, { recursive: true, force: true });
   }
 });
