@@ -157,7 +157,7 @@ describe('a host service', () => {
     writeFileSync(path, new Uint8Array(4096));
     const moves = Array.from({ length: 20 }, (): Step[] => [{ tray: 'open' }, { halt: 1 }, { tray: 'shut' }, { halt: 1 }]).flat();
     const drive = { path, format: 'raw', interface: 'ide', media: 'cdrom', readonly: true, cache: 'writeback' };
-    await vm('jukebox', [...moves, { end: { kind: 'power-off' } }], [vmDisk.parse(drive)]);
+    await vm('jukebox', [{ halt: undefined }, ...moves, { end: { kind: 'power-off' } }], [vmDisk.parse(drive)]);
     let turn = 0;
     const turns = setInterval(() => turn++, 1);
     const moved: number[] = [];
@@ -168,7 +168,9 @@ describe('a host service', () => {
       moved.push(turn);
     });
     const ended = service.whenEnded('jukebox');
+    const serial = await serialOf(client, 'jukebox');
     await service.start('jukebox');
+    await serial.type('go');
     await ended;
     clearInterval(turns);
     expect(moved.length).toBeGreaterThan(0);
