@@ -7,6 +7,8 @@ import { Writer } from './writer.ts';
 
 const PEER_TIMES = 3;
 const REST_MS = 1000;
+/** Lines have come by then that were printed before the checkpoint was complete. */
+const SETTLE_MS = 100;
 /** What has just begun is not at its full speed yet. */
 const WARM_UP_MS = 4000;
 
@@ -24,10 +26,13 @@ async function sample(work: Work, meanwhile: () => Promise<number>): Promise<Sam
   const calm = performance.now();
   await sleep(REST_MS);
   const begin = performance.now();
-  const end = begin + (await meanwhile());
-  await sleep(50); // lines on their way
-  const windowOf = (from: number, to: number): Window => ({ count: work.count(from, to), ms: to - from });
-  return { before: windowOf(calm, begin), during: windowOf(begin, end) };
+  const ms = await meanwhile();
+  const end = begin + ms + SETTLE_MS;
+  await sleep(SETTLE_MS);
+  const before = { count: work.count(calm, begin), ms: begin - calm };
+  // Who passes the lines on may be writing down that there is a checkpoint: what comes a little later was done before.
+  const count = work.count(begin, end) - (before.count / before.ms) * SETTLE_MS;
+  return { before, during: { count, ms } };
 }
 
 /** Over all samples, so that short windows count as much as they are long. */
