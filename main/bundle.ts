@@ -75,11 +75,12 @@ export class Bundle {
     appear(build(path, config), path);
   }
 
-  /** The same, with what `fill` puts into the folder that is to be it. When that throws there is no VM. */
+  /** The same, with what `fill` puts, durably, into the folder that is to be it. When that throws there is no VM. */
   static async createFilled(path: string, config: VmConfig, fill: (building: string) => Promise<void>): Promise<void> {
     const building = build(path, config);
     try {
       await fill(building);
+      nodeFiles.syncFolder(building);
     } catch (error) {
       discard(building);
       throw error;
@@ -352,6 +353,7 @@ function appear(building: string, path: string): void {
     discard(building);
     throw exists(path, cause);
   }
+  nodeFiles.syncFolder(dirname(path));
 }
 
 /** Where storage fails it stays until the name is taken: what led here is what is told. */

@@ -14,7 +14,7 @@ import { NOT_RAM } from '#engine/memory/mmm-block.ts';
 import type { CheckpointOrder } from '#worker/checkpoint-protocol.ts';
 import { hostClock } from '#worker/host-clock.ts';
 import { codecOf, nodeCodec } from '#worker/node-codec.ts';
-import { storedFiles } from '#worker/stored-files.ts';
+import { storedFiles, volumeFolderAt } from '#worker/stored-files.ts';
 import { checkpointFacts, type CheckpointFacts } from './ipc/contract.ts';
 
 const COPIED_AT_ONCE = 1 << 20;
@@ -46,18 +46,25 @@ export async function memoryMiBOf(path: string): Promise<number> {
   return readRamBytes(storedFiles, path, nodeCodec) / (1024 * 1024);
 }
 
-/** To another VM's, wherever both are. Where they can share blocks, or units of a volume, a copy costs nothing. */
+/** To another VM's, wherever both are; durable when it settles. Where they can share blocks, or units of a volume, a copy costs nothing. */
 export async function copyCheckpointFile(from: string, to: string): Promise<void> {
-  if (storedFiles.clone(from, to)) return;
   const unfinished = `${to}.part`;
   try {
-    await copyBytes(from, unfinished);
+    if (storedFiles.clone(from, unfinished)) makeDurable(unfinished);
+    else await copyBytes(from, unfinished);
     storedFiles.rename(unfinished, to);
   } catch (error) {
     storedFiles.remove(unfinished);
     throw error;
   }
   storedFiles.syncFolder(dirname(to));
+}
+
+/** What shares the blocks of another file is no more durable than one that has been written; in a volume it is durable already. */
+function makeDurable(path: string): void {
+  if (volumeFolderAt(dirname(path)) !== undefined) return;
+  using file = storedFiles.openWrite(path);
+  file.sync();
 }
 
 /** Durable when it settles. Others get their turn meanwhile. */

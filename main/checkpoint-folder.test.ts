@@ -16,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { SyncWatch } from '#test/support/sync-watch.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import { Bundle } from './bundle.ts';
 import { checkBundle } from './check.ts';
@@ -58,6 +59,12 @@ test('checkpoints lie in the store, and are found through the bundle', async () 
   expect(bundle.catalog.list().map(({ id }) => id)).toEqual(['checkpoint1']);
   bundle.close();
   expect(await checkBundle(path)).toMatchObject({ checkpoints: 1, problems: [] });
+});
+
+test('the place in the store, and the VM, survive a power failure', () => {
+  using watch = new SyncWatch();
+  Bundle.create(path, config(store));
+  expect([watch.hasName(store, 'a.checkpoints'), watch.hasName(folder, 'a.cairn')]).toEqual([true, true]);
 });
 
 test('while the store is not mounted nothing is taken for gone', async () => {

@@ -151,6 +151,7 @@ function makeInFolder(store: string, target: string): void {
       throw new ConfigError('STORE_IN_USE', `${target} exists already, perhaps another VM's: choose another folder or name.`, { cause });
     throw new ConfigError('BAD_STORE', `checkpoints cannot be kept in ${store}: ${message}.`, { cause });
   }
+  nodeFiles.syncFolder(store);
 }
 
 /** Where in a store they are; undefined when they are in the bundle. */

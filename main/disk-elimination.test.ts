@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { SyncWatch } from '#test/support/sync-watch.ts';
 import { Catalog } from './catalog.ts';
 import { checkBundle } from './check.ts';
 import { HostService } from './host-service.ts';
@@ -227,6 +228,18 @@ test('a clone is there when it has its checkpoint and its disks, and not before:
   expect(await first).toEqual(expect.arrayContaining(['vm.json', join('checkpoints', `${one}.ckpt`), join('disks', 'disk0.json')]));
   expect(readdirSync(join(home, 'library')).toSorted()).toEqual(['a.cairn', 'b.cairn']);
   expect(await checkBundle(clone)).toMatchObject({ problems: [] });
+});
+
+test.each([{ full: true }, { full: false }])('a clone (full: $full) has its name only when all of it would survive a power failure', async ({ full }) => {
+  const one = await take('one');
+  const [library, clone] = [join(home, 'library'), join(home, 'library', 'b.cairn')];
+  let lost: string[] | undefined;
+  using watch = new SyncWatch((from, to) => {
+    if (to === clone) lost = watch.lost(from);
+  });
+  await client.request('vm.clone', { name: 'a', checkpoint: one, as: 'b', full });
+  expect(lost).toEqual([]);
+  expect(watch.hasName(library, 'b.cairn')).toBe(true);
 });
 
 test('what a process left that was killed while it made a VM is in nobody’s way, and goes when one of that name is made', async () => {
