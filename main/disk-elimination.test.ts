@@ -4,7 +4,14 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Pace } from '#engine/checkpoint/pace.ts';
+import { CheckpointStore } from '#engine/checkpoint/store.ts';
+import { takeCheckpoint } from '#engine/checkpoint/take.ts';
+import { NOT_RAM } from '#engine/memory/mmm-block.ts';
 import { SyncWatch } from '#test/support/sync-watch.ts';
+import { hostClock } from '#worker/host-clock.ts';
+import { nodeCodec } from '#worker/node-codec.ts';
+import { nodeFiles } from '#worker/node-files.ts';
 import { Catalog } from './catalog.ts';
 import { checkBundle } from './check.ts';
 import { HostService } from './host-service.ts';
@@ -52,7 +59,8 @@ const bundle = () => join(home, 'library', 'a.cairn');
 const layers = () => readdirSync(join(bundle(), 'disks')).filter(name => name.endsWith('.qcow2')).length;
 const diskFile = (name: string) => join(bundle(), 'disks', name);
 const top = (name: string) => (JSON.parse(readFileSync(diskFile(name), 'utf8')) as { top: string }).top;
-const state = () => JSON.parse(readFileSync(join(bundle(), 'state.json'), 'utf8')) as { current?: string; resume?: string };
+const stateOf = (path: string) => JSON.parse(readFileSync(join(path, 'state.json'), 'utf8')) as { current?: string; resume?: string };
+const state = () => stateOf(bundle());
 function underWay() {
   const catalog = Catalog.tryOpen(join(bundle(), 'catalog.db'))!;
   try {
@@ -214,33 +222,67 @@ test('a checkpoint that holds other disks than the VM has is refused before anyt
   expect(readFileSync(join(bundle(), 'disks', 'disk0.json'))).toEqual(before);
 });
 
-test('a clone is there when it has its checkpoint and its disks, and not before: nobody starts it on the first VM’s images', async () => {
-  const one = await take('one');
+/** A checkpoint of a machine that runs, with the disks of `id`: one that a process published which was killed before it wrote that down. */
+async function publishRunning(id: string): Promise<string> {
+  const { disks } = (await show(id)).checkpoint;
+  const request = { id: 'running1', parent: id, vmName: 'a', title: 'runs', takenAt: '', ramBytes: 4096, running: true, poweredOnMs: 5 };
+  const none = { ppn: () => NOT_RAM, writtenEpoch: () => 0, page: () => new Uint8Array(4096), freeOriginal: () => false };
+  await takeCheckpoint(
+    request,
+    { slot: 0, epoch: 0, devices: [], pauseMs: 0 },
+    { epoch: 0, limit: 1, ...none },
+    {
+      ...{ store: new CheckpointStore(nodeFiles, join(bundle(), 'checkpoints')), codec: nodeCodec, clock: hostClock },
+      ...{ pace: new Pace(hostClock), base: undefined, startedMs: 0, disks: async () => disks },
+    },
+  );
+  return request.id;
+}
+
+test('a clone is there when it has its checkpoint and its disks and stands on them, and not before: nobody starts it on the first VM’s images, or from its kernel', async () => {
+  const one = await publishRunning(await take('one'));
   const clone = join(home, 'library', 'b.cairn');
-  const seen = () => readdirSync(clone, { recursive: true }).map(String);
-  const first = new Promise<string[]>(resolve => {
+  const seen = () => [...readdirSync(clone, { recursive: true }).map(String), stateOf(clone)];
+  const first = new Promise<unknown[]>(resolve => {
     const look = (): unknown => (existsSync(clone) ? resolve(seen()) : setImmediate(look));
     look();
   });
   const make = () => client.request('vm.clone', { name: 'a', checkpoint: one, as: 'b', full: true });
   const outcomes = await Promise.allSettled([make(), make()]);
   expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
-  expect(await first).toEqual(expect.arrayContaining(['vm.json', join('checkpoints', `${one}.ckpt`), join('disks', 'disk0.json')]));
+  const stands = { current: one, resume: one };
+  expect(await first).toEqual(
+    expect.arrayContaining(['vm.json', join('checkpoints', `${one}.ckpt`), join('disks', 'disk0.json'), expect.objectContaining(stands)]),
+  );
   expect(readdirSync(join(home, 'library')).toSorted()).toEqual(['a.cairn', 'b.cairn']);
+  expect(await client.request('vm.show', { name: 'b' })).toMatchObject({ state: 'off', current: one, checkpoints: 1 });
+  expect(stateOf(clone)).toMatchObject(stands);
   expect(await checkBundle(clone)).toMatchObject({ problems: [] });
 });
 
-test.each([{ full: true }, { full: false }])('a clone (full: $full) has its name only when all of it would survive a power failure', async ({ full }) => {
+test('a clone of a checkpoint that holds other disks than the VM has is refused before anything is made', async () => {
   const one = await take('one');
-  const [library, clone] = [join(home, 'library'), join(home, 'library', 'b.cairn')];
-  let lost: string[] | undefined;
-  using watch = new SyncWatch((from, to) => {
-    if (to === clone) lost = watch.lost(from);
-  });
-  await client.request('vm.clone', { name: 'a', checkpoint: one, as: 'b', full });
-  expect(lost).toEqual([]);
-  expect(watch.hasName(library, 'b.cairn')).toBe(true);
+  const { config } = await client.request('vm.show', { name: 'a' });
+  await client.request('vm.configure', { name: 'a', config: { ...config, disks: [] } });
+  const make = client.request('vm.clone', { name: 'a', checkpoint: one, as: 'b', full: false });
+  await expect(make).rejects.toThrow('holds disk0, and the VM has no disk now');
+  expect(readdirSync(join(home, 'library'))).toEqual(['a.cairn']);
 });
+
+test.each([{ full: true }, { full: false }])(
+  'a clone (full: $full) has its name only when all of it would survive a power failure',
+  async ({ full }) => {
+    const one = await take('one');
+    const [library, clone] = [join(home, 'library'), join(home, 'library', 'b.cairn')];
+    let lost: string[] | undefined;
+    using watch = new SyncWatch((from, to) => {
+      if (to === clone) lost = watch.lost(from);
+    });
+    await client.request('vm.clone', { name: 'a', checkpoint: one, as: 'b', full });
+    expect(lost).toEqual([]);
+    expect(watch.hasName(library, 'b.cairn')).toBe(true);
+  },
+);
 
 test('what a process left that was killed while it made a VM is in nobody’s way, and goes when one of that name is made', async () => {
   const dead = spawnSync(process.execPath, ['-e', '']).pid;

@@ -35,6 +35,7 @@ import type { PowerState } from './policies/power.ts';
 import { readPowerSupply } from './policies/power-supply.ts';
 import type { RemoteHost } from './remote-host.ts';
 import { RemoteOwners } from './remote-owners.ts';
+import { NEW_STATE, writeVmState } from './vm-state.ts';
 import { Vm, type StartOptions, type VmListener } from './vm.ts';
 import { WorldManager } from './world-manager.ts';
 
@@ -366,31 +367,24 @@ export class HostService {
     return this.detail(params.as);
   }
 
-  /** Checkpoint files never change, so they are copied; where the store can, copies share their blocks. */
+  /** Checkpoint files never change, so they are copied; where the store can, copies share their blocks. Its disks lie on the checkpoint's, and so it appears as a VM that has gone back to it. */
   private async makeClone({ name, checkpoint, as, full }: Params<'vm.clone'>): Promise<VmDetail> {
     const from = this.library.bundlePath(name);
-    const to = this.library.bundlePath(as);
     const config = Bundle.readConfig(from);
     const needed = await neededFiles(join(from, 'checkpoints'), checkpoint);
-    await Bundle.createFilled(to, config, async building => {
+    await Bundle.createFilled(this.library.bundlePath(as), config, async building => {
       // What it only has pages of is no checkpoint of the new VM.
       for (const [i, file] of needed.entries())
         await copyCheckpointFile(
           file,
           join(building, 'checkpoints', i === 0 ? basename(file) : basename(file).replace(/\.ckpt$/, '.pages')),
         );
-      const { disks } = await readCheckpointInfo(needed[0]!);
+      const { disks, running, poweredOnMs } = await readCheckpointInfo(needed[0]!);
       await cloneDisks(from, building, disks, { mode: config.checkpointMode, full });
+      writeVmState(building, { ...NEW_STATE, poweredOnMs, current: checkpoint, ...(running ? { resume: checkpoint } : {}) });
     });
-    try {
-      await this.command('checkpoint.revert', { name: as, id: checkpoint }, async vm => {
-        await vm.revert(checkpoint);
-        return vm.summary();
-      });
-    } catch (error) {
-      await this.delete(as).catch(() => {});
-      throw error;
-    }
+    await this.command('checkpoint.list', { name: as }, vm => vm.checkpoints()); // its catalogue is made
+    await this.announce(as);
     return this.detail(as);
   }
 

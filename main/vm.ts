@@ -375,10 +375,12 @@ export class Vm {
     });
   }
 
-  /** The disk files of a checkpoint stay as they are while `copy` reads them. */
+  /** The disk files of a checkpoint stay as they are while `copy` makes another VM of them. Throws ConfigError when the checkpoint holds other disks than the VM has. */
   async lend<T>(id: string, copy: () => Promise<T>): Promise<T> {
     const lent = await this.inTurn(async () => {
-      const stack = this.disks.lend(this.bundle.checkpoint(id).disks);
+      const checkpoint = this.bundle.checkpoint(id);
+      this.disks.checkFits(checkpoint);
+      const stack = this.disks.lend(checkpoint.disks);
       if (this.world?.disks) await this.disks.tell(this.world.disks).catch(orItHasEnded(this.world));
       return stack;
     });
