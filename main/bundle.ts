@@ -214,6 +214,22 @@ export class Bundle {
     }
   }
 
+  /** Checkpoints that later ones have taken the place of and that could not be removed yet. */
+  get replaced(): readonly string[] {
+    return this.state.replaced ?? [];
+  }
+
+  /** Where storage fails, the next change writes it down. */
+  rememberReplaced(ids: readonly string[]): void {
+    const { replaced: _replaced, ...rest } = this.state;
+    const state = ids.length === 0 ? rest : { ...rest, replaced: [...ids] };
+    try {
+      this.change(state, () => {});
+    } catch {
+      this.state = state;
+    }
+  }
+
   private standing(current: string | undefined, resume: string | undefined): StateOfVm {
     const { current: _current, resume: _resume, ...rest } = this.state;
     return { ...rest, ...(current === undefined ? {} : { current }), ...(resume === undefined ? {} : { resume }) };

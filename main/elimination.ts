@@ -35,6 +35,16 @@ export function chooseDoomed(checkpoints: readonly Checkpoint[], ids: readonly s
   return checkpoints.filter(({ id }) => doomed.has(id)).map(({ id }) => id);
 }
 
+/** Those of `unwanted` that the checkpoint `by` takes the place of, oldest first: not what the user keeps, or what has other children. */
+export function chooseReplaced(checkpoints: readonly Checkpoint[], unwanted: ReadonlySet<string>, by: string): string[] {
+  const going = new Set<string>();
+  for (const { id, pinned } of checkpoints.toReversed()) {
+    const children = checkpoints.filter(({ parent }) => parent === id);
+    if (unwanted.has(id) && !pinned && children.every(child => child.id === by || going.has(child.id))) going.add(id);
+  }
+  return [...going].toReversed();
+}
+
 export class Eliminator {
   private readonly bundle: Bundle;
   private readonly store: CheckpointStore;

@@ -129,6 +129,7 @@ function stateFor(old: StateOfVm, catalog: Catalog, parents: StateOfVm['gone'], 
   const checkpoints = catalog.list();
   const living = new Set(checkpoints.map(({ id }) => id));
   const said = livingParent(old.current ?? null, id => living.has(id), parents);
+  const replaced = old.replaced?.filter(id => living.has(id)) ?? [];
   const current = said ?? (old.current === undefined ? new DiskGraph(diskFolderOf(path)).standsOn(checkpoints) : undefined) ?? null;
   return {
     ...(current === null ? {} : { current }),
@@ -136,5 +137,6 @@ function stateFor(old: StateOfVm, catalog: Catalog, parents: StateOfVm['gone'], 
     poweredOnMs: Math.max(old.poweredOnMs, ...checkpoints.map(({ poweredOnMs }) => poweredOnMs)),
     marks: Object.fromEntries(Object.entries(old.marks).filter(([id]) => living.has(id))),
     gone: goneParents(catalog.parents(), new Set()),
+    ...(replaced.length > 0 ? { replaced } : {}),
   };
 }

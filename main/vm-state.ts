@@ -31,6 +31,8 @@ const stateSchema = z.object({
   marks: z.record(checkpointId, marks),
   /** Checkpoints that are gone, and the parent that each one's children have instead: their files name it still. */
   gone: z.record(checkpointId, checkpointId.nullable()),
+  /** Checkpoints that later ones have taken the place of (overwrite mode) and that could not be removed yet. */
+  replaced: z.array(checkpointId).exactOptional(),
 });
 export type StateOfVm = Readonly<Omit<z.infer<typeof stateSchema>, 'version'>>;
 

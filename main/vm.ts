@@ -10,6 +10,7 @@ import { PAGE_SIZE } from '#engine/memory/layout.ts';
 import type { DiskProgress } from '#worker/disk-protocol.ts';
 import * as protocol from '#worker/protocol.ts';
 import type { Stats, WorldEnd } from '#worker/protocol.ts';
+import { storedFiles } from '#worker/stored-files.ts';
 import type { Bundle } from './bundle.ts';
 import { takeSettings } from './checkpoint-settings.ts';
 import { CheckpointTaker, type TakeOrder } from './checkpoint-taker.ts';
@@ -28,7 +29,7 @@ import type {
   VmState,
   VmSummary,
 } from './ipc/contract.ts';
-import { Eliminator, usedBytes } from './elimination.ts';
+import { chooseReplaced, Eliminator, usedBytes } from './elimination.ts';
 import { PoweredOnClock } from './policies/powered-on-clock.ts';
 import { thinnable } from './policies/retention.ts';
 import { problem } from './problem.ts';
@@ -295,12 +296,22 @@ export class Vm {
     });
   }
 
-  /** Overwrite mode (fig. 4C): the one before it is no longer wanted, unless the user keeps it or it has other children. */
-  private async replace({ parent, id }: Checkpoint): Promise<void> {
-    const { catalog } = this.bundle;
-    const before = parent === null ? undefined : catalog.get(parent);
-    if (before === undefined || before.pinned || catalog.list().some(other => other.parent === parent && other.id !== id)) return;
-    await this.eliminateNow([before.id]);
+  /** Overwrite mode (fig. 4C): the one before it is no longer wanted. It has been taken, whatever becomes of that one: what cannot be removed goes with the next one. */
+  private async replace({ parent, id, title }: Checkpoint): Promise<void> {
+    const { bundle } = this;
+    const before = [...bundle.replaced, ...(parent === null ? [] : [parent])];
+    const unwanted = chooseReplaced(bundle.catalog.list(), new Set(before), id);
+    let left: readonly string[] = [];
+    try {
+      const doomed = unwanted.filter(each => storedFiles.exists(bundle.checkpointPath(each))); // one may have gone when that could not be written down
+      if (doomed.length > 0) await this.eliminateNow(doomed);
+    } catch (error) {
+      left = unwanted;
+      this.listener.notice(
+        `The checkpoint “${title}” of ${bundle.name} was taken, but the one before it could not be removed, or not all of it; that goes with the next one: ${problem(error)}`,
+      );
+    }
+    if (left.length > 0 || bundle.replaced.length > 0) bundle.rememberReplaced(left);
   }
 
   /** A VM that is off goes on from the checkpoint at its next start; one that runs does so at once, and its consoles stay. */
