@@ -148,6 +148,18 @@ export class Bundle {
     this.changeFile({ ...this.file, config });
   }
 
+  /** What is so already, whether it can be written down or not: if not, the next change of vm.json does it, and this answers why. The store must be the same. */
+  configureAlready(config: VmConfig): unknown {
+    const file = { ...this.file, config };
+    try {
+      this.changeFile(file);
+      return undefined;
+    } catch (error) {
+      this.file = file;
+      return error;
+    }
+  }
+
   setPolicy(wanted: Policy): void {
     this.changeFile({ ...this.file, policy: wanted });
   }

@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Bundle } from './bundle.ts';
-import { CdDrives } from './cd-drives.ts';
+import { CdDrives, type WorldWithDrives } from './cd-drives.ts';
 import { readCheckpointInfo } from './checkpoint-files.ts';
 import { FileLocks } from './file-locks.ts';
+import { DISK_MEDIUM, encodeOrder } from '#worker/drive-protocol.ts';
+import { RingWriter } from '#worker/ring.ts';
 import { Thread } from '#worker/thread.ts';
-import { offlineMemory } from '#worker/world-block.ts';
+import { diskSubmitRing, offlineMemory } from '#worker/world-block.ts';
 import { vmConfig } from './ipc/contract.ts';
 import { VmDisks } from './vm-disks.ts';
 import { WorldDisks } from './world-disks.ts';
@@ -106,27 +108,57 @@ test('a world that takes over finds the disc that lay in the open tray; one that
   expect([discs(), drives.list()[0]]).toEqual([[''], { disk: 'disk0', path: '', isLocked: false, isOpen: false }]);
 });
 
-test('a VM that ends while its disc is changed is said to have ended, and keeps neither the disc nor its lock', async () => {
-  await open(cdrom(one(), 'scsi'));
+type EndingWorld = WorldWithDrives & { hasEnded: boolean };
+
+/** A session with the real disk worker, as a world has it; `changed`: what the machine makes of a disc. */
+async function openWorld(changed: (world: EndingWorld, opened: DisposableStack) => ReturnType<WorldWithDrives['changeMedium']>) {
+  const memory = offlineMemory();
   const disks = new VmDisks(bundle, sourceFiles.diskEntry, text => expect.unreachable(text));
   drives = new CdDrives(bundle, disks);
   const opened = disks.open();
-  const worker = new Thread(sourceFiles.diskEntry, 'disk');
-  const session = await WorldDisks.open(worker, offlineMemory(), disks.specs(), true);
-  const world = {
-    disks: session,
-    hasEnded: false,
-    changeMedium: async () => {
-      world.hasEnded = true;
-      await session.finish(); // as a world that ends does before it says so
-      opened.dispose();
-      return 'ended' as const;
-    },
-  };
+  const session = await WorldDisks.open(new Thread(sourceFiles.diskEntry, 'disk'), memory, disks.specs(), true);
+  const world: EndingWorld = { disks: session, hasEnded: false, changeMedium: () => changed(world, opened) };
+  return { world, session, opened, memory };
+}
+
+test('a VM that ends while its disc is changed is said to have ended, and keeps neither the disc nor its lock', async () => {
+  await open(cdrom(one(), 'scsi'));
+  const { world } = await openWorld(async (ending, opened) => {
+    ending.hasEnded = true;
+    await ending.disks!.finish(); // as a world that ends does before it says so
+    opened.dispose();
+    return 'ended';
+  });
   await expect(drives.change(world, { path: two(), format: 'raw', force: false })).rejects.toThrow('a ended before its disc was changed');
   await expect(drives.change(world, { path: two(), format: 'raw', force: false })).rejects.toThrow('a ended before its disc was changed');
   expect(discs()).toEqual([one()]);
   for (const path of [one(), two()]) new FileLocks().take(path, 'exclusive', 'b')[Symbol.dispose]();
+});
+
+test('a disc that the guest has is its disc though vm.json cannot be written, which is told and done later; that of a VM that is off is not changed then', async () => {
+  await open(cdrom(one(), 'scsi'));
+  const { world, session, opened, memory } = await openWorld(async () => {
+    const { kind, payload } = encodeOrder(DISK_MEDIUM, 0);
+    new RingWriter(diskSubmitRing(memory)).write(kind, payload); // as the machine does when its drive takes the disc
+    return 'changed';
+  });
+  const refuse = () => mkdirSync(join(bundle.path, 'vm.json.tmp', 'x'), { recursive: true });
+  const allow = () => rmSync(join(bundle.path, 'vm.json.tmp'), { recursive: true });
+  refuse();
+  const told = await drives.change(world, { path: two(), format: 'raw', force: false });
+  expect(told).toMatch(
+    /^The disc in disk0 of a has been changed, .* until then the next start has .*one\.iso: .*vm\.json cannot be written/,
+  );
+  expect([drives.list(), discs()]).toEqual([[{ disk: 'disk0', path: two(), isLocked: false, isOpen: false }], [one()]]);
+  allow();
+  expect(await drives.change(world, { path: '', format: 'raw', force: false })).toBeUndefined();
+  expect(discs()).toEqual(['']);
+  await session.finish();
+  opened.dispose();
+  refuse();
+  await expect(change(one())).rejects.toThrow('vm.json cannot be written');
+  allow();
+  expect([drives.list()[0]?.path, discs()]).toEqual(['', ['']]);
 });
 
 test('an empty disk that is no CD-ROM drive is no configuration', () => {

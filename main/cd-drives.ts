@@ -2,8 +2,9 @@
 import { ConfigError } from '#engine/errors/errors.ts';
 import type { TrayState } from '#engine/machine/machine.ts';
 import type { Medium } from '#worker/disk-protocol.ts';
-import type { Bundle } from './bundle.ts';
-import { cdromDrives, type CdromDrive, type Params, type VmDisk } from './ipc/contract.ts';
+import { Bundle } from './bundle.ts';
+import { cdromDrives, type CdromDrive, type Params, type VmConfig, type VmDisk } from './ipc/contract.ts';
+import { problem } from './problem.ts';
 import { diskName, type VmDisks } from './vm-disks.ts';
 import type { World } from './world.ts';
 
@@ -64,8 +65,11 @@ export class CdDrives {
     this.trays = [];
   }
 
-  /** Throws ConfigError when the guest has locked the tray, what opening the image throws, and nothing has changed then. */
-  async change(world: WorldWithDrives | undefined, { disk, path, format, force }: MediumChange): Promise<void> {
+  /**
+   * Throws ConfigError when the guest has locked the tray, what opening the image throws, and nothing has changed then. When a guest has the disc and that could not be written down, answers why, in a
+   * sentence with what the next start has until it is.
+   */
+  async change(world: WorldWithDrives | undefined, { disk, path, format, force }: MediumChange): Promise<string | undefined> {
     const drive = this.choose(disk);
     const { name } = this.bundle;
     const lock = path === '' ? undefined : this.disks.lockMedium(path);
@@ -79,10 +83,18 @@ export class CdDrives {
       lock?.[Symbol.dispose]();
       throw error;
     }
+    const patch = path === '' ? { path } : { path, format };
+    if (!world) {
+      lock?.[Symbol.dispose]();
+      this.configure(drive, patch);
+      return undefined;
+    }
     this.putOut.delete(drive);
-    if (world) this.disks.holdMedium(drive, lock);
-    else lock?.[Symbol.dispose]();
-    this.configure(drive, path === '' ? { path } : { path, format });
+    this.disks.holdMedium(drive, lock);
+    const unwritten = this.bundle.configureAlready(this.configWith(drive, patch));
+    if (unwritten === undefined) return undefined;
+    const next = cdromDrives(Bundle.readConfig(this.bundle.path)).find(each => each.disk === drive)?.path;
+    return `The disc in ${drive} of ${name} has been changed, and that could not be written down yet; it will be with the next change of a disc or a setting, and until then the next start has ${next || 'no disc'}: ${problem(unwritten)}`;
   }
 
   private choose(disk: string | undefined): string {
@@ -105,11 +117,12 @@ export class CdDrives {
   }
 
   private configure(disk: string, patch: Partial<VmDisk>): void {
+    this.bundle.configure(this.configWith(disk, patch));
+  }
+
+  private configWith(disk: string, patch: Partial<VmDisk>): VmConfig {
     const { config } = this.bundle;
-    this.bundle.configure({
-      ...config,
-      disks: config.disks.map((each, index) => (diskName(index) === disk ? { ...each, ...patch } : each)),
-    });
+    return { ...config, disks: config.disks.map((each, index) => (diskName(index) === disk ? { ...each, ...patch } : each)) };
   }
 }
 

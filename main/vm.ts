@@ -252,7 +252,8 @@ export class Vm {
   changeMedium(change: MediumChange): Promise<void> {
     return this.inTurn(async () => {
       if (!this.areTraysKnown && this.world) this.followTrays();
-      await this.drives.change(this.world, change);
+      const unwritten = await this.drives.change(this.world, change);
+      if (unwritten !== undefined) this.listener.notice(unwritten);
       this.listener.changed();
     });
   }
