@@ -13,6 +13,7 @@ import { nodeFiles, storageError } from '#worker/node-files.ts';
 import { Catalog } from './catalog.ts';
 import {
   CHECKPOINTS,
+  checkpointStoreOf,
   finishMove,
   makeCheckpointFolder,
   moveCheckpointFolder,
@@ -99,6 +100,7 @@ export class Bundle {
           if (catalog.notice) bundle.notices.push(catalog.notice);
           sayWhoOwns(path);
           finishMove(path);
+          bundle.file = readVmFile(path); // where the checkpoints have been moved to
           requireCheckpointFolder(path, nameOf(path));
           bundle.volumeUse = useCheckpointVolume(path, nameOf(path));
           const { state, notices } = await reconcile(path, nameOf(path), catalog.opened, readInfo);
@@ -142,6 +144,7 @@ export class Bundle {
   configure(config: VmConfig): void {
     if (config.checkpointStore !== this.config.checkpointStore) {
       moveCheckpointFolder(this.path, this.name, config.checkpointStore);
+      this.file = { ...this.file, config: { ...this.config, checkpointStore: checkpointStoreOf(this.path) } };
       this.volumeUse?.[Symbol.dispose]();
       this.volumeUse = useCheckpointVolume(this.path, this.name);
     }
@@ -422,6 +425,7 @@ export function inUse(path: string, pid: number | undefined): ConfigError {
 
 export const nameOf = (bundlePath: string): string => basename(bundlePath, '.cairn');
 
+/** Where the checkpoints are kept, their link says: vm.json may not have been told (docs/formats/bundle.md). */
 function readVmFile(path: string): VmFile {
   const file = join(path, CONFIG_FILE);
   let text: string;
@@ -431,7 +435,8 @@ function readVmFile(path: string): VmFile {
     throw new ConfigError('NO_SUCH_VM', `there is no VM ${nameOf(path)}: \`cairn vm list\` shows those there are.`, { cause });
   }
   try {
-    return vmFile.parse(JSON.parse(text));
+    const said = vmFile.parse(JSON.parse(text));
+    return { ...said, config: { ...said.config, checkpointStore: checkpointStoreOf(path) } };
   } catch (cause) {
     throw new ConfigError(
       'BAD_VM_JSON',

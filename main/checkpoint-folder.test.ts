@@ -143,12 +143,20 @@ test('what a deletion left that was killed takes no checkpoint of the VM that ha
   expect(readdirSync(folder).toSorted()).toEqual(['a.cairn', 'remote']);
 });
 
-test('a move that vm.json could not be told of is done when it is asked for again', async () => {
+test('where the checkpoints are their link says, also where vm.json could not be told', async () => {
   Bundle.create(path, config());
-  const bundle = await open();
+  let bundle = await open();
   mkdirSync(join(path, 'vm.json.tmp', 'x'), { recursive: true });
   expect(() => bundle.configure(config(store))).toThrow('vm.json cannot be written');
   rmSync(join(path, 'vm.json.tmp'), { recursive: true });
+  const stores = () => [bundle.config.checkpointStore, Bundle.readConfig(path).checkpointStore];
+  expect([...stores(), readFileSync(join(path, 'vm.json'), 'utf8').includes(store)]).toEqual([store, store, false]);
+  bundle.close();
+  bundle = await open();
+  expect(stores()).toEqual([store, store]);
+  bundle.configure(config());
+  expect([...stores(), readdirSync(store)]).toEqual([undefined, undefined, []]);
+  bundle.configure(config(`${store}/`));
   bundle.configure(config(store));
   await take(bundle, 'checkpoint1');
   bundle.close();
@@ -158,7 +166,9 @@ test('a move that vm.json could not be told of is done when it is asked for agai
 test('a move that was killed has been made, or has not begun', async () => {
   const inBundle = () => lstatSync(join(path, 'checkpoints')).isDirectory();
   const opened = async () => {
-    (await open()).close();
+    const bundle = await open();
+    bundle.close();
+    expect(bundle.config.checkpointStore).toBe(inBundle() ? undefined : store);
     return { inBundle: inBundle(), files: readdirSync(path).filter(name => name.startsWith('checkpoints')), store: readdirSync(store) };
   };
   Bundle.create(path, config());

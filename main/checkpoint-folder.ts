@@ -29,7 +29,7 @@ export function makeCheckpointFolder(bundlePath: string, name: string, store: st
 /** Of a VM without checkpoints; it is there, or where it was, if this throws. */
 export function moveCheckpointFolder(bundlePath: string, name: string, store: string | undefined): void {
   const place = join(bundlePath, CHECKPOINTS);
-  if (checkpointPlaceOf(bundlePath) === (store === undefined ? undefined : placeIn(store, name))) return; // what was to be written after it had moved could not be
+  if (checkpointPlaceOf(bundlePath) === (store === undefined ? undefined : placeIn(store, name))) return; // the same store by another path
   if (storedFiles.list(place).length > 0)
     throw new ConfigError(
       'STORE_IN_USE',
@@ -158,6 +158,12 @@ function makeInFolder(store: string, target: string): void {
 export function checkpointPlaceOf(bundlePath: string, as = CHECKPOINTS): string | undefined {
   const place = join(bundlePath, as);
   return lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink() === true ? readlinkSync(place) : undefined;
+}
+
+/** The store that a VM's checkpoints are kept in; undefined when they are in the bundle. */
+export function checkpointStoreOf(bundlePath: string): string | undefined {
+  const place = checkpointPlaceOf(bundlePath);
+  return place === undefined ? undefined : dirname(place);
 }
 
 /** A link is there that leads nowhere. */
