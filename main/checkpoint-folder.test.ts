@@ -15,7 +15,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Volume } from '#engine/checkpoint/volume/volume.ts';
 import { SyncWatch } from '#test/support/sync-watch.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import { Bundle } from './bundle.ts';
@@ -304,6 +305,24 @@ describe('in a volume', () => {
     bundle.delete();
     expect(volumeInfo(volume)).toMatchObject({ vms: [], users: [], usedBytes: 0 });
     expect(readdirSync(store)).toEqual([]);
+  });
+
+  test('a place that a process made which was killed before its VM was finished is given back when a VM of that name is made', async () => {
+    const dead = spawnSync(process.execPath, ['-e', '']).pid;
+    const { change } = Volume.prototype;
+    vi.spyOn(Volume.prototype, 'change').mockImplementationOnce(function (this: Volume, make) {
+      change.call(this, make);
+      cpSync(`${path}.new-${process.pid}`, `${path}.new-${dead}`, { recursive: true, verbatimSymlinks: true }); // as a kill leaves it here
+      throw new Error('killed');
+    });
+    expect(() => Bundle.create(path, config(volume))).toThrow('killed');
+    expect([volumeInfo(volume).vms.map(({ name }) => name), readdirSync(folder)]).toEqual([['a'], expect.not.arrayContaining(['a.cairn'])]);
+    Bundle.create(path, config(volume));
+    expect(readdirSync(folder).toSorted()).toEqual(['a.cairn', 'remote', 'volume']);
+    const bundle = await open();
+    await take(bundle, 'checkpoint1');
+    bundle.close();
+    expect(volumeInfo(volume).vms).toMatchObject([{ name: 'a', checkpoints: [{ id: 'checkpoint1' }] }]);
   });
 
   test('is not made anew while a VM has it open, or by accident', async () => {

@@ -14,16 +14,23 @@ import { isVolumePath, storedFiles, volumeAt, volumeFolderAt } from '#worker/sto
 import { FileLocks, type FileLock } from './file-locks.ts';
 
 export const CHECKPOINTS = 'checkpoints';
-/** While it moves: the place that it goes to, and the one that it had. */
-const GOES_TO = `${CHECKPOINTS}.new`;
+/** While it moves, or is made: the place that it goes to; and the one that it had. */
+export const GOES_TO = `${CHECKPOINTS}.new`;
 const CAME_FROM = `${CHECKPOINTS}.old`;
 const OURS = /\.(ckpt|pages)(\.part)?$/;
 
 /** Into a bundle's folder that is being built. Throws ConfigError. */
 export function makeCheckpointFolder(bundlePath: string, name: string, store: string | undefined, as = CHECKPOINTS): void {
   const place = join(bundlePath, as);
-  if (store === undefined) mkdirSync(place, { recursive: true, mode: 0o700 });
-  else symlinkSync(makeInStore(store, name), place, 'junction');
+  if (store === undefined) return void mkdirSync(place, { recursive: true, mode: 0o700 });
+  const link = join(bundlePath, GOES_TO);
+  try {
+    makeInStore(store, name, target => symlinkSync(target, link, 'junction'));
+  } catch (error) {
+    rmSync(link, { force: true });
+    throw error;
+  }
+  if (place !== link) nodeFiles.rename(link, place);
 }
 
 /** Of a VM without checkpoints; it is there, or where it was, if this throws. */
@@ -98,8 +105,8 @@ export function removeCheckpointFolder(bundlePath: string, as = CHECKPOINTS): vo
   rmSync(place, { force: true });
 }
 
-/** What holds files is not, or no longer, what a move has left. What cannot be removed now is when the bundle is opened next. */
-function removeIfEmpty(bundlePath: string, as: string): void {
+/** What holds files is not, or no longer, what a move or a VM that was not finished has left. What cannot be removed now is when the bundle is opened next. */
+export function removeIfEmpty(bundlePath: string, as: string): void {
   const place = join(bundlePath, as);
   try {
     if (!hasFiles(place)) removeCheckpointFolder(bundlePath, as);
@@ -119,15 +126,17 @@ function hasFiles(place: string): boolean {
 
 const placeIn = (store: string, name: string): string => join(store, `${name}.checkpoints`);
 
-function makeInStore(store: string, name: string): string {
+/** `link` makes what leads to it. */
+function makeInStore(store: string, name: string, link: (target: string) => void): void {
   if (!isAbsolute(store)) throw new ConfigError('BAD_STORE', `the checkpoint store ${store} must be named by its whole path.`);
   const target = placeIn(store, name);
-  if (isVolumePath(store)) makeInVolume(store, `${name}.checkpoints`);
-  else makeInFolder(store, target);
-  return target;
+  if (isVolumePath(store)) return makeInVolume(store, `${name}.checkpoints`, () => link(target));
+  makeInFolder(store, target);
+  link(target);
 }
 
-function makeInVolume(store: string, folder: string): void {
+/** What leads to it is made first: after a kill it is found by that, and nobody can see from an empty folder in a volume that it is no VM's. */
+function makeInVolume(store: string, folder: string, link: () => void): void {
   using inUse = new DisposableStack();
   inUse.use(new FileLocks().take(store, 'shared', folder));
   volumeAt(store).change(directory => {
@@ -136,6 +145,7 @@ function makeInVolume(store: string, folder: string): void {
         'STORE_IN_USE',
         `the volume ${store} has ${folder} already, perhaps another VM's: choose another volume or name.`,
       );
+    link();
     return withFolder(directory, folder, new Map());
   });
 }

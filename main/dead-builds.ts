@@ -2,7 +2,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isAlive } from '#worker/is-alive.ts';
-import { checkpointPlaceOf, removeCheckpointFolder } from './checkpoint-folder.ts';
+import { CHECKPOINTS, checkpointPlaceOf, GOES_TO, removeCheckpointFolder, removeIfEmpty } from './checkpoint-folder.ts';
 
 /** `NAME.cairn.new-PID` and `NAME.cairn.deleted-PID` of processes that are no more. The place in a store that one of them had may be another VM's by now. */
 export function removeDeadBuilds(path: string): string[] {
@@ -16,9 +16,11 @@ export function removeDeadBuilds(path: string): string[] {
   for (const name of readdirSync(library)) {
     const match = name.startsWith(`${basename(path)}.`) ? /\.(?:new|deleted)-(\d+)$/.exec(name) : null;
     if (!match || isAlive(Number(match[1]))) continue;
-    const place = checkpointPlaceOf(join(library, name));
-    if (place === undefined || !places.has(place)) removeCheckpointFolder(join(library, name));
-    rmSync(join(library, name), { recursive: true, force: true });
+    const left = join(library, name);
+    const isOthers = (as: string) => places.has(checkpointPlaceOf(left, as) ?? '');
+    if (!isOthers(GOES_TO)) removeIfEmpty(left, GOES_TO);
+    if (!isOthers(CHECKPOINTS)) removeCheckpointFolder(left);
+    rmSync(left, { recursive: true, force: true });
     removed.push(name);
   }
   return removed;
