@@ -6,7 +6,7 @@
 import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { withFolder, withoutFolder } from '#engine/checkpoint/volume/directory.ts';
-import { CairnError, ConfigError } from '#engine/errors/errors.ts';
+import { CairnError, ConfigError, StorageError } from '#engine/errors/errors.ts';
 import { lifeSign } from '#worker/life-sign.ts';
 import { defaultLockFolder } from '#worker/lock-folder.ts';
 import { nodeFiles } from '#worker/node-files.ts';
@@ -119,8 +119,9 @@ export function removeIfEmpty(bundlePath: string, as: string): void {
 function hasFiles(place: string): boolean {
   try {
     return storedFiles.list(place).length > 0;
-  } catch {
-    return false; // it has gone, or its store has
+  } catch (error) {
+    if (!(error instanceof StorageError && error.code === 'NO_SUCH_FILE')) throw error; // nobody can look there now
+    return false;
   }
 }
 

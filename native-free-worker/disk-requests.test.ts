@@ -71,6 +71,15 @@ function quietLoop({ bench }: DiskWorld, ...backings: GraphBacking[]) {
   return { server, loop, requests, said };
 }
 
+/** Another disk worker with two disks. */
+function twoDisks(world: DiskWorld) {
+  const { host } = world.bench;
+  const folders = ['disk1', 'disk2'].map(name => new DiskFolder(host, FOLDER, name));
+  for (const folder of folders) createBlankDisk(folder, 65536);
+  const backings = folders.map(({ disk }) => new GraphBacking(host, FOLDER, disk, { startAt: undefined, running: true }));
+  return { folders, backings, server: quietLoop(world, ...backings).server };
+}
+
 describe('a checkpoint', () => {
   test('of a VM that is off is prepared, switched to and sealed in three requests', async () => {
     const world = await DiskWorld.create();
@@ -452,11 +461,8 @@ describe('a VM that goes back', () => {
 
   test('with two disks, of which the descriptors cannot be written yet: no other world is let to the files before', async () => {
     const world = await DiskWorld.create();
-    const { host, files } = world.bench;
-    const folders = ['disk1', 'disk2'].map(name => new DiskFolder(host, FOLDER, name));
-    for (const folder of folders) createBlankDisk(folder, 65536);
-    const backings = folders.map(({ disk }) => new GraphBacking(host, FOLDER, disk, { startAt: undefined, running: true }));
-    const { server } = quietLoop(world, ...backings);
+    const { files } = world.bench;
+    const { folders, backings, server } = twoDisks(world);
     const handlers = diskHandlers(server, () => expect.fail('no disc was asked for'));
     const ask = { id: 0 } as const;
     const pointers = handlers.prepare({ ...ask, kind: 'prepare', mode: undefined }) as DiskPointer[];
@@ -486,10 +492,7 @@ describe('a VM that goes back', () => {
     for (let n = 0, isPast = false, undecided = 0; !isPast || undecided === 0; n++) {
       const world = await DiskWorld.create();
       const { host, files } = world.bench;
-      const folders = ['disk1', 'disk2'].map(name => new DiskFolder(host, FOLDER, name));
-      for (const folder of folders) createBlankDisk(folder, 65536);
-      const backings = folders.map(({ disk }) => new GraphBacking(host, FOLDER, disk, { startAt: undefined, running: true }));
-      const { server } = quietLoop(world, ...backings);
+      const { folders, backings, server } = twoDisks(world);
       const pointers = backings.map(backing => {
         backing.top.write(0, block(1));
         const pointer = backing.prepare(undefined);
