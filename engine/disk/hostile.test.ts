@@ -10,7 +10,6 @@ import { openDisk, type DiskHost } from './open.ts';
 import { probeFormat } from './probe.ts';
 import { checkQcow2 } from './qcow2/check.ts';
 import { createQcow2 } from './qcow2/create.ts';
-import { MAX_CHAIN } from './qcow2/format.ts';
 import { Qcow2Image } from './qcow2/image.ts';
 import { createRaw } from './raw.ts';
 
@@ -67,12 +66,10 @@ describe('backing files', () => {
     expect([probeFormat(files, '/vm/base'), probeFormat(files, '/vm/disk')]).toEqual(['qcow2', 'qcow2']);
   });
 
-  test('that go round in a circle, or on and on, are refused', () => {
+  test('that go round in a circle are refused', () => {
     create('/vm/a', 'b');
     create('/vm/b', 'a');
     expect(() => open('/vm/a')).toThrow('/vm/a is its own backing file, through 2 others');
-    for (let i = 0; i <= MAX_CHAIN; i++) create(`/vm/${i}`, `${i + 1}`);
-    expect(() => open('/vm/0')).toThrow(`more than ${MAX_CHAIN} backing files`);
     expect(files.open).toBe(0);
   });
 });

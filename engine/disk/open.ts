@@ -5,7 +5,7 @@ import type { HostFile, HostFiles } from '../ports/host-files.ts';
 import { isChainFormat, type DiskFormat, type Layer } from './block.ts';
 import { ForeignImage, readOnlyFormat, type BlockMap, type ForeignFormat } from './foreign.ts';
 import { allowedPath, backingPath, type BackingPolicy } from './paths.ts';
-import { MAX_CHAIN, MAX_METADATA_BYTES } from './qcow2/format.ts';
+import { MAX_METADATA_BYTES } from './qcow2/format.ts';
 import { Qcow2Image } from './qcow2/image.ts';
 import { MetadataBudget } from './qcow2/table.ts';
 import { RawImage } from './raw.ts';
@@ -33,37 +33,38 @@ export interface DiskHost {
   readonly codec: Decompressor;
 }
 
+/** A chain has as many files as there are: only a circle is refused. */
 export function openDisk(host: DiskHost, path: string, options: OpenOptions): Layer {
-  return openLayer(host, path, options, options.format, options.writable, []);
-}
-
-function openLayer(
-  host: DiskHost,
-  path: string,
-  options: OpenOptions,
-  format: DiskFormat,
-  writable: boolean,
-  above: readonly string[],
-): Layer {
-  const real = host.files.realPath(path);
-  if (above.includes(real)) throw new ConfigError('DISK_CHAIN', `${path} is its own backing file, through ${above.length} others.`);
-  if (above.length >= MAX_CHAIN) throw new ConfigError('DISK_CHAIN', `${above[0]} has more than ${MAX_CHAIN} backing files.`);
-  if (format === 'raw') return new RawImage(host.files, path, writable);
-  if (format !== 'qcow2') return openForeign(host, path, format, options, writable);
-  const image = new Qcow2Image(host.files, host.codec, path, {
-    writable,
-    ...(options.metadataBytes === undefined ? {} : { metadataBytes: options.metadataBytes }),
-  });
+  const above = new Set<string>();
+  const top = openFile(host, path, options, options.format, options.writable, above);
   try {
-    if (image.header.backing !== undefined && !options.alone) image.attachParent(openParent(host, image, options, [...above, real]));
-    return image;
+    let image = top;
+    while (image instanceof Qcow2Image && image.header.backing !== undefined && !options.alone) {
+      const parent = openParent(host, image, options, above);
+      image.attachParent(parent);
+      image = parent;
+    }
+    return top;
   } catch (error) {
-    image[Symbol.dispose]();
+    top[Symbol.dispose]();
     throw error;
   }
 }
 
-function openParent(host: DiskHost, image: Qcow2Image, options: OpenOptions, above: readonly string[]): Layer {
+/** One file of a chain; `above`: the real paths of those above it, to which its own is added. */
+function openFile(host: DiskHost, path: string, options: OpenOptions, format: DiskFormat, writable: boolean, above: Set<string>): Layer {
+  const real = host.files.realPath(path);
+  if (above.has(real)) throw new ConfigError('DISK_CHAIN', `${path} is its own backing file, through ${above.size} others.`);
+  above.add(real);
+  if (format === 'raw') return new RawImage(host.files, path, writable);
+  if (format !== 'qcow2') return openForeign(host, path, format, options, writable);
+  return new Qcow2Image(host.files, host.codec, path, {
+    writable,
+    ...(options.metadataBytes === undefined ? {} : { metadataBytes: options.metadataBytes }),
+  });
+}
+
+function openParent(host: DiskHost, image: Qcow2Image, options: OpenOptions, above: Set<string>): Layer {
   const path = allowedPath(host.files, backingPath(image.path, image.header.backing!), options.allow ?? {}, image.path);
   const said = options.formatOf?.(path) ?? image.header.backingFormat;
   if (said === undefined)
@@ -76,7 +77,7 @@ function openParent(host: DiskHost, image: Qcow2Image, options: OpenOptions, abo
       'DISK_BACKING_FORMAT',
       `${image.path} has a backing file of the format “${said.slice(0, 20)}”; only raw and qcow2 can be backing files: convert it.`,
     );
-  return openLayer(host, path, options, said, false, above);
+  return openFile(host, path, options, said, false, above);
 }
 
 const FOREIGN: Readonly<Record<ForeignFormat, (host: DiskHost, file: HostFile, budget: MetadataBudget) => BlockMap>> = {

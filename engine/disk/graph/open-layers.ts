@@ -5,7 +5,6 @@
 import { ConfigError, DiskFormatError, InvariantError } from '../../errors/errors.ts';
 import type { Layer } from '../block.ts';
 import { openDisk } from '../open.ts';
-import { MAX_CHAIN } from '../qcow2/format.ts';
 import { Qcow2Image } from '../qcow2/image.ts';
 import { RawImage } from '../raw.ts';
 import type { DiskDescriptor, LayerId, Top } from './descriptor.ts';
@@ -27,12 +26,12 @@ export class OpenLayers implements Disposable {
 
   /** The file of a layer or the base, with its parents below it. Opened for reading unless it is open already. */
   open(which: Top): Layer {
-    return which === 'base' ? this.base() : this.layer(which, []);
+    return which === 'base' ? this.base() : this.layer(which);
   }
 
   /** Two layers of which the upper lies on the lower. */
   openPair(upperId: LayerId, lowerId: LayerId): { upper: Qcow2Image; lower: Qcow2Image } {
-    const [upper, lower] = [this.layer(upperId, []), this.layer(lowerId, [])];
+    const [upper, lower] = [this.layer(upperId), this.layer(lowerId)];
     if (upper.parent !== lower) throw new InvariantError(`${upper.path} is not on ${lower.path}.`);
     return { upper, lower };
   }
@@ -84,7 +83,7 @@ export class OpenLayers implements Disposable {
   /** After a change of a layer's parent or identity that failed half-way: what its file says is made durable, and is what is here, too. */
   makeSure(id: LayerId): void {
     if (!this.folder.has(id)) return;
-    const image = this.layer(id, []);
+    const image = this.layer(id);
     const { writable } = image;
     image.setWritable(true);
     image.settleNames();
@@ -115,20 +114,32 @@ export class OpenLayers implements Disposable {
     this.keepOnly();
   }
 
-  private layer(id: LayerId, above: readonly LayerId[]): Qcow2Image {
-    const open = this.layers.get(id);
-    if (open !== undefined) return open;
-    const path = this.folder.layerPath(id);
-    if (above.includes(id))
-      throw new ConfigError('DISK_CHAIN', `${path} is its own parent, through ${above.length} others. Repair the VM.`);
-    if (above.length >= MAX_CHAIN) throw new ConfigError('DISK_CHAIN', `${path} is below more than ${MAX_CHAIN} others. Repair the VM.`);
-    this.place(id);
-    const facts = this.folder.look(id, this.descriptor());
-    this.checkIdentity(facts);
-    const parent = facts.on === 'nothing' ? undefined : facts.on === 'base' ? this.base() : this.layer(facts.on, [...above, id]);
-    const image = this.openFile(id, parent);
-    this.layers.set(id, image);
-    return image;
+  /** A chain has as many files as there are: only a circle is refused. */
+  private layer(id: LayerId): Qcow2Image {
+    const { above, on } = this.lookDown(id);
+    let below = on === 'nothing' ? undefined : on === 'base' ? this.base() : this.layers.get(on);
+    for (const each of above.toReversed()) {
+      const image = this.openFile(each, below);
+      this.layers.set(each, image);
+      below = image;
+    }
+    return this.layers.get(id)!;
+  }
+
+  /** The layers from `id` down that are not open yet, each looked at, and what the lowest of them lies on. */
+  private lookDown(id: LayerId): { readonly above: readonly LayerId[]; readonly on: LayerFacts['on'] } {
+    const above = new Set<LayerId>();
+    let on: LayerFacts['on'] = id;
+    while (on !== 'nothing' && on !== 'base' && !this.layers.has(on)) {
+      if (above.has(on))
+        throw new ConfigError('DISK_CHAIN', `${this.folder.layerPath(on)} is its own parent, through ${above.size} others. Repair the VM.`);
+      above.add(on);
+      this.place(on);
+      const facts = this.folder.look(on, this.descriptor());
+      this.checkIdentity(facts);
+      on = facts.on;
+    }
+    return { above: [...above], on };
   }
 
   private openFile(id: LayerId, parent: Layer | undefined): Qcow2Image {

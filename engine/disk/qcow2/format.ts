@@ -16,7 +16,6 @@ export const MAX_REFCOUNT_TABLE_BYTES = 8 << 20;
 export const MAX_SNAPSHOTS = 65536;
 export const MAX_SNAPSHOT_TABLE_BYTES = 64 << 20;
 export const MAX_BACKING_NAME = 1023;
-export const MAX_CHAIN = 256;
 /** Tables of one image that are held in memory: a hostile file gets no more. */
 export const MAX_METADATA_BYTES = 2 ** 30;
 

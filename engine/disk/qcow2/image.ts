@@ -10,7 +10,7 @@
 import { ConfigError, DiskFormatError, StorageError } from '../../errors/errors.ts';
 import type { Decompressor } from '../../ports/decompressor.ts';
 import type { HostFile, HostFiles } from '../../ports/host-files.ts';
-import { checkRange, checkWritable, readPadded, type Extent, type ExtentKind, type Layer } from '../block.ts';
+import { checkRange, checkWritable, type Extent, type ExtentKind, type Layer } from '../block.ts';
 import { CompressedClusters } from './compressed.ts';
 import { COMPATIBLE, INCOMPATIBLE, MAX_L1_BYTES, MAX_METADATA_BYTES, SECTOR, divideUp, roundUp, type Geometry } from './format.ts';
 import { hasFeature, readHeader, writeBacking, writeFields, type Header } from './header.ts';
@@ -20,6 +20,13 @@ import { Mapping, WHERE } from './mapping.ts';
 import { rebuildRefcounts } from './rebuild.ts';
 import { Refcounts, type Allocation } from './refcount.ts';
 import { MetadataBudget, Table } from './table.ts';
+
+/** A part of what is read that this file does not say: it is read from the file below. */
+interface Hole {
+  readonly below: Layer | undefined;
+  readonly offset: number;
+  readonly part: Uint8Array;
+}
 
 /** Bytes that lie in a row in the file, or are of one kind. */
 interface Run {
@@ -145,8 +152,22 @@ export class Qcow2Image implements Layer {
     this.file.dataSync();
   }
 
+  /** Through the whole chain, which may have any number of files: so not by a call for each. */
   read(offset: number, into: Uint8Array): void {
     checkRange(this, offset, into.length);
+    const holes: Hole[] = [];
+    this.readOwn(offset, into, holes);
+    for (let hole = holes.pop(); hole !== undefined; hole = holes.pop()) {
+      const { below, part } = hole;
+      const inside = below === undefined ? 0 : Math.max(0, Math.min(part.length, below.sizeBytes - hole.offset));
+      part.fill(0, inside);
+      if (inside === 0) continue;
+      if (below instanceof Qcow2Image) below.readOwn(hole.offset, part.subarray(0, inside), holes);
+      else below!.read(hole.offset, part.subarray(0, inside));
+    }
+  }
+
+  private readOwn(offset: number, into: Uint8Array, holes: Hole[]): void {
     for (let done = 0; done < into.length;) {
       const run = this.run(offset + done, into.length - done);
       const part = run.length === into.length ? into : into.subarray(done, done + run.length);
@@ -154,7 +175,7 @@ export class Qcow2Image implements Layer {
         const got = this.file.read(part, run.host);
         if (got < part.length) part.fill(0, got);
       } else if (run.kind === 'zero') part.fill(0);
-      else if (run.kind === 'hole') readPadded(this.below, offset + done, part);
+      else if (run.kind === 'hole') holes.push({ below: this.below, offset: offset + done, part });
       else {
         const start = (offset + done) % this.clusterBytes;
         part.set(this.compressed.read(this.file, run.cluster).subarray(start, start + run.length));
@@ -355,7 +376,9 @@ export class Qcow2Image implements Layer {
 
   [Symbol.dispose](): void {
     this.file[Symbol.dispose]();
-    this.below?.[Symbol.dispose]();
+    let layer = this.below;
+    for (; layer instanceof Qcow2Image; layer = layer.below) layer.file[Symbol.dispose]();
+    layer?.[Symbol.dispose]();
   }
 
   /** Room for every cluster, in order. */
