@@ -14,6 +14,8 @@ export interface IdeBus {
   readonly busMaster: BusMaster;
   /** INTRQ may have changed. */
   interruptChanged(): void;
+  /** INTRQ is that of a saved state: nothing has happened. */
+  deviceLoaded(): void;
   /** A command waits for the bus master. */
   dmaWanted(): void;
 }
@@ -237,6 +239,6 @@ export abstract class AtaDevice {
     this.command = state.command;
     this.outward = state.outward;
     this.pio.load(state.pio);
-    this.bus.interruptChanged();
+    this.bus.deviceLoaded();
   }
 }

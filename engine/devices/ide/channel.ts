@@ -95,6 +95,7 @@ export class Channel implements IdeBus {
     }
     this.selectFirst();
     for (const [place, device] of this.devices.entries()) device?.diagnose(place === 0);
+    this.interruptChanged(); // device 0 may interrupt already, and is selected only now
   }
 
   private writeControl(value: number) {
@@ -136,11 +137,21 @@ export class Channel implements IdeBus {
     device?.runDma();
   }
 
+  private get level() {
+    return this.selected?.intrq === true && (this.control & NIEN) === 0;
+  }
+
   interruptChanged() {
-    const level = this.selected?.intrq === true && (this.control & NIEN) === 0;
+    const { level } = this;
     if (level && !this.asserted) this.busMaster.interrupt();
     this.asserted = level;
     this.irq.set(level);
+  }
+
+  /** What interrupts in a loaded state has been told to the bus master before it was saved. */
+  deviceLoaded() {
+    this.asserted = this.level;
+    this.irq.set(this.asserted);
   }
 
   reset() {

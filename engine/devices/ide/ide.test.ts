@@ -158,6 +158,43 @@ describe('device control', () => {
   });
 });
 
+/** Of the controller and what hangs on it, in the order in which a machine loads them. */
+const states = ({ ide }: IdeBench) => structuredClone([ide.saveState(), ...ide.devices.map(({ device }) => device.saveState())]);
+function load({ ide }: IdeBench, [controller, ...devices]: readonly unknown[]) {
+  ide.loadState(controller);
+  for (const [i, { device }] of ide.devices.entries()) device.loadState(devices[i]);
+}
+
+describe('an interrupt that waits is neither lost nor doubled', () => {
+  test.each<[string, IdePlace[]]>([
+    ['an absent device 1', [0]],
+    ['device 1', [0, 1]],
+  ])('EXECUTE DEVICE DIAGNOSTIC for %s while device 0 has data', (_name, places) => {
+    const { bench } = start(...places);
+    bench.command(0xec);
+    bench.out(0x1f6, 0x10);
+    expect(bench.interrupting).toBe(false);
+    bench.out(0x1f7, 0x90);
+    expect([bench.status, bench.interrupting]).toEqual([0x58, true]);
+    const { bench: other } = start(...places);
+    const saved = states(bench);
+    load(other, saved);
+    expect([states(other), other.interrupting]).toEqual([saved, true]);
+  });
+
+  test.each([0, 1] as const)('a state is loaded where device %d interrupts and the host has cleared the bus master bit', device => {
+    const { bench } = start(0, 1);
+    bench.command(0xec, [0, 0, 0, 0, 0, 0xe0 | (device << 4)]);
+    bench.out(bench.busMaster + 2, 0x04);
+    expect([bench.interrupting, bench.busMasterStatus]).toEqual([true, 0]);
+    const saved = states(bench);
+    for (const other of [start(0, 1).bench, bench]) {
+      load(other, saved);
+      expect([states(other), other.interrupting, other.busMasterStatus]).toEqual([saved, true, 0]);
+    }
+  });
+});
+
 test('registers in words', () => {
   const { bench } = start(0);
   bench.ports.out(0x1f2, 2, 0x3412);
