@@ -6,7 +6,7 @@
  *   control         alternate status / device control
  */
 import { bool, type FieldType, struct, u8 } from '../../state/state.ts';
-import type { GuestMemory, IrqLine, PortBus } from '../device.ts';
+import type { GuestMemory, IrqLine, PortBus, Timer, Timers } from '../device.ts';
 import type { AtaDevice, IdeBus } from './ata-device.ts';
 import { BusMaster, BusMasterState } from './bus-master.ts';
 import { Command, DEV, HOB, NIEN, Reg, SRST } from './registers.ts';
@@ -17,6 +17,7 @@ export interface ChannelWiring {
   readonly commandPort: number;
   readonly controlPort: number;
   readonly irq: IrqLine;
+  readonly time: Timers;
 }
 
 export class Channel implements IdeBus {
@@ -28,10 +29,14 @@ export class Channel implements IdeBus {
   private device = 0;
   /** The interrupt line is up. */
   private asserted = false;
+  private readonly time: Timers;
+  private readonly again: Timer;
 
-  constructor(ports: PortBus, memory: GuestMemory, { commandPort, controlPort, irq }: ChannelWiring) {
+  constructor(ports: PortBus, memory: GuestMemory, { commandPort, controlPort, irq, time }: ChannelWiring) {
     this.busMaster = new BusMaster(memory);
     this.irq = irq;
+    this.time = time;
+    this.again = time.create(() => this.beginDma());
     this.decode(ports, commandPort);
     ports.onRead(controlPort, () => this.selected?.status ?? 0);
     ports.onWrite(controlPort, value => this.writeControl(value));
@@ -131,7 +136,18 @@ export class Channel implements IdeBus {
     });
   }
 
+  /**
+   * A table that is still to be loaded may find no page. The instruction that began the transfer would be executed again then, and its device is busy: so the
+   * transfer alone is tried again, between instructions.
+   */
   dmaWanted() {
+    try {
+      this.beginDma();
+    } catch {
+      this.again.arm(this.time.nowNs());
+    }
+  }
+  private beginDma() {
     if (!this.busMaster.active) return;
     const device = this.selected?.wantsDma === true ? this.selected : this.devices.find(each => each?.wantsDma === true);
     device?.runDma();
@@ -152,12 +168,15 @@ export class Channel implements IdeBus {
   deviceLoaded() {
     this.asserted = this.level;
     this.irq.set(this.asserted);
+    if (this.busMaster.active && this.devices.some(device => device?.wantsDma === true)) this.again.arm(this.time.nowNs());
+    else this.again.disarm();
   }
 
   reset() {
     this.control = 0;
     this.device = 0;
     this.busMaster.reset();
+    this.again.disarm();
     this.interruptChanged();
   }
   save(): FieldType<typeof ChannelState> {

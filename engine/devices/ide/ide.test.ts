@@ -195,6 +195,32 @@ describe('an interrupt that waits is neither lost nor doubled', () => {
   });
 });
 
+test.each(['the bus master is started', 'the command is written'])('a table that is not loaded yet is read again: %s last', last => {
+  const { bench, drives } = start(0);
+  const { memory } = bench;
+  bench.regions([[0x2000, 512]]);
+  let isLoaded = false;
+  const read = memory.read.bind(memory);
+  memory.read = (gpa, into) => {
+    if (!isLoaded) throw new Error('no page is free');
+    read(gpa, into);
+  };
+  if (last === 'the command is written') bench.start();
+  bench.sectors(0xc8, 3, 1);
+  if (last !== 'the command is written') bench.start();
+  expect([bench.status, drives[0]!.held.length]).toEqual([0x80, 0]);
+  expect(() => bench.time.fireDue()).toThrow('no page is free');
+  const saved = states(bench);
+  isLoaded = true;
+  bench.time.fireDue();
+  expect(drives[0]!.requests).toEqual([{ kind: 'read', offset: 3 * 512, ranges: [{ gpa: 0x2000, length: 512 }] }]);
+  const other = start(0);
+  other.bench.memory.bytes.set(memory.bytes);
+  load(other.bench, saved);
+  other.bench.time.fireDue();
+  expect(other.drives[0]!.requests).toEqual(drives[0]!.requests);
+});
+
 test('registers in words', () => {
   const { bench } = start(0);
   bench.ports.out(0x1f2, 2, 0x3412);

@@ -47,9 +47,9 @@ export class Ide implements Device<StateOf<typeof IdeState>> {
   readonly devices: readonly PluggedDevice[];
 
   constructor(parts: IdeParts, plugged: ReadonlyMap<IdePlace, IdeDevice>) {
-    const { ports, pci, memory, irq14, irq15 } = parts;
-    this.primary = new Channel(ports, memory, { commandPort: 0x1f0, controlPort: 0x3f6, irq: irq14 });
-    this.secondary = new Channel(ports, memory, { commandPort: 0x170, controlPort: 0x376, irq: irq15 });
+    const { ports, pci, memory, time, irq14, irq15 } = parts;
+    this.primary = new Channel(ports, memory, { commandPort: 0x1f0, controlPort: 0x3f6, irq: irq14, time });
+    this.secondary = new Channel(ports, memory, { commandPort: 0x170, controlPort: 0x376, irq: irq15, time });
     this.devices = [...plugged].map(([place, device]) => this.plug(parts, place, device));
     pci.add({
       device: 1,

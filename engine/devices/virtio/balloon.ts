@@ -5,11 +5,12 @@
  *
  *   inflate, deflate   page frame numbers u32[]      reporting   buffers that are the free pages themselves
  */
-import { defineState, type StateOf, u32 } from '../../state/state.ts';
+import { defineState, type Migration, type StateOf, u32 } from '../../state/state.ts';
 import type { AccessSize, Device, GuestMemory } from '../device.ts';
 import type { GuestRange } from '../drive.ts';
 import { gather, totalLength } from '../guest-ranges.ts';
 import type { Chain } from './queue.ts';
+import { TURN_UNITS, withTurns } from './turns.ts';
 import { virtioState, VirtioPci, type VirtioWiring } from './virtio-pci.ts';
 
 const TYPE = 5;
@@ -34,7 +35,19 @@ const PFN_BYTES = 4;
 /** Of one inflate request: drivers send 256. */
 const MAX_PFNS = 65536;
 
-export const VirtioBalloonState = defineState('virtio-balloon', 1, { transport: virtioState(QUEUES), target: u32, actual: u32 });
+const fields = {
+  transport: virtioState(QUEUES),
+  target: u32,
+  actual: u32,
+  /** Pages that have been released of the chain that is next in each queue. */
+  inflated: u32,
+  reported: u32,
+};
+const withProgress: Migration = old => ({ ...withTurns(old), inflated: 0, reported: 0 });
+export const VirtioBalloonState = defineState('virtio-balloon', 2, fields, { 1: withProgress });
+
+/** [first, count], in page frame numbers. */
+type PageRun = readonly [number, number];
 
 export interface BalloonPorts {
   /** Forgets what `count` pages from `gppn` hold: they read as zero. Of addresses that are not RAM it takes no notice. */
@@ -47,6 +60,7 @@ export class VirtioBalloon implements Device<StateOf<typeof VirtioBalloonState>>
   private readonly transport: VirtioPci;
   private target = 0;
   private actual = 0;
+  private readonly done: Record<number, number> = { [Queue.Inflate]: 0, [Queue.Reporting]: 0 };
 
   constructor(wiring: VirtioWiring, ports: BalloonPorts) {
     this.memory = wiring.memory;
@@ -61,6 +75,8 @@ export class VirtioBalloon implements Device<StateOf<typeof VirtioBalloonState>>
       request: (queue, chain) => this.request(queue, chain),
       reset: () => {
         this.actual = 0;
+        this.done[Queue.Inflate] = 0;
+        this.done[Queue.Reporting] = 0;
       },
     });
   }
@@ -90,43 +106,65 @@ export class VirtioBalloon implements Device<StateOf<typeof VirtioBalloonState>>
     if (offset === CONFIG_ACTUAL && size === 4) this.actual = value;
   }
 
-  private request(queue: number, chain: Chain): 'broken' | void {
-    const taken = queue === Queue.Inflate ? this.inflate(chain) : queue === Queue.Reporting ? this.forget(chain.writable) : true;
-    if (!taken) return 'broken';
+  private request(queue: number, chain: Chain): 'broken' | 'more' | void {
+    if (queue !== Queue.Deflate) {
+      const runs = queue === Queue.Inflate ? this.inflated(chain) : this.reported(chain);
+      if (!runs) return 'broken';
+      if (!this.release(queue, runs)) return 'more';
+    }
     this.transport.finish(this.transport.start(queue, chain, { length: 0, writes: [] }));
   }
 
-  private inflate({ readable }: Chain) {
+  private inflated({ readable }: Chain): PageRun[] | undefined {
     const length = totalLength(readable);
-    if (length % PFN_BYTES !== 0 || length > MAX_PFNS * PFN_BYTES) return false;
-    const bytes = gather(this.memory, readable, length);
-    const view = new DataView(bytes.buffer);
-    for (let at = 0; at < length; at += PFN_BYTES) this.ports.releasePages(view.getUint32(at, true), 1);
-    return true;
+    if (length % PFN_BYTES !== 0 || length > MAX_PFNS * PFN_BYTES) return undefined;
+    const view = new DataView(gather(this.memory, readable, length).buffer);
+    return Array.from({ length: length / PFN_BYTES }, (_, i) => [view.getUint32(i * PFN_BYTES, true), 1]);
   }
 
   /** Whole pages only. The guest does not touch them before the buffer is given back. */
-  private forget(ranges: readonly GuestRange[]) {
-    if (totalLength(ranges) > 2 ** 32) return false;
-    for (const { gpa, length } of ranges) {
+  private reported({ writable }: Chain): PageRun[] | undefined {
+    if (totalLength(writable) > 2 ** 32) return undefined;
+    return writable.map(({ gpa, length }) => {
       const first = Math.ceil(gpa / PAGE_BYTES);
-      const end = Math.floor((gpa + length) / PAGE_BYTES);
-      if (end > first) this.ports.releasePages(first, end - first);
+      return [first, Math.max(0, Math.floor((gpa + length) / PAGE_BYTES) - first)];
+    });
+  }
+
+  /** A turn's worth of what is left of a chain; true when nothing is. */
+  private release(queue: number, runs: readonly PageRun[]): boolean {
+    let skip = this.done[queue]!;
+    let room = TURN_UNITS;
+    for (const [first, count] of runs) {
+      const skipped = Math.min(skip, count);
+      const released = Math.min(count - skipped, room);
+      if (released > 0) this.ports.releasePages(first + skipped, released);
+      skip -= skipped;
+      room -= released;
+      if (skipped + released < count) break;
     }
-    return true;
+    const released = TURN_UNITS - room;
+    this.transport.spend(released);
+    const total = runs.reduce((sum, [, count]) => sum + count, 0);
+    const done = this.done[queue]! + released;
+    this.done[queue] = done < total ? done : 0;
+    return done >= total;
   }
 
   reset() {
     this.transport.reset();
   }
   saveState() {
-    return { transport: this.transport.save(), target: this.target, actual: this.actual };
+    const { target, actual, done } = this;
+    return { transport: this.transport.save(), target, actual, inflated: done[Queue.Inflate]!, reported: done[Queue.Reporting]! };
   }
   loadState(raw: unknown) {
     const state = VirtioBalloonState.parse(raw);
     this.transport.load(state.transport);
     this.target = state.target;
     this.actual = state.actual;
+    this.done[Queue.Inflate] = state.inflated;
+    this.done[Queue.Reporting] = state.reported;
   }
   restored() {
     this.transport.restored();

@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Bench, deviceContract } from '#test/support/device-contract.ts';
 import { FakeDrive } from '#test/support/fake-drive.ts';
 import { boardOf, PciAccess } from '#test/support/pci-bench.ts';
 import { EVENT_IDX, VirtioDriver } from '#test/support/virtio-driver.ts';
-import { BlockFeature, VirtioBlock } from './block.ts';
+import { BlockFeature, VirtioBlock, VirtioBlockState } from './block.ts';
+import { decodeState } from '../../state/state.ts';
+import { TURN_NS } from './turns.ts';
 
 const SLOT = 3;
 const { Flush, ConfigWce, ReadOnly, Discard, WriteZeroes } = BlockFeature;
@@ -58,6 +61,7 @@ deviceContract(
       driver.setCommon(0x00, 4, 1);
       driver.setCommon(0x08, 4, 1);
       driver.setDeviceConfig(32, 1, 0);
+      bench.pass(TURN_NS);
       for (let i = 0; i < 3; i++) queue!.request([header(IN, i)], [512, 1]);
       drives.get(disk)!.complete();
       drives.get(disk)!.complete();
@@ -264,4 +268,11 @@ test('what was pending when the state was saved has ended well after the restore
   expect(other.queue.used()).toEqual(made.map(({ head }) => [head, 1]));
   expect(made.map(({ buffers }) => other.driver.bytesAt(buffers.at(-1)!)[0])).toEqual([OK, OK]);
   expect([other.irq(), other.driver.isr(), other.drive.held.length]).toEqual([true, 1, 0]);
+});
+
+test('a state saved by version 1 is taken', () => {
+  const hex = readFileSync(new URL('../../../test/golden/states/virtio-blk-1.hex', import.meta.url), 'utf8').replaceAll('\n', '');
+  const device = plug(new Bench()).disk;
+  device.loadState(VirtioBlockState.parseVersion(1, decodeState(new Uint8Array(Buffer.from(hex, 'hex')), 'virtio-blk')));
+  expect(device.saveState()).toMatchObject({ writeback: false, transport: { started: [{ head: 0 }], turns: { turn: 0, spent: 0 } } });
 });

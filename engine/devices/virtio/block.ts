@@ -8,6 +8,7 @@ import type { AccessSize, Device, GuestMemory } from '../device.ts';
 import type { Drive, DriveRequest, GuestRange } from '../drive.ts';
 import { gather, type GuestWrite, scatter, splitRanges, totalLength } from '../guest-ranges.ts';
 import type { Chain } from './queue.ts';
+import { unitsOf, withTurns } from './turns.ts';
 import { virtioState, VirtioPci, type VirtioWiring } from './virtio-pci.ts';
 
 const TYPE = 2;
@@ -74,7 +75,7 @@ const ID_BYTES = 20;
 const SEGMENT_BYTES = 16;
 const SEGMENT_UNMAP = 1 << 0;
 
-export const VirtioBlockState = defineState('virtio-blk', 1, { transport: virtioState(1), writeback: bool });
+export const VirtioBlockState = defineState('virtio-blk', 2, { transport: virtioState(1), writeback: bool }, { 1: withTurns });
 
 /** A chain taken apart. */
 interface BlockRequest {
@@ -226,7 +227,7 @@ export class VirtioBlock implements Device<StateOf<typeof VirtioBlockState>> {
       this.refuse(request, work);
       return;
     }
-    const started = this.start(request, Status.Ok, length);
+    const started = this.transport.start(0, request.chain, ending(request, Status.Ok, length), unitsOf(work));
     const changes = work.some(({ kind }) => kind !== 'read' && kind !== 'flush');
     const end = (failed: boolean) => this.transport.finish(started, failed ? ending(request, Status.IoError) : undefined);
     this.submitAll(work, failed => {

@@ -122,6 +122,17 @@ export class VirtQueue {
     return chain;
   }
 
+  /** The chain that was taken last is the next again. */
+  putBack() {
+    this.s.taken = (this.s.taken - 1) & 0xffff;
+  }
+
+  /** Nothing is available that was not taken. */
+  get isEmpty() {
+    const { enabled, available, taken } = this.s;
+    return !enabled || this.read16(available.low + 2) === taken;
+  }
+
   private follow(head: number): Chain | undefined {
     const readable: GuestRange[] = [];
     const writable: GuestRange[] = [];

@@ -9,6 +9,7 @@ import { Op } from '../scsi/cdb.ts';
 import { ScsiCdrom } from '../scsi/cdrom.ts';
 import { ScsiDisk } from '../scsi/disk.ts';
 import { VirtioScsi } from './scsi.ts';
+import { TURN_NS } from './turns.ts';
 
 const SLOT = 3;
 const RESPONSE_BYTES = 12 + 96;
@@ -108,6 +109,7 @@ deviceContract(
       submit(commands!, at(0), [Op.ModeSelect6, 0x10, 0, 0, page.length], [page]);
       submit(commands!, at(0, 300), [Op.ModeSelect6, 0x10, 0, 0, page.length], [page]);
       drives.get(host)!.complete();
+      bench.pass(TURN_NS);
       driver.settle();
       driver.setDeviceConfig(20, 4, 100);
       driver.setDeviceConfig(24, 4, 40);

@@ -17,6 +17,7 @@ import { Status, type ScsiStep } from '../scsi/step.ts';
 import type { ScsiUnit } from '../scsi/unit.ts';
 import type { Chain } from './queue.ts';
 import { type ScsiAddress, ScsiTargets } from './scsi-targets.ts';
+import { unitsOf, withTurns } from './turns.ts';
 import { virtioState, VirtioPci, type VirtioWiring } from './virtio-pci.ts';
 
 const TYPE = 8;
@@ -88,7 +89,7 @@ export class VirtioScsi implements Device {
   constructor(wiring: VirtioWiring, units: readonly (readonly [ScsiAddress, ScsiUnit])[]) {
     this.memory = wiring.memory;
     this.targets = new ScsiTargets(units);
-    this.definition = defineState('virtio-scsi', 2, this.stateFields(), { 1: withMedia });
+    this.definition = defineState('virtio-scsi', 3, this.stateFields(), { 1: withMedia, 2: withTurns });
     this.transport = new VirtioPci(wiring, {
       type: TYPE,
       classCode: MASS_STORAGE_SCSI,
@@ -175,7 +176,7 @@ export class VirtioScsi implements Device {
   /** Submits everything at once; the command ends with the last of it. */
   private perform(request: ScsiRequest, unit: ScsiUnit, step: ScsiStep, work: readonly DriveRequest[], moved: number) {
     const drive = unit.drive!;
-    const started = this.transport.start(Queue.Command, request.chain, this.ending(request, { moved }));
+    const started = this.transport.start(Queue.Command, request.chain, this.ending(request, { moved }), unitsOf(work));
     const end = (failed: boolean) =>
       this.transport.finish(started, failed ? this.ending(request, { sense: unit.failure(step) }) : undefined);
     submitAll(drive, work, failed => {

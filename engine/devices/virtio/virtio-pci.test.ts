@@ -5,6 +5,7 @@ import { EVENT_IDX, INDIRECT_DESC, VERSION_1, VirtioDriver } from '#test/support
 import { gather, scatter } from '../guest-ranges.ts';
 import type { Chain } from './queue.ts';
 import { type StartedRequest, VirtioPci } from './virtio-pci.ts';
+import { TURN_NS } from './turns.ts';
 
 const SLOT = 3;
 const FEATURE = 5;
@@ -141,7 +142,7 @@ describe('requests', () => {
   });
 
   test('the indices wrap, and so does the ring', () => {
-    const { device, driver, held, queue } = setUp([], 4);
+    const { bench, device, driver, held, queue } = setUp([], 4);
     for (let i = 0; i < 70_000; i++) {
       queue.offer(0);
       if (i === 0) queue.descriptor(0, 0x40000, 1, 0);
@@ -150,8 +151,47 @@ describe('requests', () => {
       device.finish(held.pop()!);
       driver.settle();
       if (queue.used().length !== 1) expect.fail(`request ${i} was lost`);
+      if (i % 1000 === 0) bench.pass(TURN_NS);
     }
     expect(driver.status).toBe(0x0f);
+  });
+
+  test('a request that is read from where no page is loaded yet is asked for again', () => {
+    const { driver, held, queue, ram } = setUp();
+    const made = queue.chain([Uint8Array.of(1, 2)], [2]);
+    const read = ram.read.bind(ram);
+    ram.read = (gpa, into) => {
+      if (gpa === made.buffers[0]!.gpa) throw new PoolExhausted();
+      read(gpa, into);
+    };
+    queue.offer(made.head);
+    driver.notify(0);
+    expect(() => driver.settle()).toThrow(PoolExhausted);
+    ram.read = read;
+    driver.settle();
+    expect([held.map(({ head }) => head), driver.status]).toEqual([[made.head], 0x0f]);
+  });
+
+  test('more requests than a turn has room for', () => {
+    const { bench, driver, held, queue } = setUp([INDIRECT_DESC]);
+    const table = new Uint8Array(1000 * 16);
+    const view = new DataView(table.buffer);
+    for (let i = 0; i < 1000; i++) {
+      view.setUint32(16 * i + 8, 1, true);
+      view.setUint32(16 * i + 12, i < 999 ? 1 | ((i + 1) << 16) : 0, true);
+    }
+    const { gpa, length } = driver.buffer(table);
+    for (let i = 0; i < 8; i++) {
+      queue.descriptor(i, gpa, length, 4);
+      queue.offer(i);
+    }
+    driver.notify(0);
+    driver.settle();
+    expect(held.length).toBe(5);
+    bench.pass(TURN_NS - 1);
+    expect(held.length).toBe(5);
+    bench.pass(1);
+    expect([held.length, driver.status]).toEqual([8, 0x0f]);
   });
 
   test('a write that finds no page is tried again, and nothing is told twice', () => {

@@ -18,6 +18,7 @@ import type { GuestWrite } from '../guest-ranges.ts';
 import type { BarModel, CapabilityModel, PciBus, PciSlot } from '../pci-function.ts';
 import { CommonConfig, DeviceStatus } from './common-config.ts';
 import { type Chain, MAX_CHAIN, MAX_QUEUE_SIZE, QueueState, VirtQueue } from './queue.ts';
+import { Turns, TURN_UNITS, TurnsState } from './turns.ts';
 
 const VENDOR = 0x1af4;
 /** The device id of type 0; modern devices have revision 1 or more. */
@@ -31,6 +32,9 @@ const NOTIFY = 0x3c;
 const DEVICE = 0x40;
 const BAR_BYTES = 0x80;
 export const MAX_CONFIG_BYTES = BAR_BYTES - DEVICE;
+
+/** Units of requests that are under way: no further chain is taken while there are more. */
+const MOST_UNDER_WAY = 65536;
 
 const ISR_QUEUE = 1 << 0;
 const ISR_CONFIG = 1 << 1;
@@ -75,8 +79,11 @@ export interface VirtioModel {
   /** At most MAX_CONFIG_BYTES. */
   readConfig(): Uint8Array;
   writeConfig?(offset: number, size: AccessSize, value: number): void;
-  /** Calls start() and, then or later, finish(); or says that the driver broke the rules. Does not write to guest memory itself. */
-  request(queue: number, chain: Chain): 'broken' | void;
+  /**
+   * Calls start() and, then or later, finish(); or says that the driver broke the rules, or that more is to be done for this chain than in one go: it is asked
+   * again in the next turn. Does not write to guest memory itself.
+   */
+  request(queue: number, chain: Chain): 'broken' | 'more' | void;
   /** By RESET# or by the driver: returns when nothing of the device's is under way any more. What ends meanwhile is told to nobody. */
   reset(): void;
 }
@@ -98,6 +105,8 @@ export interface StartedRequest {
   readonly queue: number;
   readonly head: number;
   ending: Ending;
+  /** Of what it has the drives do. */
+  readonly units: number;
 }
 
 const StartedState = (queues: number) =>
@@ -120,6 +129,7 @@ const transportFields = (queues: number) => ({
   notified: u32,
   queues: struct(Object.fromEntries(Array.from({ length: queues }, (_, i): [string, typeof QueueState] => [`queue${i}`, QueueState]))),
   started: list(StartedState(queues), queues * MAX_QUEUE_SIZE),
+  turns: TurnsState,
 });
 type TransportState = FieldsType<ReturnType<typeof transportFields>>;
 
@@ -139,6 +149,8 @@ export class VirtioPci {
   private readonly started = new Set<StartedRequest>();
   /** Of those, the ones whose end is still to be told to the driver, in their order. */
   private finished: StartedRequest[] = [];
+  private unitsUnderWay = 0;
+  private readonly turns = new Turns();
 
   constructor({ bus, memory, time, slot }: VirtioWiring, model: VirtioModel) {
     this.model = model;
@@ -198,7 +210,7 @@ export class VirtioPci {
   private notify(queue: number) {
     if (queue >= this.queues.length || !this.common.running || this.model.unserved?.includes(queue) === true) return;
     this.notified |= 1 << queue;
-    this.timer.arm(this.time.nowNs());
+    this.schedule();
   }
 
   /** An access to the BAR by way of the last capability's window; its data register is what triggers it. */
@@ -246,10 +258,12 @@ export class VirtioPci {
 
   // --- requests -----------------------------------------------------------------------------------------------------
 
-  /** The chain is being served; `ending` is how it ends if all goes well. */
-  start(queue: number, { head }: Chain, ending: Ending): StartedRequest {
-    const request = { queue, head, ending };
+  /** The chain is being served; `ending` is how it ends if all goes well. `units`: what it has the drives do (turns.ts). */
+  start(queue: number, { head }: Chain, ending: Ending, units = 0): StartedRequest {
+    const request = { queue, head, ending, units };
     this.started.add(request);
+    this.unitsUnderWay += units;
+    this.spend(units);
     return request;
   }
 
@@ -258,38 +272,74 @@ export class VirtioPci {
     if (!this.started.has(request)) return;
     if (ending) request.ending = ending;
     this.finished.push(request);
-    this.timer.arm(this.time.nowNs());
+    this.schedule();
+  }
+
+  /** So much has been done at this turn's expense. */
+  spend(units: number) {
+    this.turns.spend(units, this.time.nowNs());
+  }
+  private get mayGoOn() {
+    const nowNs = this.time.nowNs();
+    return this.turns.nextNs(nowNs) <= nowNs;
+  }
+  private schedule() {
+    this.timer.arm(this.turns.nextNs(this.time.nowNs()));
   }
 
   /** Between instructions. */
   private work() {
     for (const [i, queue] of this.queues.entries()) {
-      if ((this.notified & (1 << i)) === 0) continue;
-      this.serve(i, queue);
+      if ((this.notified & (1 << i)) === 0 || !this.serve(i, queue)) continue;
       queue.askForNotification();
       this.notified &= ~(1 << i);
     }
-    while (this.finished.length > 0) {
-      const request = this.finished[0]!;
-      for (const { gpa, bytes } of request.ending.writes) this.memory.write(gpa, bytes);
-      this.queues[request.queue]!.giveBack(request.head, request.ending.length);
-      this.finished.shift();
-      this.started.delete(request);
-    }
+    this.tellFinished();
     this.timer.disarm(); // what finished while it was served has been told
+    if (this.finished.length > 0 || (this.notified !== 0 && this.unitsUnderWay < MOST_UNDER_WAY)) this.schedule();
     let wanted = false;
     for (const queue of this.queues) if (queue.wantsInterrupt()) wanted = true;
     if (wanted) this.interrupt(ISR_QUEUE);
   }
 
-  private serve(index: number, queue: VirtQueue) {
+  /** As much as a turn has room for, whatever else it was spent on. */
+  private tellFinished() {
+    for (let units = 0; this.finished.length > 0 && units < TURN_UNITS;) {
+      const request = this.finished[0]!;
+      const { writes, length } = request.ending;
+      for (const { gpa, bytes } of writes) this.memory.write(gpa, bytes);
+      this.queues[request.queue]!.giveBack(request.head, length);
+      this.finished.shift();
+      this.started.delete(request);
+      this.unitsUnderWay -= request.units;
+      units += 1 + writes.length;
+      this.spend(1 + writes.length);
+    }
+  }
+
+  /** False when chains are left in the queue for later. */
+  private serve(index: number, queue: VirtQueue): boolean {
     for (;;) {
+      if (!this.mayGoOn || this.unitsUnderWay >= MOST_UNDER_WAY) return queue.isEmpty;
       const chain = queue.take();
-      if (chain === undefined) return;
-      if (chain === 'broken' || this.model.request(index, chain) === 'broken') {
+      if (chain === undefined) return true;
+      const outcome = chain === 'broken' ? chain : this.ask(index, queue, chain);
+      if (outcome === 'broken') {
         this.needsReset();
-        return;
+        return true;
       }
+      this.spend(typeof chain === 'object' ? chain.readable.length + chain.writable.length : 1);
+      if (outcome === 'more') queue.putBack();
+    }
+  }
+
+  /** What a request reads may have to be loaded, and there may be no page for it: then the chain is the next again. */
+  private ask(index: number, queue: VirtQueue, chain: Chain) {
+    try {
+      return this.model.request(index, chain);
+    } catch (thrown) {
+      queue.putBack();
+      throw thrown;
     }
   }
 
@@ -298,6 +348,7 @@ export class VirtioPci {
   reset() {
     this.started.clear();
     this.finished = [];
+    this.unitsUnderWay = 0;
     this.notified = 0;
     this.isr = 0;
     this.timer.disarm();
@@ -326,6 +377,7 @@ export class VirtioPci {
         length,
         writes: writes.map(({ gpa, bytes }) => ({ gpa, bytes: bytes.slice() })),
       })),
+      turns: this.turns.save(),
     };
   }
 
@@ -344,9 +396,11 @@ export class VirtioPci {
     for (const [i, queue] of this.queues.entries()) queue.load(state.queues[`queue${i}`]!);
     this.finished = [];
     this.started.clear();
-    for (const { queue, head, length, writes } of state.started) this.started.add({ queue, head, ending: { length, writes } });
+    this.unitsUnderWay = 0; // all of it ends before anything else happens
+    for (const { queue, head, length, writes } of state.started) this.started.add({ queue, head, ending: { length, writes }, units: 0 });
+    this.turns.load(state.turns);
     this.drive();
-    if (this.notified !== 0) this.timer.arm(this.time.nowNs());
+    if (this.notified !== 0) this.schedule();
     else this.timer.disarm();
   }
 
