@@ -9,8 +9,10 @@
  *   mode 4 software strobe               OUT low for the one tick after terminal count; GATE holds the count
  *   mode 5 hardware strobe               as 4, GATE edge starts
  */
-import { bool, f64, type FieldType, range, struct, u16, u8 } from '../state/state.ts';
+import { bool, type FieldType, range, struct, u16, u8 } from '../state/state.ts';
 
+/** A time in ticks. A count that is loaded into a stopped counter lies up to one period back. */
+const ticks = range(-0x10000, Number.MAX_SAFE_INTEGER);
 export const ChannelState = struct({
   mode: range(0, 5),
   access: range(1, 3),
@@ -20,13 +22,13 @@ export const ChannelState = struct({
   reload: range(1, 0x10000),
   /** The count in effect, and the tick at which it was loaded. */
   active: range(1, 0x10000),
-  startTick: f64,
+  startTick: ticks,
   counting: bool,
   /** Ticks already counted when GATE stopped the counter (modes 0, 4). */
-  heldTicks: f64,
+  heldTicks: ticks,
   held: bool,
   /** Modes 2 and 3: `reload` takes effect at this tick. */
-  switchTick: f64,
+  switchTick: ticks,
   switching: bool,
   writeLow: u8,
   writeHighNext: bool,
@@ -167,6 +169,11 @@ export class PitChannel {
 
   get periodic() {
     return this.s.mode === 2 || this.s.mode === 3;
+  }
+  /** In ticks, with the count that is in effect at `tick`. */
+  periodAt(tick: number) {
+    const { switching, switchTick, reload, active } = this.s;
+    return switching && tick >= switchTick ? reload : active;
   }
 
   /** The next tick after `tick` at which OUT changes; undefined when it stays. */

@@ -164,3 +164,25 @@ test('counter 2 counts only with its gate', () => {
   bench.pass(tickNs(52));
   expect(pit.out2()).toBe(true);
 });
+
+test.each([1, 2, 3, 1000, 0])('an hour that passes at once is one interrupt and a few steps: periodic, count %d', count => {
+  for (const mode of [2, 3]) {
+    const bench = new Bench();
+    const { set } = bench.irq(0);
+    let steps = 0;
+    const counted = (level: boolean) => {
+      steps++;
+      set(level);
+    };
+    expect(new Pit(bench.ports, bench.time, { set: counted }).out2()).toBe(false);
+    bench.out(0x43, 0x30 | (mode << 1));
+    bench.out(0x40, count & 0xff, count >> 8);
+    bench.count += 1;
+    bench.time.fireDue();
+    const before = bench.edges.get(0)!;
+    bench.count += 3600e9;
+    steps = 0;
+    bench.time.fireDue();
+    expect([mode, steps < 12, bench.edges.get(0)! > before]).toEqual([mode, true, mode === 3 || count !== 1]); // which mode 2 has no room for
+  }
+});

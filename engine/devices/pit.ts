@@ -66,10 +66,12 @@ export class Pit implements Device<StateOf<typeof PitState>> {
   }
 
   private onEdge() {
+    const [channel] = this.channels;
     const now = this.nowTick();
-    // Edges that were skipped over show one by one, unless a whole second of them is due. A one-shot has one pulse, and nobody starts it again if that is lost.
-    const edge = this.channels[0].periodic ? Math.max(this.edgeTick, now - PIT_HZ) : this.edgeTick;
-    this.follow(edge);
+    // Of pulses that were skipped over the guest sees one: it does not run between them. A one-shot has one pulse, and nobody starts it again if that is lost.
+    const shown = channel.periodic ? Math.max(this.edgeTick, now - 2 * channel.periodAt(now)) : this.edgeTick;
+    if (shown > this.edgeTick) this.irq0.set(false);
+    this.follow(shown);
   }
 
   private edgeTick = 0;

@@ -100,3 +100,36 @@ test('UIP warns before the update', () => {
   bench.pass(999e6);
   expect(read(bench, 0x0a) & 0x80).toBe(0x80);
 });
+
+test('an alarm at a time that no clock shows costs no more than another', () => {
+  const bench = new Bench();
+  make(bench);
+  write(bench, 5, 0xc0);
+  write(bench, 3, 0xc0);
+  write(bench, 1, 0x61);
+  write(bench, 0x0b, 0x22);
+  for (let i = 0; i < 100_000; i++) bench.out(0x71, 0x22); // a search through two days for each is minutes
+  bench.pass(100e9);
+  expect(read(bench, 0x0c) & 0x20).toBe(0);
+});
+
+test.each([
+  ['soon past', 0x05, 0x57, 0x23],
+  ['at the same second', 0x58, 0x59, 0x23],
+  ['tomorrow', 0x57, 0x59, 0x23],
+  ['every hour', 0x00, 0x00, 0xc0],
+  ['in its minute', 0x30, 0xc0, 0x22],
+])('an alarm %s comes at its time', (_name, second, minute, hour) => {
+  const bench = new Bench();
+  make(bench);
+  for (const [reg, value] of [
+    [1, second],
+    [3, minute],
+    [5, hour],
+    [0x0b, 0x22],
+  ] as const)
+    write(bench, reg, value);
+  for (let passed = 0; passed < 2 * 86400 && (bench.edges.get(8) ?? 0) === 0; passed++) bench.pass(1e9);
+  const matches = [second, minute, hour].map((want, i) => want === 0xc0 || read(bench, [0, 2, 4][i]!) === want);
+  expect([bench.edges.get(8), ...matches]).toEqual([1, true, true, true]);
+});

@@ -49,6 +49,8 @@ const SECOND_NS = 1e9;
 const UPDATE_NS = 2228e3;
 const XTAL_HZ = 32768;
 const DAY_SECONDS = 86400;
+/** To the hour, the minute and the second of an alarm, and once more where the first of them had passed; one that no clock shows is never found. */
+const MOST_ALARM_STEPS = 2 * (24 + 60 + 60);
 
 export const RtcState = defineState('rtc', 1, {
   index: range(0, 127),
@@ -274,8 +276,7 @@ export class Rtc implements Device<StateOf<typeof RtcState>> {
     const minute = any(m) ? -1 : this.fromBcd(m);
     const hour = any(h) ? -1 : this.decodeHours(h);
     let at = from;
-    const end = from + 2 * DAY_SECONDS;
-    while (at < end) {
+    for (let step = 0; step < MOST_ALARM_STEPS; step++) {
       const ofDay = ((at % DAY_SECONDS) + DAY_SECONDS) % DAY_SECONDS;
       if (hour >= 0 && Math.floor(ofDay / 3600) !== hour) at += 3600 - (ofDay % 3600);
       else if (minute >= 0 && Math.floor(ofDay / 60) % 60 !== minute) at += 60 - (ofDay % 60);

@@ -7,7 +7,6 @@
  */
 import { defineState, type Migration, type StateOf, u32 } from '../../state/state.ts';
 import type { AccessSize, Device, GuestMemory } from '../device.ts';
-import type { GuestRange } from '../drive.ts';
 import { gather, totalLength } from '../guest-ranges.ts';
 import type { Chain } from './queue.ts';
 import { TURN_UNITS, withTurns } from './turns.ts';
