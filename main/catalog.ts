@@ -99,8 +99,7 @@ export class Catalog {
     try {
       db = new Database(path, { timeout: 0, readonly: true, fileMustExist: true });
       const catalog = new Catalog(db);
-      const { count } = db.prepare('SELECT count(*) AS count FROM checkpoint').get() as { count: number };
-      return { current: catalog.getMeta('current'), checkpoints: count };
+      return { current: catalog.getMeta('current'), checkpoints: catalog.count() };
     } catch {
       return undefined;
     } finally {
@@ -148,6 +147,10 @@ export class Catalog {
     const ofEach = Map.groupBy(disks as DiskRow[], ({ checkpoint }) => checkpoint);
     const rows = this.db.prepare('SELECT * FROM checkpoint ORDER BY taken_at, rowid').all() as Row[];
     return rows.map(row => toCheckpoint(row, ofEach.get(row.id) ?? []));
+  }
+
+  count(): number {
+    return (this.db.prepare('SELECT count(*) AS count FROM checkpoint').get() as { count: number }).count;
   }
 
   get(id: string): Checkpoint | undefined {

@@ -1,6 +1,7 @@
 /** The disk graph of a bundle as its files say it (docs/formats/disk-graph.md): for lists and the catalogue. Whoever works on the files meanwhile, this only reads. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { DEFAULT_DEPTH } from '#engine/disk/graph/depth.ts';
 import type { DiskDescriptor, LayerId, Top } from '#engine/disk/graph/descriptor.ts';
 import { DiskFolder, type GraphHost, type LayerFacts } from '#engine/disk/graph/disk-folder.ts';
 import { CairnError, InvariantError } from '#engine/errors/errors.ts';
@@ -34,6 +35,30 @@ export function topsIn(folder: string): Record<string, Top> {
       }
     }),
   );
+}
+
+/** How many files each disk of the bundle is read through. One that cannot be read is left out. */
+export function chainsIn(
+  bundlePath: string,
+  wanted = DEFAULT_DEPTH,
+): { readonly disk: string; readonly files: number; readonly wanted: number }[] {
+  const folder = diskFolderOf(bundlePath);
+  return descriptorsIn(folder).flatMap(disk => {
+    try {
+      return [{ disk, files: chainLength(new DiskFolder(lookingHost, folder, disk)), wanted }];
+    } catch (error) {
+      if (!(error instanceof CairnError)) throw error;
+      return [];
+    }
+  });
+}
+
+function chainLength(folder: DiskFolder): number {
+  const descriptor = folder.read();
+  const seen = new Set<LayerId>();
+  let on: LayerFacts['on'] = descriptor.top;
+  for (; on !== 'base' && on !== 'nothing' && !seen.has(on); on = folder.look(on, descriptor).on) seen.add(on);
+  return seen.size + (on === 'base' ? 1 : 0);
 }
 
 export class DiskGraph {

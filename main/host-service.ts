@@ -11,6 +11,7 @@ import { Catalog } from './catalog.ts';
 import { copyCheckpointFile, neededFiles, readCheckpointInfo } from './checkpoint-files.ts';
 import { cloneDisks } from './clone-disks.ts';
 import { ConsoleHub } from './console-hub.ts';
+import { chainsIn } from './disk-graph.ts';
 import { finishIntents } from './interrupted.ts';
 import { HostClientHere } from './host-client.ts';
 import {
@@ -424,6 +425,7 @@ export class HostService {
       config,
       bundlePath: path,
       checkpoints: Catalog.peek(join(path, 'catalog.db'))?.checkpoints ?? 0,
+      chains: chainsIn(path, config.chainDepth),
     };
   }
 

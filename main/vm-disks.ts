@@ -136,10 +136,12 @@ export class VmDisks {
     if (storedFiles.list(this.bundle.checkpointsPath).some(name => name.endsWith('.ckpt') && !known.has(name))) return undefined;
     const linked = linkedStates(this.bundle.path);
     const lent = [...this.lent].flat();
+    const { chainDepth } = this.bundle.config;
     return this.written.map(([disk]) => {
       const statesIn = (pointers: readonly DiskPointer[]) => pointers.filter(pointer => pointer.disk === disk).map(({ layer }) => layer);
       return {
         disk,
+        ...(chainDepth === undefined ? {} : { depth: chainDepth }),
         pointed: checkpoints.flatMap(checkpoint => statesIn(checkpoint.disks)),
         pinned: [...linked.filter(state => state.disk === disk).map(({ state }) => state), ...statesIn(lent)],
       };

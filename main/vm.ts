@@ -29,6 +29,7 @@ import type {
   VmState,
   VmSummary,
 } from './ipc/contract.ts';
+import { chainsIn } from './disk-graph.ts';
 import { chooseReplaced, Eliminator, usedBytes } from './elimination.ts';
 import { PoweredOnClock } from './policies/powered-on-clock.ts';
 import { thinnable } from './policies/retention.ts';
@@ -156,7 +157,14 @@ export class Vm {
   }
 
   detail(): VmDetail {
-    return { ...this.summary(), config: this.bundle.config, bundlePath: this.bundle.path, checkpoints: this.bundle.catalog.list().length };
+    const { config, path, catalog } = this.bundle;
+    return {
+      ...this.summary(),
+      config,
+      bundlePath: path,
+      checkpoints: catalog.count(),
+      chains: chainsIn(path, config.chainDepth),
+    };
   }
 
   checkpoints(): Checkpoint[] {

@@ -57,6 +57,8 @@ export interface DiskNeeds {
   readonly pointed: readonly LayerId[];
   /** States that linked clones lie on. */
   readonly pinned: readonly LayerId[];
+  /** How many files a chain is to have at most; not given: as many as is usual. */
+  readonly depth?: number;
 }
 
 /** Requests by their kind: what is asked for. Each is answered once. */

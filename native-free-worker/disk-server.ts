@@ -172,6 +172,7 @@ export class DiskServer {
     for (const graph of this.graphs) {
       try {
         if (graph.collect() === 'more') return true;
+        if (graph.tooLong !== undefined) this.noticeOnce(graph.tooLong);
       } catch (error) {
         if (!(error instanceof CairnError) || error instanceof InvariantError) throw error;
         this.noticeOnce(`${error.message} The files of ${graph.name} are not tidied up before that; nothing is lost.`);

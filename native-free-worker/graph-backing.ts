@@ -76,7 +76,11 @@ export class GraphBacking implements DiskBacking {
   /** Undefined: everything, so that nothing is collected. */
   need(needs: DiskNeeds | undefined, mode: DiskMode): void {
     if (mode !== this.files.descriptor.mode && !this.files.isChanging) this.files.change({ mode });
-    this.needs = needs && { pointed: new Set(needs.pointed), pinned: new Set(needs.pinned) };
+    this.needs = needs && {
+      pointed: new Set(needs.pointed),
+      pinned: new Set(needs.pinned),
+      ...(needs.depth === undefined ? {} : { depth: needs.depth }),
+    };
     this.collector.retry();
     this.idle = false;
   }
@@ -109,6 +113,14 @@ export class GraphBacking implements DiskBacking {
       this.idle = true;
       throw error;
     }
+  }
+
+  /** In a sentence: chains are longer than they are to be, and stay so until there is more room. */
+  get tooLong(): string | undefined {
+    const waits = this.collector.postponedSteps.some(({ kind }) => kind === 'shorten');
+    if (!waits) return undefined;
+    const { folder } = this.files.folder;
+    return `${this.name}: checkpoints make its chain of files long, and there is too little room in ${folder} to keep it short. It works, and is read a little more slowly. Make room, or delete checkpoints.`;
   }
 
   get progress(): DiskProgress | undefined {

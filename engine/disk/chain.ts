@@ -37,7 +37,8 @@ export function* mapChain(top: Layer, offset = 0, length = top.sizeBytes - offse
   if (pending !== undefined) yield pending;
 }
 
-function resolve(layers: readonly Layer[], offset: number, most: number): MappedExtent {
+/** What the first of the layers that says something says at `offset`, at most `most` bytes of it. */
+export function resolve(layers: readonly Layer[], offset: number, most: number): MappedExtent {
   let length = most;
   for (const [depth, layer] of layers.entries()) {
     if (offset >= layer.sizeBytes) break;

@@ -71,6 +71,11 @@ export function parseMemory(text: string, option = 'memory'): number {
   return mib;
 }
 
+export function parseCount(text: string, option: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--${option} ${text} is no whole number.`);
+  return Number(text);
+}
+
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
 
 /** "10G", "512M", "65536" → bytes. */

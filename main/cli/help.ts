@@ -45,6 +45,8 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
   --checkpoint-mode chain|copy|full-copy
                       which disk files checkpoints leave: chain (default) copies nothing, and the VM's own chain grows; copy keeps that chain short,
                       at the price of one copy of the base; full-copy copies the base for each. A VM may change it at any time
+  --chain-depth FILES at most so many files are read through for a disk (default: auto, 64; from 8 on): what longer chains say is copied together in the
+                      background. A lower figure costs more room, a higher one makes reads a little slower; \`cairn vm show\` says how many there are
   --overwrite         each checkpoint replaces the one before it
   --balloon           a memory balloon: \`cairn vm balloon NAME 256M\` asks the guest to give memory back, which checkpoints do not save then
   --compression zstd|none

@@ -7,7 +7,7 @@ import { Bundle, nameOf } from '../bundle.ts';
 import type { HostService } from '../host-service.ts';
 import type { StartOptions } from '../vm.ts';
 import { vmConfig, type HostClient, type VmConfig } from '../ipc/contract.ts';
-import { parseMemory, readArguments, type Arguments, type Options } from './args.ts';
+import { parseCount, parseMemory, readArguments, type Arguments, type Options } from './args.ts';
 import { parseDisk } from './disk-option.ts';
 import { exitCodeOfEnd, UsageError } from './exit-codes.ts';
 import { printJson, printNotice } from './output.ts';
@@ -29,6 +29,7 @@ export const OPTIONS: Options = {
   compression: { type: 'string' },
   'checkpoint-pace': { type: 'string' },
   'copy-limit': { type: 'string' },
+  'chain-depth': { type: 'string' },
   'keep-in-ram': { type: 'boolean' },
   'share-memory': { type: 'boolean' },
   encrypt: { type: 'boolean' },
@@ -143,6 +144,7 @@ export function configFrom(args: Arguments, before: VmConfig | undefined): VmCon
   }
   const fresh = args.text('kernel') !== undefined;
   const copyLimit = args.text('copy-limit');
+  const chainDepth = args.text('chain-depth');
   const reboot = args.choice('reboot');
   const disks = args.texts('disk').map(text => parseDisk(text, sentence => printNotice({ level: 'warning', text: sentence })));
   const checked = vmConfig.safeParse({
@@ -154,6 +156,7 @@ export function configFrom(args: Arguments, before: VmConfig | undefined): VmCon
     noReboot: reboot === undefined ? !fresh && (before?.noReboot ?? false) : !reboot,
     disks: disks.length > 0 ? disks : (before?.disks ?? []),
     checkpointMode: args.text('checkpoint-mode') ?? before?.checkpointMode,
+    chainDepth: chainDepth === undefined ? before?.chainDepth : chainDepth === 'auto' ? undefined : parseCount(chainDepth, 'chain-depth'),
     overwrite: args.choice('overwrite') ?? before?.overwrite,
     balloon: args.choice('balloon') ?? before?.balloon,
     compression: choice(args, 'compression', ['zstd', 'none']) ?? before?.compression,

@@ -158,6 +158,9 @@ function printDetail(vm: VmDetail): void {
     ['initrd', vm.config.initrd],
     ['append', vm.config.append || undefined],
     ...(vm.drives ?? []).map(drive => [drive.disk, driveWords(drive)] as const),
+    ...(vm.chains ?? []).map(
+      ({ disk, files, wanted }) => [disk, `a chain of ${files} ${files === 1 ? 'file' : 'files'}, kept to ${wanted}`] as const,
+    ),
     ['checkpoints', String(vm.checkpoints)],
     ['current', vm.current],
     ['folder', vm.bundlePath],

@@ -3,6 +3,7 @@
  * schema-checked on arrival; console traffic is binary (frames.ts), never JSON. Renderers import types from here only.
  */
 import { z } from 'zod';
+import { LEAST_DEPTH, MOST_DEPTH } from '#engine/disk/graph/depth.ts';
 
 /** Also the bundle's folder name (`NAME.cairn`). */
 export const vmName = z
@@ -75,6 +76,12 @@ export const vmConfig = z.object({
   balloon: z.boolean().optional(),
   /** Which disk files checkpoints leave (METHOD.md): `chain` the second implementation, `copy` the third, `full-copy` the first. */
   checkpointMode: checkpointMode.default('chain'),
+  /** How many files a chain is to have at most: what is read through longer ones is copied together in the background; undefined: DEFAULT_DEPTH. */
+  chainDepth: z
+    .int('a whole number of files')
+    .min(LEAST_DEPTH, `chains may have ${LEAST_DEPTH} files or more`)
+    .max(MOST_DEPTH, `chains are kept to at most ${MOST_DEPTH} files`)
+    .optional(),
   /** A new checkpoint replaces the one before it (fig. 4C). */
   overwrite: z.boolean().default(false),
   /** Of checkpoint files. Undefined: zstd. */
@@ -139,7 +146,13 @@ export const vmSummary = z.object({
   savedMiB: z.number().optional(),
 });
 export type VmSummary = z.infer<typeof vmSummary>;
-export const vmDetail = vmSummary.extend({ config: vmConfig, bundlePath: z.string(), checkpoints: z.number() });
+export const vmDetail = vmSummary.extend({
+  config: vmConfig,
+  bundlePath: z.string(),
+  checkpoints: z.number(),
+  /** Of each disk that checkpoints hold: how many files the guest's reads may go through, and how many they are to be at most. */
+  chains: z.array(z.object({ disk: z.string(), files: z.number(), wanted: z.number() })).optional(),
+});
 export type VmDetail = z.infer<typeof vmDetail>;
 
 /** What has a checkpoint taken (METHOD.md § 80). What a file of a newer Cairn says besides is taken for the user's: no policy touches it. */

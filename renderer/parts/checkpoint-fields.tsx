@@ -6,6 +6,9 @@ import { CheckpointModeField } from './checkpoint-mode-field.tsx';
 import { ChoiceField, type Choices } from './choice-field.tsx';
 import { StepperField } from './stepper-field.tsx';
 
+/** As many as the engine takes when nothing is said. */
+const USUAL_DEPTH = 64;
+
 type Change = (patch: Partial<VmConfig>) => void;
 type PaceWord = Extract<CheckpointPace, string>;
 
@@ -23,7 +26,18 @@ export function CheckpointFields({ config, change }: { config: VmConfig; change:
     <section className="form-part" aria-label="Checkpoints">
       <h3>Checkpoints</h3>
       {config.disks.some(({ media, readonly }) => media === 'disk' && !readonly) ? (
-        <CheckpointModeField value={config.checkpointMode} onChange={checkpointMode => change({ checkpointMode })} />
+        <>
+          <CheckpointModeField value={config.checkpointMode} onChange={checkpointMode => change({ checkpointMode })} />
+          <StepperField
+            label="Files in a disk’s chain, at most"
+            value={config.chainDepth ?? USUAL_DEPTH}
+            minValue={8}
+            maxValue={4096}
+            isRequired
+            hint="What longer chains say is copied together in the background. Fewer files are read faster and take more room."
+            onChange={depth => change({ chainDepth: depth === USUAL_DEPTH ? undefined : depth })}
+          />
+        </>
       ) : null}
       <WritingFields config={config} change={change} />
       <CopyLimitField value={config.copyLimitMiB} memoryMiB={config.memoryMiB} onChange={copyLimitMiB => change({ copyLimitMiB })} />

@@ -6,7 +6,7 @@ const MODES: readonly Card<CheckpointMode>[] = [
   {
     value: 'chain',
     title: 'Chain of changes',
-    text: 'Nothing is copied. Each checkpoint adds a file to the disk’s chain, and a long chain is read a little more slowly.',
+    text: 'Nothing is copied. Each checkpoint adds a file to the disk’s chain, which is kept short in the background.',
   },
   {
     value: 'copy',

@@ -27,6 +27,7 @@ const STEP_WORDS: Readonly<Record<string, string>> = {
   repoint: 'putting a file on another',
   merge: 'merging two files of the chain',
   'pull-up': 'shortening the chain',
+  shorten: 'shortening the chain',
   'commit-base': 'merging changes into the base',
   'copy-base': 'copying the base aside',
   'new-base': 'making a base of its own',

@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib';
 import { expect } from 'vitest';
 import type { Layer } from '#engine/disk/block.ts';
+import { StorageError } from '#engine/errors/errors.ts';
 import { Adoption } from '#engine/disk/graph/adoption.ts';
 import { DiskCollector } from '#engine/disk/graph/collector.ts';
 import { attachDisk, createBlankDisk } from '#engine/disk/graph/create.ts';
@@ -39,6 +40,8 @@ export class GraphModel {
   bytes: Uint8Array;
   checkpoints: SavedState[] = [];
   running = true;
+  /** How many files a chain is to have at most. */
+  depth: number | undefined;
   private collector: DiskCollector | undefined;
 
   constructor(files: MemoryFiles, kind: Kind, mode: DiskMode, clusterBytes = 4096, firstId = 1) {
@@ -58,7 +61,8 @@ export class GraphModel {
   }
 
   get needs(): Needs {
-    return { pointed: new Set(this.checkpoints.map(({ layer }) => layer)), pinned: new Set() };
+    const pointed = new Set(this.checkpoints.map(({ layer }) => layer));
+    return { pointed, pinned: new Set(), ...(this.depth === undefined ? {} : { depth: this.depth }) };
   }
 
   /** A guest writes: a VM that was off is switched on first. */
@@ -119,7 +123,10 @@ export class GraphModel {
   collectAll(): void {
     for (let i = 0; ; i++) {
       this.collect(50);
-      if (this.collector!.progress === undefined && this.collector!.step(1) === 'done') return;
+      const state = this.collector!.progress === undefined ? this.collector!.step(1) : 'more';
+      if (state === 'done') return;
+      // Storage did not let it put another layer on the top: that is given up, or repeated, by whoever gives up a checkpoint.
+      if (state === 'waits') throw new StorageError('DISK_FULL', 'the top is between two files');
       if (i > 200) throw new Error('the collector comes to no end');
     }
   }

@@ -99,6 +99,13 @@ export const SCENARIOS: Record<string, (work: DiskWork) => void> = {
     work.use(write(0, 100, 23), flush);
     work.collect();
   },
+  'a chain that gets too long': work => {
+    work.model.depth = 4;
+    work.checkpoint(write(16_384, 4096, 22));
+    work.checkpoint(write(24_576, 300, 23));
+    work.collect();
+    work.use(flush);
+  },
   'a checkpoint that is not to be': work => {
     work.use(write(100, 300, 20));
     work.model.disk.prepareCow();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { layersOf } from '#engine/disk/chain.ts';
 import { DiskCollector } from '#engine/disk/graph/collector.ts';
 import { attachDisk } from '#engine/disk/graph/create.ts';
 import type { DiskMode, LayerId } from '#engine/disk/graph/descriptor.ts';
@@ -55,12 +56,13 @@ const act = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom<DiskMode>('chain', 'copy', 'full-copy').map(mode => ({ kind: 'mode' as const, mode })) },
 );
 
-test.each<[DiskMode, 'raw' | 'qcow2', boolean]>([
+test.each<[DiskMode, 'raw' | 'qcow2', boolean, depth?: number]>([
   ['chain', 'raw', false],
+  ['chain', 'raw', false, 4],
   ['chain', 'qcow2', true],
   ['copy', 'raw', true],
   ['full-copy', 'qcow2', true],
-])('%s on a %s base (written: %s): QEMU agrees with every image of every step', (mode, format, writeBase) => {
+])('%s on a %s base (written: %s, depth %s): QEMU agrees with every image of every step', (mode, format, writeBase, depth) => {
   let run = 0;
   fc.assert(
     fc.property(fc.array(act, { minLength: 5, maxLength: 8 }), actions => {
@@ -92,7 +94,11 @@ test.each<[DiskMode, 'raw' | 'qcow2', boolean]>([
           disk.letGo(layer);
         }
         using collector = new DiskCollector(disk, {
-          needs: () => ({ pointed: new Set(states.map(({ layer }) => layer)), pinned: new Set() }),
+          needs: () => ({
+            pointed: new Set(states.map(({ layer }) => layer)),
+            pinned: new Set(),
+            ...(depth === undefined ? {} : { depth }),
+          }),
           running: true,
           landing: { thresholdBytes: CLUSTER * 4 },
         });
@@ -104,4 +110,37 @@ test.each<[DiskMode, 'raw' | 'qcow2', boolean]>([
     { numRuns: Number(process.env['CAIRN_DISK_GRAPH_RUNS'] ?? 1) },
   );
   expect(run).toBeGreaterThan(0);
+});
+
+test('thirty checkpoints on chains of at most eight files: QEMU reads every state, after every step, through no more', () => {
+  const bytes = pattern(SIZE, 7);
+  const path = join(bundle, 'base.raw');
+  writeFileSync(path, bytes);
+  const disks = join(bundle, 'disks');
+  mkdirSync(disks);
+  const folder = new DiskFolder(graphHost, disks, 'disk0');
+  attachDisk(folder, { path, format: 'raw' }, { clusterBytes: CLUSTER });
+  const disk = new VirtualDiskFiles(folder);
+  const states: State[] = [];
+  let shortened = 0;
+  for (let n = 0; n < 30; n++) {
+    apply({ kind: 'write', at: (n * 70_001) % (SIZE - 9000), length: 9000, seed: n }, disk.top, bytes);
+    disk.prepareCow();
+    disk.switchToCow();
+    const layer = disk.seal()!;
+    states.push({ layer, bytes: bytes.slice() });
+    disk.letGo(layer);
+    const needs = { pointed: new Set(states.map(state => state.layer)), pinned: new Set<LayerId>(), depth: 8 };
+    using collector = new DiskCollector(disk, { needs: () => needs, running: true });
+    while (collector.step(1) === 'more') {
+      if (collector.progress?.step.kind !== 'shorten' || shortened++ % 8 !== 0) continue;
+      expectQemuPleased(folder, disk, bytes, states.slice(-3));
+    }
+  }
+  expect(shortened).toBeGreaterThan(5);
+  expectQemuPleased(folder, disk, bytes, states);
+  using layers = new OpenLayers(folder, () => disk.descriptor);
+  for (const { layer } of states) expect(layersOf(layers.open(layer)).length).toBeLessThanOrEqual(8);
+  disk.close();
+  for (const name of readdirSync(disks).filter(name => name.endsWith('.qcow2'))) expectQemuCheck(join(disks, name));
 });

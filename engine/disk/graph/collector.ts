@@ -5,8 +5,9 @@
 import { StorageError } from '../../errors/errors.ts';
 import type { Top } from './descriptor.ts';
 import type { DiskJob, JobProgress } from './job.ts';
+import { KnownLayers } from './known-layers.ts';
 import { DEFAULT_LANDING, type Landing } from './land-top-job.ts';
-import { startStep, touched } from './start-step.ts';
+import { changed, startStep, touched } from './start-step.ts';
 import { plan, type Step } from './plan.ts';
 import { factsOf, scan, type Needs } from './scan.ts';
 import type { VirtualDiskFiles } from './virtual-disk-files.ts';
@@ -27,6 +28,7 @@ export class DiskCollector implements Disposable {
   private readonly disk: VirtualDiskFiles;
   private readonly options: CollectorOptions;
   private readonly landing: Landing;
+  private readonly known: KnownLayers;
   private job: { readonly step: Step; readonly job: DiskJob } | undefined;
   /** Steps that found no room on the host's disk. */
   private readonly postponed = new Map<string, Step>();
@@ -34,6 +36,7 @@ export class DiskCollector implements Disposable {
   constructor(disk: VirtualDiskFiles, options: CollectorOptions) {
     this.disk = disk;
     this.options = options;
+    this.known = new KnownLayers(disk.folder);
     disk.stopWork = () => this.endJob();
     this.landing = { ...DEFAULT_LANDING, running: options.running, ...options.landing };
   }
@@ -98,7 +101,7 @@ export class DiskCollector implements Disposable {
     const { folder } = disk;
     const given = this.options.needs();
     const needs = { ...given, pointed: new Set([...given.pointed, ...disk.heldStates]) };
-    const found = scan(folder, disk.descriptor, needs);
+    const found = scan(folder, disk.descriptor, needs, id => this.known.look(id, disk.descriptor));
     if (found.rubbish.length > 0) folder.remove(...found.rubbish.map(name => `${folder.folder}/${name}`));
     return plan(factsOf(disk.descriptor, found, needs, this.options.running)).find(possible => !this.postponed.has(keyOf(possible)));
   }
@@ -108,6 +111,7 @@ export class DiskCollector implements Disposable {
     try {
       action();
     } catch (error) {
+      this.known.forgetAll();
       for (const which of touched(step)) if (which !== 'base') this.disk.unsureLayers.add(which);
       this.abandonJob(step);
       if (!(error instanceof StorageError) || error.code !== 'DISK_FULL') throw error;
@@ -118,6 +122,7 @@ export class DiskCollector implements Disposable {
   private endJob(): void {
     const { job } = this;
     this.job = undefined;
+    if (job !== undefined) this.known.forget(changed(job.step));
     job?.job[Symbol.dispose]();
     if (job !== undefined) this.disk.release();
   }

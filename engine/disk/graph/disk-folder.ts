@@ -78,12 +78,13 @@ export class DiskFolder {
     return this.host.files.list(this.folder).filter(name => name.startsWith(`${this.disk}.`));
   }
 
-  layerIds(): LayerId[] {
-    return this.idsOf('.qcow2');
+  /** `names`: of names(), where they are known. */
+  layerIds(names = this.names()): LayerId[] {
+    return this.idsOf('.qcow2', names);
   }
 
-  sumIds(): LayerId[] {
-    return this.idsOf('.sum');
+  sumIds(names = this.names()): LayerId[] {
+    return this.idsOf('.sum', names);
   }
 
   has(id: LayerId): boolean {
@@ -124,8 +125,8 @@ export class DiskFolder {
     );
   }
 
-  private idsOf(suffix: string): LayerId[] {
-    return this.names()
+  private idsOf(suffix: string, names: readonly string[]): LayerId[] {
+    return names
       .map(name => this.idIn(name, suffix))
       .filter(id => id !== undefined)
       .toSorted();

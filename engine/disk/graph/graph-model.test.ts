@@ -22,7 +22,12 @@ const action = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom<DiskMode>('chain', 'copy', 'full-copy').map(mode => ({ kind: 'mode' as const, mode })) },
 );
 
-test.each<[DiskMode, Kind]>([
+test.each<[DiskMode, Kind, depth?: number]>([
+  ['chain', 'blank', 4],
+  ['chain', 'raw, written', 4],
+  ['chain', 'qcow2, written', 6],
+  ['copy', 'raw, written', 4],
+  ['copy', 'raw', 4],
   ['chain', 'blank'],
   ['chain', 'raw'],
   ['chain', 'qcow2, written'],
@@ -32,12 +37,13 @@ test.each<[DiskMode, Kind]>([
   ['full-copy', 'raw'],
   ['full-copy', 'raw, written'],
   ['full-copy', 'blank'],
-])('%s, %s: whatever is done in whatever order, the guest and every checkpoint read as plain arrays do', (mode, kind) => {
+])('%s, %s, %s: whatever is done in whatever order, the guest and every checkpoint read as plain arrays do', (mode, kind, depth) => {
   fc.assert(
     fc.property(fc.array(action, { minLength: 5, maxLength: 25 }), fc.boolean(), (actions, canClone) => {
       const files = new MemoryFiles();
       files.canClone = canClone;
       const model = new GraphModel(files, kind, mode);
+      model.depth = depth;
       for (const act of actions) {
         const pick = 'at' in act && model.checkpoints.length > 0 ? act.at % model.checkpoints.length : undefined;
         if (act.kind === 'use') model.use(act.list);

@@ -36,6 +36,15 @@ export class OpenLayers implements Disposable {
     return { upper, lower };
   }
 
+  /** A layer, and those below it down to `lowestId`. */
+  openRun(upperId: LayerId, lowestId: LayerId): { readonly upper: Qcow2Image; readonly run: readonly Layer[] } {
+    const [upper, lowest] = [this.layer(upperId), this.layer(lowestId)];
+    const run: Layer[] = [];
+    for (let layer = upper.parent; layer !== undefined && run.at(-1) !== lowest; layer = layer.parent) run.push(layer);
+    if (run.at(-1) !== lowest) throw new InvariantError(`${upper.path} is not above ${lowest.path}.`);
+    return { upper, run };
+  }
+
   /** Where the bytes of a state can be read: the base when it has them, else the layer's own file. */
   place(id: LayerId): Top {
     const { base, top } = this.descriptor();

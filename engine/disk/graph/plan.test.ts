@@ -16,6 +16,7 @@ interface Given {
   readonly pinned?: string;
   readonly running?: boolean;
   readonly read?: boolean;
+  readonly depth?: number;
   /** Files that are larger than others. */
   readonly large?: string;
   /** Layers without a checksum. */
@@ -47,6 +48,7 @@ function factsOf(given: Given): GraphFacts {
     pointed: new Set(given.pointed ?? ''),
     pinned: new Set(given.pinned ?? ''),
     read: given.read === true,
+    depth: given.depth ?? 64,
   };
 }
 
@@ -75,6 +77,24 @@ const cases: Record<string, [what: string, given: Given, steps: string[]][]> = {
     ['a root of its own merges like any', { files: 't<b b<r r', pointed: 'b' }, ['merge b r']],
     ['what a clone lies on stays', { files: 't<b b<base', base: 'a', pinned: 'b', pointed: 'a' }, []],
     ['what a clone lies on keeps its file', { files: 't<b b<base', base: 'a', pinned: 'b' }, []],
+  ],
+  'chains that are deeper than they are to be': [
+    ['as deep as wanted: nothing', { files: 't<d d<c c<b b<base', base: 'a', pointed: 'abcd', depth: 5 }, []],
+    [
+      'one file more: the lowest run that takes least',
+      { files: 't<d d<c c<b b<base', base: 'a', pointed: 'abcd', depth: 4 },
+      ['shorten c b'],
+    ],
+    ['not through what is large', { files: 't<d d<c c<b b<base', base: 'a', pointed: 'abcd', depth: 4, large: 'b' }, ['shorten d c']],
+    ['several at once', { files: 't<g g<f f<e e<d d<c c<b b<base', base: 'a', pointed: 'abcdefg', depth: 8 }, []],
+    ['a quarter of the depth', { files: 't<h h<g g<f f<e e<d d<c c<b b<base', base: 'a', pointed: 'abcdefgh', depth: 8 }, ['shorten d b']],
+    ['afterwards', { files: 't<h h<g g<f f<e e<d d<base c<b b<base', base: 'a', pointed: 'abcdefgh', depth: 8 }, []],
+    ['of two branches the deeper one', { files: 't<base f<e e<d d<c c<base', base: 'a', pointed: 'acdef', depth: 4 }, ['shorten d c']],
+    ['also from the very bottom', { files: 't<e e<d d<c c<b b', pointed: 'bcde', depth: 4 }, ['shorten c b']],
+    ['merging comes first', { files: 't<d d<c c<b b<base', base: 'a', pointed: 'abd', depth: 4 }, ['merge d c', 'shorten c b']],
+    ['not what a clone reads', { files: 't<d d<c c<b b<base', base: 'a', pointed: 'abcd', pinned: 'c', depth: 4 }, ['shorten d c']],
+    ['nor the top', { files: 't<d d<c c<b b<base', base: 'a', pointed: 'abcd', pinned: 'd', depth: 4 }, []],
+    ['copies aside, too', { mode: 'copy', files: 't<base e<d d<c c<b b<a a', base: 'e', pointed: 'abcde', depth: 4 }, ['shorten b a']],
   ],
   'third implementation': [
     ['5A: the base is copied', { mode: 'copy', files: 't<base', base: 'a', pointed: 'a' }, ['copy-base a']],

@@ -4,6 +4,7 @@
  *
  * A state is *needed* when a checkpoint points to it or a linked clone lies on it. A file is *on* the file that its backing name leads to.
  */
+import { shortening } from './depth.ts';
 import type { DiskMode, LayerId, Top } from './descriptor.ts';
 
 export interface PlannedLayer {
@@ -36,6 +37,8 @@ export interface GraphFacts {
   readonly pinned: ReadonlySet<LayerId>;
   /** Somebody has files of the disk open that this plan's steps cannot give other parents: the base is not written. */
   readonly read: boolean;
+  /** How many files a chain is to have at most. */
+  readonly depth: number;
 }
 
 export type Step =
@@ -47,6 +50,11 @@ export type Step =
   | { readonly kind: 'merge'; readonly layer: LayerId; readonly into: LayerId }
   /** What the layer reads from the file that it lies on is copied up, and it is put on that file's parent. */
   | { readonly kind: 'pull-up'; readonly layer: LayerId; readonly from: LayerId }
+  /**
+   * The layer gets a copy of all that it reads from the layers below it down to `through`, and is put on what that one lies on. They stay, for others need them; the chains of whatever is
+   * above have so many files less.
+   */
+  | { readonly kind: 'shorten'; readonly layer: LayerId; readonly through: LayerId }
   /** The layer is committed into the base, which becomes that state. */
   | { readonly kind: 'commit-base'; readonly layer: LayerId }
   /** The base's state gets a file of its own. */
@@ -65,26 +73,29 @@ export function plan(facts: GraphFacts): Step[] {
   const graph = new Graph(facts);
   const unfinished = graph.unfinished();
   if (unfinished !== undefined) return [unfinished];
-  const steps = [...graph.deletions(), ...(facts.mode === 'chain' ? graph.chain() : graph.copies()), ...graph.merges(), ...graph.sums()];
+  const files = facts.mode === 'chain' ? graph.chain() : graph.copies();
+  const steps = [...graph.deletions(), ...files, ...graph.merges(), ...graph.shortenings(), ...graph.sums()];
   return facts.read ? steps.filter(({ kind }) => kind !== 'commit-base' && kind !== 'land-top') : steps;
 }
 
 class Graph {
   private readonly facts: GraphFacts;
   private readonly layers: ReadonlyMap<LayerId, PlannedLayer>;
-  private readonly childrenOf = new Map<Top | 'nothing', PlannedLayer[]>();
+  private readonly childrenOf: ReadonlyMap<Top | 'nothing', PlannedLayer[]>;
   /** The files through which the VM reads, the top first, without the base. */
-  private readonly spine: readonly PlannedLayer[];
+  private readonly spine: ReadonlySet<PlannedLayer>;
+  private readonly lowestOfSpine: PlannedLayer | undefined;
   private readonly spineEndsAtBase: boolean;
 
   constructor(facts: GraphFacts) {
     this.facts = facts;
     this.layers = new Map(facts.layers.map(layer => [layer.id, layer]));
-    for (const layer of facts.layers) this.childrenOf.set(layer.on, [...this.children(layer.on), layer]);
-    const spine: PlannedLayer[] = [];
+    this.childrenOf = Map.groupBy(facts.layers, ({ on }) => on);
+    const spine = new Set<PlannedLayer>();
     let at: Top | 'nothing' = facts.top;
-    for (let layer = this.layers.get(at); layer !== undefined && !spine.includes(layer); layer = this.layers.get(at)) {
-      spine.push(layer);
+    for (let layer = this.layers.get(at); layer !== undefined && !spine.has(layer); layer = this.layers.get(at)) {
+      spine.add(layer);
+      this.lowestOfSpine = layer;
       at = layer.on;
     }
     this.spine = spine;
@@ -159,16 +170,16 @@ class Graph {
   /** First and third implementation. */
   *copies(): Generator<Step> {
     const { base, top, mode } = this.facts;
-    const topLayer = this.spine[0];
+    const topLayer = this.layers.get(top);
     if (top === 'base' || topLayer === undefined) return;
     const { commits } = this;
     const lands = mode === 'full-copy' && commits;
-    if (!this.anyNeeded && !(this.spine.length > 1 && commits) && !lands) return;
+    if (!this.anyNeeded && !(this.spine.size > 1 && commits) && !lands) return;
     const first = [...this.ontoBase(), ...this.aside()];
     yield* first;
     if (first.length > 0) return;
     const onBase = this.children('base');
-    const lowest = this.spine.at(-1)!;
+    const lowest = this.lowestOfSpine!;
     if (commits) {
       if (onBase.some(layer => layer !== lowest)) return;
       if (lowest !== topLayer) yield { kind: 'commit-base', layer: lowest.id };
@@ -190,7 +201,7 @@ class Graph {
     for (const committed of this.children('base').filter(layer => this.isSameAsBase(layer))) {
       const apart = mode !== 'chain' && this.copyOf(committed.parentId ?? '') !== undefined;
       for (const layer of this.children(committed.id))
-        if (!apart || this.spine.includes(layer)) yield { kind: 'repoint', layer: layer.id, to: 'base' };
+        if (!apart || this.spine.has(layer)) yield { kind: 'repoint', layer: layer.id, to: 'base' };
     }
   }
 
@@ -200,8 +211,8 @@ class Graph {
     if (base === undefined) return;
     const { content } = base;
     const copy = this.copyOf(content);
-    const lowest = this.commits ? this.spine.at(-1) : undefined;
-    let needsCopy = this.isNeeded(content) || (lowest !== undefined && lowest !== this.spine[0] && this.isKept(lowest));
+    const lowest = this.commits ? this.lowestOfSpine : undefined;
+    let needsCopy = this.isNeeded(content) || (lowest !== undefined && lowest.id !== this.facts.top && this.isKept(lowest));
     for (const layer of this.children('base')) {
       if (layer === lowest && !this.isSameAsBase(layer)) continue;
       const to = this.isSameAsBase(layer) ? this.copyOf(layer.parentId ?? '') : copy;
@@ -214,7 +225,7 @@ class Graph {
 
   /** Does somebody other than the VM's own chain read through it? */
   private isKept(layer: PlannedLayer): boolean {
-    return this.isNeeded(layer.id) || this.children(layer.id).some(child => !this.spine.includes(child));
+    return this.isNeeded(layer.id) || this.children(layer.id).some(child => !this.spine.has(child));
   }
 
   /** A file that only one other lies on, and that nothing else needs: the two become one (§ 131, fig. 5E). */
@@ -224,13 +235,31 @@ class Graph {
       const [upper, ...others] = this.children(lower.id);
       if (upper === undefined || others.length > 0 || lower.id === top || this.isNeeded(lower.id) || this.isSameAsBase(lower)) continue;
       // Those of the VM's own chain are committed into the base; the copy of the base waits for the next that is put aside.
-      const committed = this.spine.includes(lower) && (this.commits || this.anyNeeded);
+      const committed = this.spine.has(lower) && (this.commits || this.anyNeeded);
       if (mode !== 'chain' && (committed || lower.id === base?.content)) continue;
       const merge: Step = { kind: 'merge', layer: upper.id, into: lower.id };
       const pullUp: Step = { kind: 'pull-up', layer: upper.id, from: lower.id };
       if (running && upper.id === top) yield pullUp;
       else yield upper.fileBytes > lower.fileBytes ? pullUp : merge;
     }
+  }
+
+  /** One at a time: what is best after it is seen then. Of the VM's own chain nothing is copied that is committed into the base anyway. */
+  *shortenings(): Generator<Step> {
+    const { mode, top, layers, depth } = this.facts;
+    const read = this.readElsewhere();
+    const mayChange = (layer: PlannedLayer) =>
+      layer.id !== top && !read.has(layer) && !(mode !== 'chain' && this.spine.has(layer)) && !this.isSameAsBase(layer);
+    const found = shortening(layers, { depth, mayChange, mayDrop: layer => !this.isSameAsBase(layer) });
+    if (found !== undefined) yield { kind: 'shorten', layer: found.layer.id, through: found.through.id };
+  }
+
+  /** The chains of linked clones: somebody may have these files open, and not learn of new parents. */
+  private readElsewhere(): ReadonlySet<PlannedLayer> {
+    const read = new Set<PlannedLayer>();
+    for (const id of this.facts.pinned)
+      for (let layer = this.layers.get(id); layer !== undefined && !read.has(layer); layer = this.layers.get(layer.on)) read.add(layer);
+    return read;
   }
 
   *sums(): Generator<Step> {

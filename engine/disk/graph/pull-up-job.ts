@@ -1,28 +1,34 @@
 /**
- * Two files become one, the other way about: what the upper reads from the lower is copied up, and the upper is put on what the lower lies on. Also
- * while a VM writes to the upper: its writes only fill places that the job then leaves alone. The lower file can be deleted afterwards.
+ * A layer gets a copy of what it reads from the layers below it, down to a lowest one, and is put on what that one lies on. With one layer below it two files become one, the other way
+ * about than in a merge, and the lower can be deleted afterwards; with a run of them a chain becomes shorter (depth.ts), and they stay for whoever needs them. Also while a VM
+ * writes to the layer: its writes only fill places that the job then leaves alone. Until the last sector says what it lies on, it reads the same on either.
  */
+import type { Layer } from '../block.ts';
+import { resolve } from '../chain.ts';
 import type { Qcow2Image } from '../qcow2/image.ts';
 import type { LayerId } from './descriptor.ts';
 import type { DiskJob, JobProgress } from './job.ts';
 import type { VirtualDiskFiles } from './virtual-disk-files.ts';
 
 const AT_ONCE = 1 << 20;
+/** Extents looked at in one step, at most: a disk full of holes ends a step, too. */
+const LOOKS = 1024;
 
 export class PullUpJob implements DiskJob {
   private readonly disk: VirtualDiskFiles;
   private readonly upperId: LayerId;
-  private readonly lowerId: LayerId;
+  private readonly lowestId: LayerId;
   private readonly upper: Qcow2Image;
-  private readonly lower: Qcow2Image;
+  /** From the one below `upper` down to the lowest. */
+  private readonly run: readonly Layer[];
   private readonly buffer = new Uint8Array(AT_ONCE);
   private position = 0;
 
-  constructor(disk: VirtualDiskFiles, upperId: LayerId, lowerId: LayerId) {
+  constructor(disk: VirtualDiskFiles, upperId: LayerId, lowestId: LayerId) {
     this.disk = disk;
     this.upperId = upperId;
-    this.lowerId = lowerId;
-    ({ upper: this.upper, lower: this.lower } = disk.layers.openPair(upperId, lowerId));
+    this.lowestId = lowestId;
+    ({ upper: this.upper, run: this.run } = disk.layers.openRun(upperId, lowestId));
     disk.folder.remove(disk.folder.sumPath(upperId));
   }
 
@@ -30,17 +36,23 @@ export class PullUpJob implements DiskJob {
     return { doneBytes: this.position, totalBytes: this.end };
   }
 
+  /** Behind it the run says nothing, and what it lies on is not larger. */
   private get end(): number {
-    return Math.min(this.lower.sizeBytes, this.upper.sizeBytes);
+    return Math.min(Math.max(...this.run.map(({ sizeBytes }) => sizeBytes), this.below?.sizeBytes ?? 0), this.upper.sizeBytes);
+  }
+
+  private get below(): Layer | undefined {
+    return this.run.at(-1)!.parent;
   }
 
   step(bytes: number): boolean {
     this.upper.setWritable(true); // a checkpoint may have sealed it since the last step
-    for (let left = bytes; left > 0 && this.position < this.end;) left -= this.next();
+    let left = bytes;
+    for (let looks = 0; looks < LOOKS && left > 0 && this.position < this.end; looks++) left -= this.next();
     if (this.position < this.end) return false;
     const { folder, descriptor } = this.disk;
-    const { on, parentId } = folder.look(this.lowerId, descriptor);
-    this.upper.reparent(this.lower.parent, on === 'nothing' ? undefined : this.disk.nameOf(on), { id: this.upperId, parentId });
+    const { on, parentId } = folder.look(this.lowestId, descriptor);
+    this.upper.reparent(this.below, on === 'nothing' ? undefined : this.disk.nameOf(on), { id: this.upperId, parentId });
     return true;
   }
 
@@ -50,18 +62,27 @@ export class PullUpJob implements DiskJob {
 
   /** One extent; answers how many bytes were written. */
   private next(): number {
-    const { position: at, upper, lower, end } = this;
-    const below = lower.status(at, end - at);
-    const above = upper.status(at, below.kind === 'data' ? Math.min(below.length, AT_ONCE) : below.length);
-    this.position += above.length;
-    if (below.kind === 'hole' || above.kind !== 'hole') return 0;
-    if (below.kind === 'zero') {
-      upper.writeZeroes(at, above.length, true);
+    const { position: at, upper, run, end } = this;
+    const above = upper.status(at, Math.min(end - at, AT_ONCE));
+    const { kind, length } = above.kind === 'hole' ? this.saidBelow(at, above.length) : above;
+    this.position += length;
+    if (above.kind !== 'hole' || kind === 'hole') return 0;
+    if (kind === 'zero') {
+      upper.writeZeroes(at, length, true);
       return 0;
     }
-    const part = this.buffer.subarray(0, above.length);
-    lower.read(at, part);
+    const part = this.buffer.subarray(0, length);
+    run[0]!.read(at, part);
     upper.write(at, part);
-    return part.length;
+    return length;
+  }
+
+  /** What the run says. Behind the end of one of its disks nothing below shows through: where what it lies on is larger, that would. */
+  private saidBelow(at: number, most: number): Pick<ReturnType<typeof resolve>, 'kind' | 'length'> {
+    const short = this.run.find(({ sizeBytes }) => at >= sizeBytes);
+    const said = resolve(this.run, at, most);
+    return said.kind === 'hole' && short !== undefined && this.below !== undefined && at < this.below.sizeBytes
+      ? { kind: 'zero', length: said.length }
+      : said;
   }
 }

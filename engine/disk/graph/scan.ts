@@ -1,7 +1,8 @@
 /** What is in the folder, for a plan. */
 import { DiskFormatError } from '../../errors/errors.ts';
 import type { DiskDescriptor, LayerId } from './descriptor.ts';
-import type { DiskFolder } from './disk-folder.ts';
+import type { DiskFolder, LayerFacts } from './disk-folder.ts';
+import { DEFAULT_DEPTH } from './depth.ts';
 import type { GraphFacts, PlannedLayer } from './plan.ts';
 
 export interface Needs {
@@ -14,6 +15,8 @@ export interface Needs {
    * meanwhile. Not given: as long as there is a linked clone.
    */
   readonly read?: boolean;
+  /** How many files a chain is to have at most; DEFAULT_DEPTH when not given. */
+  readonly depth?: number;
 }
 
 export interface Scan {
@@ -22,15 +25,21 @@ export interface Scan {
   readonly rubbish: readonly string[];
 }
 
-export function scan(folder: DiskFolder, descriptor: DiskDescriptor, needs: Needs): Scan {
+/** `look`: what is known of a layer's file, or the file itself. */
+export function scan(
+  folder: DiskFolder,
+  descriptor: DiskDescriptor,
+  needs: Needs,
+  look: (id: LayerId) => LayerFacts = id => folder.look(id, descriptor),
+): Scan {
   const names = folder.names();
-  const sums = new Set(folder.sumIds());
+  const sums = new Set(folder.sumIds(names));
   const layers: PlannedLayer[] = [];
   const rubbish = names.filter(name => name.endsWith('.new') || isOldBase(folder, descriptor, name));
   const unfinished = new Map<LayerId, DiskFormatError>();
-  for (const id of folder.layerIds()) {
+  for (const id of folder.layerIds(names)) {
     try {
-      layers.push({ ...folder.look(id, descriptor), hasSum: sums.has(id) });
+      layers.push({ ...look(id), hasSum: sums.has(id) });
     } catch (error) {
       // A new file whose header was not written yet is no image; whatever is needed was one.
       if (!(error instanceof DiskFormatError) || error.code !== 'DISK_NOT_QCOW2') throw error;
@@ -67,5 +76,6 @@ export function factsOf(descriptor: DiskDescriptor, { layers }: Scan, needs: Nee
     pointed: needs.pointed,
     pinned: needs.pinned,
     read: needs.read ?? needs.pinned.size > 0,
+    depth: needs.depth ?? DEFAULT_DEPTH,
   };
 }

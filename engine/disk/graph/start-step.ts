@@ -9,6 +9,7 @@ import { SumJob } from './layer-sum.ts';
 import { MergeJob } from './merge-job.ts';
 import type { Step } from './plan.ts';
 import { PullUpJob } from './pull-up-job.ts';
+import { requireRoom } from './room.ts';
 import type { VirtualDiskFiles } from './virtual-disk-files.ts';
 
 export function startStep(disk: VirtualDiskFiles, step: Step, landing: Landing): DiskJob {
@@ -21,6 +22,8 @@ export function startStep(disk: VirtualDiskFiles, step: Step, landing: Landing):
       return new MergeJob(disk, step.layer, step.into);
     case 'pull-up':
       return new PullUpJob(disk, step.layer, step.from);
+    case 'shorten':
+      return shorten(disk, step.layer, step.through);
     case 'commit-base':
       return new CommitBaseJob(disk, step.layer);
     case 'copy-base':
@@ -43,6 +46,7 @@ export function touched(step: Step): readonly Top[] {
       return [step.into, step.layer];
     case 'repoint':
     case 'pull-up':
+    case 'shorten':
       return [step.layer];
     case 'commit-base':
     case 'land-top':
@@ -50,6 +54,11 @@ export function touched(step: Step): readonly Top[] {
     default:
       return [];
   }
+}
+
+/** Whose files are others after a step, or gone. */
+export function changed(step: Step): readonly Top[] {
+  return step.kind === 'delete' ? [step.layer] : touched(step);
 }
 
 function deleteLayer({ folder, layers }: VirtualDiskFiles, id: LayerId): void {
@@ -64,6 +73,12 @@ function repoint(disk: VirtualDiskFiles, id: LayerId, to: Top): void {
   layer.setWritable(true);
   layer.reparent(parent, disk.nameOf(to));
   if (layer !== disk.top) layer.setWritable(false);
+}
+
+/** On a disk that has little room left it waits: the chain works as it is. */
+function shorten(disk: VirtualDiskFiles, id: LayerId, through: LayerId): DiskJob {
+  requireRoom(disk, id, through);
+  return new PullUpJob(disk, id, through);
 }
 
 /** A base of the disk's own is removed as rubbish once the descriptor does not name it. */
