@@ -109,7 +109,10 @@ describe('cairn check', () => {
     const whole = join(folder, 'whole.qcow2');
     cpSync(layer, whole);
     scratch(layer, 65_536);
-    expect((await checkBundle(path)).problems).toMatchObject([{ kind: 'damaged', about: `disks/disk0.${top}.qcow2` }]);
+    expect((await checkBundle(path)).problems).toMatchObject([
+      { kind: 'damaged', about: 'disks/disk0.json' }, // the VM could not be started
+      { kind: 'damaged', about: `disks/disk0.${top}.qcow2` },
+    ]);
     rmSync(layer);
     expect((await checkBundle(path)).problems).toMatchObject([
       { kind: 'damaged', about: 'disks/disk0.json', text: expect.stringContaining('is missing') },

@@ -2,9 +2,10 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
+import type { DiskFormat } from '#engine/disk/block.ts';
 import { readDescriptor } from '#engine/disk/graph/descriptor.ts';
 import { diskInfo } from '#engine/disk/info.ts';
-import { probeFormat } from '#engine/disk/probe.ts';
+import { namedFormat } from '#engine/disk/named-format.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles, openDevice, storageError } from '#worker/node-files.ts';
@@ -21,8 +22,8 @@ const SQLITE = 'SQLite format 3\0';
 /** A table of a catalogue is shown up to here. */
 const MOST_ROWS = 10_000;
 
-/** `passphrase`: of an encrypted checkpoint, whose devices are shown and whose pages are decrypted only with it. */
-export async function inspect(path: string, passphrase?: string): Promise<unknown> {
+/** `format`: of a disk image whose name does not say it. `passphrase`: of an encrypted checkpoint, whose devices are shown and whose pages are decrypted only with it. */
+export async function inspect(path: string, passphrase?: string, format?: DiskFormat): Promise<unknown> {
   if (volumeFolderAt(dirname(path)) !== undefined) return inspectCheckpointFile(path, passphrase);
   if (stat(path).isDirectory()) return inspectBundle(path);
   const start = firstBytes(path, SQLITE.length);
@@ -30,7 +31,8 @@ export async function inspect(path: string, passphrase?: string): Promise<unknow
   if (start.startsWith(VOLUME)) return { kind: 'checkpoint volume', ...volumeInfo(path) };
   if (start === SQLITE) return inspectCatalog(path);
   if (path.endsWith('.json')) return inspectJson(path);
-  return { kind: 'disk image', ...diskInfo({ files: nodeFiles, codec: nodeDecompressor }, path, probeFormat(nodeFiles, path)) };
+  const found = format ?? namedFormat(nodeFiles, path, { how: other => `--format ${other}`, say: () => {} });
+  return { kind: 'disk image', ...diskInfo({ files: nodeFiles, codec: nodeDecompressor }, path, found) };
 }
 
 async function inspectCheckpointFile(path: string, passphrase?: string): Promise<unknown> {

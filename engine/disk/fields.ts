@@ -38,3 +38,13 @@ export function damaged(file: HostFile, problem: string, offset?: number): DiskF
 export function unsupported(file: HostFile, problem: string): DiskFormatError {
   return new DiskFormatError('DISK_FEATURE', file.path, problem);
 }
+
+/** For an image whose tables name what is past the end of its file: it was cut. `end`: in bytes, where `what` ends. */
+export function cutOff(file: HostFile, what: string, end: number, offset?: number): DiskFormatError {
+  return new DiskFormatError(
+    'DISK_CUT',
+    file.path,
+    `the file ends at byte ${file.size()}, and ${what} goes on to byte ${end}. A part of it is missing: get it whole again from where it came from, or from a backup.`,
+    offset,
+  );
+}

@@ -19,6 +19,10 @@ export interface BlockMap extends Disposable {
   /** The image was not closed properly, and what its log says is read as if it were in place. */
   readonly logReplayed?: boolean;
   locate(offset: number): Place;
+  /**
+   * Throws DiskFormatError when something that the tables name is not in the file: it was cut. `thorough`: reads what only reading can tell, too.
+   */
+  checkWhole(thorough: boolean): void;
 }
 
 export type ForeignFormat = Exclude<DiskFormat, 'raw' | 'qcow2'>;
@@ -41,6 +45,11 @@ export class ForeignImage implements Layer {
     this.sizeBytes = map.sizeBytes;
     this.clusterBytes = map.blockBytes;
     this.logReplayed = map.logReplayed ?? false;
+  }
+
+  /** As BlockMap's. */
+  checkWhole(thorough: boolean): void {
+    this.map.checkWhole(thorough);
   }
 
   read(offset: number, into: Uint8Array): void {

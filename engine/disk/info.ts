@@ -40,7 +40,7 @@ export function diskInfo(host: DiskHost, path: string, format: DiskFormat): Disk
   const fileBytes = file.size();
   if (format === 'raw') return { path, format, sizeBytes: fileBytes, fileBytes };
   if (format !== 'qcow2') {
-    using disk = openDisk(host, path, { format, writable: false });
+    using disk = openDisk(host, path, { format, writable: false, lenient: true });
     const replayed = disk instanceof ForeignImage && disk.logReplayed;
     return { path, format, sizeBytes: disk.sizeBytes, fileBytes, clusterBytes: disk.clusterBytes, ...(replayed && { logReplayed: true }) };
   }

@@ -24,6 +24,8 @@ export interface OpenOptions {
   readonly formatOf?: (path: string) => DiskFormat | undefined;
   /** Opens the top alone: where it has holes it reads as zeroes. */
   readonly alone?: boolean;
+  /** Also a foreign image that is not whole: for who tells of it. */
+  readonly lenient?: boolean;
   /** Bound on the tables of each file that are kept in memory. */
   readonly metadataBytes?: number;
 }
@@ -93,10 +95,10 @@ function openForeign(host: DiskHost, path: string, format: ForeignFormat, option
     throw new DiskFormatError('DISK_TOO_LARGE', path, 'its tables take more memory than an image may.');
   });
   const file = host.files.openRead(path);
-  try {
-    return new ForeignImage(path, format, FOREIGN[format](host, file, budget));
-  } catch (error) {
-    file[Symbol.dispose]();
-    throw error;
-  }
+  using opened = new DisposableStack();
+  opened.use(file);
+  const image = opened.use(new ForeignImage(path, format, FOREIGN[format](host, file, budget)));
+  if (!options.lenient) image.checkWhole(false);
+  opened.move();
+  return image;
 }

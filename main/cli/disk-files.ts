@@ -4,9 +4,9 @@ import { dirname, join, resolve } from 'node:path';
 import type { ChainFormat, DiskFormat, Layer } from '#engine/disk/block.ts';
 import { isChainFormat } from '#engine/disk/block.ts';
 import { layersOf } from '#engine/disk/chain.ts';
+import { namedFormat } from '#engine/disk/named-format.ts';
 import { openDisk, type DiskHost } from '#engine/disk/open.ts';
 import type { BackingPolicy } from '#engine/disk/paths.ts';
-import { probeFormat } from '#engine/disk/probe.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles } from '#worker/node-files.ts';
@@ -16,6 +16,7 @@ import { FileLocks, type LockKind } from '../file-locks.ts';
 import { readOwner } from '../owner.ts';
 import type { Arguments } from './args.ts';
 import { UsageError } from './exit-codes.ts';
+import { printNotice } from './output.ts';
 
 export const diskHost: DiskHost = { files: nodeFiles, codec: nodeDecompressor };
 
@@ -37,9 +38,10 @@ export function chainFormatOption(args: Arguments, option: string): ChainFormat 
   return format;
 }
 
-/** The user's word, or what the file looks like. */
+/** The user's word, or what the file's name and contents say together. */
 export function formatOf(path: string, args: Arguments, option = 'format'): DiskFormat {
-  return formatOption(args, option) ?? probeFormat(nodeFiles, path);
+  const how = (format: DiskFormat) => `--${option} ${format}`;
+  return formatOption(args, option) ?? namedFormat(nodeFiles, path, { how, say: text => printNotice({ level: 'warning', text }) });
 }
 
 /** A format that can be written. */

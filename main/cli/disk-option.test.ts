@@ -33,7 +33,7 @@ test('a format is assumed only where nothing speaks against it, and it is said',
   said.length = 0;
   expect(parse('plain').format).toBe('qcow2');
   expect(said).toEqual(['plain is taken for a qcow2 image: say format=raw if it is none.']);
-  expect(() => parse('odd')).toThrow('odd does not look like a qcow2 image: say format=raw');
+  expect(() => parse('odd')).toThrow('odd does not look like an image of any kind: say format=raw');
   expect(() => parse('cloud.img')).toThrow('say which it is');
   expect(parse('odd,format=raw').format).toBe('raw');
   expect(parse('cloud.img,format=qcow2').format).toBe('qcow2');

@@ -1,12 +1,12 @@
 /** `--disk FILE,if=virtio|ide|scsi,…`: one disk of `cairn run`. */
 import { basename, extname, resolve } from 'node:path';
 import { ConfigError } from '#engine/errors/errors.ts';
-import { probeFormat } from '#engine/disk/probe.ts';
+import { isChainFormat, type ChainFormat } from '#engine/disk/block.ts';
+import { namedFormat, type Asking } from '#engine/disk/named-format.ts';
 import { nodeFiles } from '#worker/node-files.ts';
 import { vmDisk, type VmDisk } from '../ipc/contract.ts';
 import { UsageError } from './exit-codes.ts';
 
-const RAW_SUFFIXES = new Set(['.raw', '.img', '.iso']);
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   if: vmDisk.shape.interface.options,
   format: vmDisk.shape.format.options,
@@ -57,24 +57,11 @@ function emptyDrive(said: ReadonlyMap<string, string>): VmDisk {
   });
 }
 
-/** A raw disk can look like anything, for a guest has written it: where name and contents disagree, the user must say. */
-export function formatOf(path: string, say: (sentence: string) => void): 'raw' | 'qcow2' {
-  const name = basename(path);
-  const namedRaw = RAW_SUFFIXES.has(extname(path).toLowerCase());
-  const looksLike = probeFormat(nodeFiles, path);
-  if (looksLike === 'qcow2' && !namedRaw) {
-    if (extname(path).toLowerCase() !== '.qcow2') say(`${name} is taken for a qcow2 image: say format=raw if it is none.`);
-    return 'qcow2';
-  }
-  if (looksLike === 'raw' && namedRaw) return 'raw';
-  if (looksLike !== 'raw' && looksLike !== 'qcow2')
-    throw new ConfigError('DISK_FORMAT', `${name} is a ${looksLike} image: \`cairn disk convert\` makes one of it that a VM can use.`);
-  throw new ConfigError(
-    'DISK_FORMAT_UNSAID',
-    looksLike === 'qcow2'
-      ? `${name} has a raw disk's name and a qcow2 image's contents: say which it is with format=raw or format=qcow2.`
-      : `${name} does not look like a qcow2 image: say format=raw if it is a raw disk.`,
-  );
+/** The format of what a VM can use. `how` is as in Asking. */
+export function formatOf(path: string, say: (sentence: string) => void, how: Asking['how'] = format => `format=${format}`): ChainFormat {
+  const format = namedFormat(nodeFiles, path, { how, say });
+  if (isChainFormat(format)) return format;
+  throw new ConfigError('DISK_FORMAT', `${basename(path)} is a ${format} image: \`cairn disk convert\` makes one of it that a VM can use.`);
 }
 
 const describeOptions = () => [...Object.entries(VALUES).map(([name, values]) => `${name}=${values.join('|')}`), ...FLAGS].join(', ');

@@ -149,7 +149,8 @@ export const DISK_HELP = `cairn disk: images of virtual disks. Reads raw, qcow2,
   cairn disk compact FILE                writes it anew without what nothing needs, and puts that in its place
   cairn disk compare FILE OTHER          do they read the same? --format, --other-format
 
-FORMAT is what the file looks like unless --format says it: say --format raw for a raw disk that a guest has written.
+FORMAT is raw, qcow2, vmdk, vdi, vhd or vhdx. Without --format the file's name and its contents must agree: .qcow2, .vmdk, .vdi, .vhd, .vhdx, and .raw, .img, .iso,
+.dd for raw disks. What is not whole, for its tables name what is past the end of the file, is not read; check says what is missing.
 Backing files are followed in the image's own folder; --allow PATH names another file or folder.
 A file that a running VM has open is not touched. With --json progress is told on stderr, one JSON document a line.
 
@@ -215,7 +216,7 @@ damaged, 6 when there is only something for \`repair\` to do.
 
 export const INSPECT_HELP = `cairn inspect: what a file holds, as JSON
 
-  cairn inspect FILE [--passphrase-file FILE|-]
+  cairn inspect FILE [--passphrase-file FILE|-] [--format FORMAT]
                        a checkpoint (ID.ckpt) or what is left of one (ID.pages): every checksum in it is checked; catalog.db, state.json,
                        a disk's descriptor, a disk image of any format, a checkpoint volume, or the folder of a VM (NAME.cairn)
 

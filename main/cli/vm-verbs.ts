@@ -113,7 +113,13 @@ async function media(argv: readonly string[]): Promise<number> {
 function formatFor(path: string, said: string | undefined): 'raw' | 'qcow2' {
   if (said !== undefined && said !== 'raw' && said !== 'qcow2') throw new UsageError(`--format takes raw or qcow2, not “${said}”.`);
   if (said !== undefined) return said;
-  return path === '' ? 'raw' : formatOf(path, text => printNotice({ level: 'warning', text }));
+  return path === ''
+    ? 'raw'
+    : formatOf(
+        path,
+        text => printNotice({ level: 'warning', text }),
+        format => `--format ${format}`,
+      );
 }
 
 /** "/tools.iso, locked by the guest" */

@@ -31,7 +31,8 @@ const at = (name: string) => path.join(home.folder, name);
 const disk = (...args: string[]) => home.cli('disk', ...args);
 function ok(...args: string[]): string {
   const { status, stdout, stderr } = disk(...args);
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  // Of a name that says nothing it is told what the file was taken for.
+  expect({ status, stderr: stderr.replaceAll(/^cairn: \S+ is taken for a .*\n/gm, '') }).toEqual({ status: 0, stderr: '' });
   return stdout;
 }
 
@@ -151,7 +152,7 @@ test('compact gives room back, and keeps backing file, identity and permissions'
   expect(ok('compact', at('cow'))).toContain('nothing to give back');
   // A raw disk full of zeroes.
   writeFileSync(at('raw'), new Uint8Array(8 * MIB));
-  ok('compact', at('raw'));
+  ok('compact', at('raw'), '--format', 'raw');
   expect(statSync(at('raw'))).toMatchObject({ size: 8 * MIB, blocks: 0 });
   expect(readdirSync(home.folder).filter(name => name.includes('part'))).toEqual([]);
 });

@@ -191,8 +191,29 @@ export class OpenLayers implements Disposable {
       return this.source.open(this.source.place(base.content));
     }
     const path = this.folder.pathOf(base.path);
-    if (base.format === 'raw') return new RawImage(host.files, path, false);
-    return openDisk(host, path, { format: 'qcow2', writable: false, allow: { files: base.allow ?? [] } });
+    const file =
+      base.format === 'raw'
+        ? new RawImage(host.files, path, false)
+        : openDisk(host, path, { format: 'qcow2', writable: false, allow: { files: base.allow ?? [] } });
+    try {
+      this.checkLength(file);
+      return file;
+    } catch (error) {
+      file[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** A raw base that was cut reads as zeroes where it ends: only the descriptor knows how long it was. */
+  private checkLength({ path, sizeBytes }: Layer): void {
+    const { base, top, sizeBytes: known } = this.descriptor();
+    const was = base!.seen && base!.format === 'raw' ? base!.seen.sizeBytes : top === 'base' ? known : 0;
+    if (sizeBytes >= was) return;
+    throw new DiskFormatError(
+      'DISK_CUT',
+      path,
+      `the base disk has ${sizeBytes} bytes, and had ${was} when ${this.folder.disk} was last used: a part of it is missing. Restore the file from a backup.`,
+    );
   }
 }
 

@@ -122,3 +122,35 @@ test('with its top lost, too, the disk goes on from a checkpoint, which stays as
   model.use([write(30_000, 5)]);
   model.expectAll();
 });
+
+test.each(['chain', 'copy'] as const)('%s: a file that was cut is told, and the disk is not opened with it', mode => {
+  const model = start('raw', mode);
+  const { files, folder } = model;
+  const base = folder.pathOf(folder.read().base!.path);
+  const layers = folder.layerIds().map(id => folder.layerPath(id));
+  for (const path of [...layers, base]) {
+    const bytes = files.get(path);
+    for (const length of [bytes.length - 8192, bytes.length >> 1, 4096, 100, 0].filter(size => size >= 0)) {
+      files.put(path, bytes.subarray(0, length));
+      expect([path, length, problemsOf(model).some(problem => problem.startsWith('damage: '))]).toEqual([path, length, true]);
+    }
+    files.put(path, bytes.subarray(0, 4096));
+    const isInUse = path === base || path === folder.layerPath(folder.read().top);
+    if (isInUse) expect(() => new VirtualDiskFiles(folder)).toThrow(/file ends|was changed|not a qcow2|not where it can be/);
+    files.put(path, bytes);
+  }
+});
+
+test('a raw base that Cairn writes and that was cut meanwhile is not taken for a smaller disk', () => {
+  const model = new GraphModel(new MemoryFiles(), 'raw, written', 'full-copy');
+  model.use([write(0, 9)]);
+  const { files, folder } = model;
+  model.disk[Symbol.dispose](); // as a process that is killed
+  expect(folder.read()).toMatchObject({ top: 'base' });
+  const bytes = files.get('/user/base');
+  files.put('/user/base', bytes.subarray(0, bytes.length - 4096));
+  expect(() => new VirtualDiskFiles(folder)).toThrow(/the base disk has \d+ bytes, and had \d+ when disk0 was last used/);
+  expect(problemsOf(model).some(problem => problem.includes('a part of it is missing'))).toBe(true);
+  files.put('/user/base', bytes);
+  new VirtualDiskFiles(folder).close();
+});

@@ -40,6 +40,7 @@ export function* verifyDisk(
   if (!check.descriptorIsThere()) return check.report();
   check.states();
   check.leftOver();
+  check.baseStructure();
   for (const id of check.layersToRead()) {
     yield { path: folder.layerPath(id) };
     check.structure(id);
@@ -111,11 +112,21 @@ class DiskCheck {
     });
   }
 
+  /** Of a linked base the bundle that it is in is checked by itself. */
+  baseStructure(): void {
+    const { base, top } = this.descriptor;
+    if (base?.format !== 'qcow2' || base.kind === 'linked' || (this.inUse && (top === 'base' || base.becoming !== undefined))) return;
+    this.structureOf(this.folder.pathOf(base.path));
+  }
+
   structure(id: LayerId): void {
-    const path = this.folder.layerPath(id);
+    this.structureOf(this.folder.layerPath(id));
+  }
+
+  private structureOf(path: string): void {
     const { files, codec } = this.folder.host;
     this.attempt(path, () => {
-      using image = new Qcow2Image(files, codec, path, { writable: false });
+      using image = new Qcow2Image(files, codec, path, { writable: false, lenient: true });
       const { corruptions, leaks, problems } = checkQcow2(image);
       if (corruptions > 0) this.tell('damage', path, `${corruptions} errors in its tables: ${problems[0]}`);
       else if (leaks > 0) this.tell('untidy', path, `${leaks} clusters that nothing refers to`);

@@ -29,7 +29,7 @@ export function checkQcow2(image: Qcow2Image): CheckReport {
   const problems: string[] = [];
   const tell = (words: () => string) => void (problems.length < TOLD && problems.push(words()));
   for (const { offset, problem } of references.problems) tell(() => `byte ${offset}: ${problem}`);
-  let corruptions = references.problems.length;
+  let corruptions = references.problemCount;
   let leaks = 0;
   let imageEnd = 0;
   const compare = (cluster: number): void => {

@@ -140,10 +140,12 @@ function checkTables(header: Header, fileBytes: number, bad: (problem: string, o
     throw bad('The reference count table is too large', 56);
   if (header.refcountTableClusters === 0) throw bad('There is no reference count table', 56);
   if (header.snapshots > MAX_SNAPSHOTS) throw bad(`${header.snapshots} internal snapshots are too many`, 60);
-  const within = (offset: number) => offset % geometry.clusterBytes === 0 && offset >= geometry.clusterBytes && offset < fileBytes;
-  if (header.l1Entries > 0 && !within(header.l1Offset)) throw bad('The level 1 table is not where it can be', 40);
-  if (!within(header.refcountTableOffset)) throw bad('The reference count table is not where it can be', 48);
-  if (header.snapshots > 0 && !within(header.snapshotsOffset)) throw bad('The snapshot table is not where it can be', 64);
+  const isWhole = (offset: number, bytes: number) =>
+    offset % geometry.clusterBytes === 0 && offset >= geometry.clusterBytes && offset + bytes <= fileBytes;
+  if (header.l1Entries > 0 && !isWhole(header.l1Offset, header.l1Entries * 8)) throw bad('The level 1 table is not where it can be', 40);
+  if (!isWhole(header.refcountTableOffset, header.refcountTableClusters * geometry.clusterBytes))
+    throw bad('The reference count table is not where it can be', 48);
+  if (header.snapshots > 0 && !isWhole(header.snapshotsOffset, 1)) throw bad('The snapshot table is not where it can be', 64);
 }
 
 function readExtensions(view: DataView, from: number, to: number, bad: (problem: string, offset: number) => DiskFormatError): Extension[] {

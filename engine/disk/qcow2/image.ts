@@ -20,6 +20,7 @@ import { Mapping, WHERE } from './mapping.ts';
 import { rebuildRefcounts } from './rebuild.ts';
 import { Refcounts, type Allocation } from './refcount.ts';
 import { MetadataBudget, Table } from './table.ts';
+import { cutOff, refuseCut } from './whole.ts';
 
 /** A part of what is read that this file does not say: it is read from the file below. */
 interface Hole {
@@ -43,8 +44,8 @@ const NO_CLUSTER: Cluster = { kind: 'hole', hostOffset: 0, copied: false, compre
 export interface Qcow2Options {
   readonly writable: boolean;
   readonly metadataBytes?: number;
-  /** Also opens for writing what is marked as damaged: repair.ts knows what it does. */
-  readonly repair?: boolean;
+  /** Opens what is damaged or cut off, too, also for writing: check.ts tells it, and repair.ts knows what it does. */
+  readonly lenient?: boolean;
 }
 
 export class Qcow2Image implements Layer {
@@ -58,7 +59,7 @@ export class Qcow2Image implements Layer {
   refcounts: Refcounts | undefined;
   private readonly files: HostFiles;
   private readonly metadataBytes: number;
-  private readonly repairing: boolean;
+  private readonly lenient: boolean;
   private readonly compressed: CompressedClusters;
   private below: Layer | undefined;
   /** One cluster, for what is copied. */
@@ -73,12 +74,12 @@ export class Qcow2Image implements Layer {
     files: HostFiles,
     codec: Decompressor,
     path: string,
-    { writable, metadataBytes = MAX_METADATA_BYTES, repair = false }: Qcow2Options,
+    { writable, metadataBytes = MAX_METADATA_BYTES, lenient = false }: Qcow2Options,
   ) {
     this.files = files;
     this.path = path;
     this.metadataBytes = metadataBytes;
-    this.repairing = repair;
+    this.lenient = lenient;
     this.file = writable ? files.openWrite(path) : files.openRead(path);
     try {
       this.header = readHeader(this.file);
@@ -125,9 +126,10 @@ export class Qcow2Image implements Layer {
 
   private load(writable: boolean): void {
     const budget = this.budget();
-    this.mapping = new Mapping(this.file, this.header, budget);
+    this.mapping = new Mapping(this.file, this.header, budget, this.lenient ? 'lenient' : undefined);
+    if (!this.lenient) refuseCut(this);
     if (!writable) return;
-    if (hasFeature(this.header, INCOMPATIBLE.corrupt) && !this.repairing)
+    if (hasFeature(this.header, INCOMPATIBLE.corrupt) && !this.lenient)
       throw new DiskFormatError(
         'DISK_CORRUPT',
         this.path,
@@ -173,7 +175,7 @@ export class Qcow2Image implements Layer {
       const part = run.length === into.length ? into : into.subarray(done, done + run.length);
       if (run.kind === 'data') {
         const got = this.file.read(part, run.host);
-        if (got < part.length) part.fill(0, got);
+        if (got < part.length) this.readPastEnd(part, got, run.host);
       } else if (run.kind === 'zero') part.fill(0);
       else if (run.kind === 'hole') holes.push({ below: this.below, offset: offset + done, part });
       else {
@@ -182,6 +184,18 @@ export class Qcow2Image implements Layer {
       }
       done += run.length;
     }
+  }
+
+  /** What a compressed cluster is. Throws DiskFormatError. */
+  readCompressed(cluster: Cluster): Uint8Array {
+    return this.compressed.read(this.file, cluster);
+  }
+
+  /** Only the last cluster of a file may be partly unwritten. */
+  private readPastEnd(part: Uint8Array, got: number, host: number): void {
+    const last = host + part.length - 1;
+    if (last - (last % this.clusterBytes) >= this.file.size()) throw cutOff(this.file, 'a cluster', host + got);
+    part.fill(0, got);
   }
 
   write(offset: number, bytes: Uint8Array): void {

@@ -82,6 +82,15 @@ function put(table: Table, index: number, { l2EntryBytes }: Geometry, high: numb
   table.touch(at, l2EntryBytes);
 }
 
+/**
+ * Are bytes of the cluster missing where a file of `fileBytes` ends? QEMU may leave the last cluster partly unwritten, and ends a compressed one
+ * within its last sector: that is no damage.
+ */
+export function isCutOff({ kind, hostOffset, compressedBytes }: Cluster, fileBytes: number): boolean {
+  if (hostOffset === 0) return false;
+  return kind === 'compressed' ? hostOffset + compressedBytes >= fileBytes + SECTOR : hostOffset >= fileBytes;
+}
+
 /** The host clusters that an entry refers to, as first and count. */
 export function hostClusters(cluster: Cluster, { clusterBytes }: Geometry): { readonly first: number; readonly count: number } {
   if (cluster.hostOffset === 0) return { first: 0, count: 0 };

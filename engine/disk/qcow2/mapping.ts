@@ -16,6 +16,7 @@ import type { Header } from './header.ts';
 import { decodeEntry, encodeData, encodeHole, encodeZero, hostClusters, type Cluster } from './l2.ts';
 import type { Refcounts } from './refcount.ts';
 import { Table, type MetadataBudget } from './table.ts';
+import { cutOff } from './whole.ts';
 
 const HOLE: Cluster = { kind: 'hole', hostOffset: 0, copied: false, compressedBytes: 0, allocated: 0, zeroes: 0 };
 
@@ -35,7 +36,8 @@ export class Mapping {
   /** Host offsets of the L2 tables: no data is written there, whatever an entry says. */
   private readonly offsets = new Set<number>();
 
-  constructor(file: HostFile, header: Header, budget: MetadataBudget) {
+  /** `lenient`: entries that no image can have are for a check to tell. */
+  constructor(file: HostFile, header: Header, budget: MetadataBudget, lenient?: 'lenient') {
     this.file = file;
     this.header = header;
     this.geometry = header.geometry;
@@ -44,8 +46,11 @@ export class Mapping {
     budget.take(header.l1Entries * 8);
     this.l1 = Table.read(file, header.l1Offset, header.l1Entries * 8);
     for (let i = 0; i < header.l1Entries; i++) {
+      if (lenient !== undefined) continue;
       const { offset } = this.l1Entry(i);
-      if (offset !== 0) this.offsets.add(offset);
+      if (offset === 0) continue;
+      this.checkTable(i, offset);
+      this.offsets.add(offset);
     }
   }
 
@@ -65,9 +70,14 @@ export class Mapping {
     if (l1Index >= this.header.l1Entries) return undefined;
     const { offset } = this.l1Entry(l1Index);
     if (offset === 0) return undefined;
-    if (offset >= this.fileBytes) throw this.bad('A level 2 table is past the end of the file', this.l1.offset + l1Index * 8);
+    this.checkTable(l1Index, offset);
     this.budget.take(this.geometry.clusterBytes);
     return (this.tables[l1Index] = Table.read(this.file, offset, this.geometry.clusterBytes));
+  }
+
+  /** Tables are always written whole: what is missing would read as holes. */
+  private checkTable(l1Index: number, offset: number): void {
+    if (offset + this.geometry.clusterBytes > this.fileBytes) throw cutOff(this.file, 'a level 2 table', this.l1.offset + l1Index * 8);
   }
 
   /** What the guest cluster is. */

@@ -260,7 +260,7 @@ export class Refcounts {
   }
 }
 
-function getCount({ bytes, view }: Table, index: number, bits: number): number {
+export function getCount({ bytes, view }: Table, index: number, bits: number): number {
   switch (bits) {
     case 64:
       return getU64(view, index * 8);

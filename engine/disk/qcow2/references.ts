@@ -15,7 +15,7 @@ import {
   viewOf,
 } from './format.ts';
 import type { Qcow2Image } from './image.ts';
-import { decodeEntry, hostClusters } from './l2.ts';
+import { decodeEntry, hostClusters, isCutOff, type Cluster } from './l2.ts';
 import { Table, type MetadataBudget } from './table.ts';
 
 const CHUNK = 4096;
@@ -58,8 +58,9 @@ export interface Problem {
 
 export interface References {
   readonly counts: ClusterCounts;
-  /** Entries that no image can have. */
+  /** Entries that no image can have: the first of them, and how many there are. */
   readonly problems: Problem[];
+  problemCount: number;
   /** Entries of the active tables: where each is, and twice its cluster, plus 1 with a COPIED mark. */
   readonly marksAt: number[];
   readonly marks: number[];
@@ -94,6 +95,7 @@ class Walk {
     this.found = {
       counts: new ClusterCounts(this.budget),
       problems: [],
+      problemCount: 0,
       marksAt: [],
       marks: [],
       allocated: 0,
@@ -101,7 +103,7 @@ class Walk {
       fragmented: 0,
     };
     this.clusterBytes = image.clusterBytes;
-    this.fileBytes = roundUp(image.file.size(), this.clusterBytes);
+    this.fileBytes = image.file.size();
   }
 
   range(offset: number, length: number): void {
@@ -117,8 +119,8 @@ class Walk {
     for (let at = 0; at < bytes; at += 8) {
       const offset = getU64(table.view, at);
       if (offset === 0) continue;
-      if (this.isPossible(offset)) this.range(offset, this.clusterBytes);
-      else this.problem(table.offset + at, 'a block of reference counts is not where it can be');
+      if (this.isWhole(offset, this.clusterBytes)) this.range(offset, this.clusterBytes);
+      else this.misplaced(table.offset + at, 'a block of reference counts', offset);
     }
   }
 
@@ -131,8 +133,8 @@ class Walk {
       const low = table.view.getUint32(at + 4);
       const l2 = (high & OFFSET_HIGH) * 2 ** 32 + ((low & ~L1_RESERVED_LOW) >>> 0);
       if (l2 === 0) continue;
-      if (high & L1_RESERVED_HIGH || low & L1_RESERVED_LOW || !this.isPossible(l2)) {
-        this.problem(offset + at, 'a level 2 table is not where it can be');
+      if (high & L1_RESERVED_HIGH || low & L1_RESERVED_LOW || !this.isWhole(l2, this.clusterBytes)) {
+        this.misplaced(offset + at, 'a level 2 table', l2);
         continue;
       }
       if (active) this.mark(offset + at, l2 / this.clusterBytes, (high & COPIED) !== 0);
@@ -152,8 +154,8 @@ class Walk {
       if (file.read(new Uint8Array(fixed.buffer), at) < 40) return this.problem(at, 'the snapshot table ends too early');
       const entries = fixed.getUint32(8);
       const offset = getU64(fixed, 0);
-      if (entries * 8 > MAX_L1_BYTES || (entries > 0 && !this.isPossible(offset)))
-        this.problem(at, 'the level 1 table of a snapshot is not where it can be');
+      if (entries * 8 > MAX_L1_BYTES || (entries > 0 && !this.isWhole(offset, entries * 8)))
+        this.misplaced(at, 'the level 1 table of a snapshot', offset);
       else if (entries > 0) this.l1(offset, entries, false);
       at += roundUp(40 + fixed.getUint32(36) + fixed.getUint16(12) + fixed.getUint16(14), 8);
       if (at - header.snapshotsOffset > MAX_SNAPSHOT_TABLE_BYTES) return this.problem(at, 'the snapshot table is too large');
@@ -168,23 +170,23 @@ class Walk {
     if (data === undefined || data.length < 24 || (header.autoclear & AUTOCLEAR.bitmaps) === 0n) return;
     const directoryBytes = getU64(viewOf(data), 8);
     const directoryOffset = getU64(viewOf(data), 16);
-    if (directoryBytes > MAX_SNAPSHOT_TABLE_BYTES || !this.isPossible(directoryOffset))
-      return this.problem(0, 'the bitmap directory is not where it can be');
+    if (directoryBytes > MAX_SNAPSHOT_TABLE_BYTES || !this.isWhole(directoryOffset, directoryBytes))
+      return this.misplaced(0, 'the bitmap directory', directoryOffset);
     this.range(directoryOffset, directoryBytes);
     const directory = Table.read(file, directoryOffset, directoryBytes);
     for (let at = 0; at + 24 <= directoryBytes;) {
       const offset = getU64(directory.view, at);
       const entries = directory.view.getUint32(at + 8);
-      if (entries * 8 > MAX_L1_BYTES || !this.isPossible(offset))
-        return this.problem(directoryOffset + at, 'a bitmap table is not where it can be');
+      if (entries * 8 > MAX_L1_BYTES || !this.isWhole(offset, entries * 8))
+        return this.misplaced(directoryOffset + at, 'a bitmap table', offset);
       this.budget.take(entries * 8);
       this.range(offset, entries * 8);
       const table = Table.read(file, offset, entries * 8);
       for (let entry = 0; entry < entries * 8; entry += 8) {
         const low = table.view.getUint32(entry + 4);
         const cluster = (table.view.getUint32(entry) & OFFSET_HIGH) * 2 ** 32 + ((low & ~L1_RESERVED_LOW) >>> 0);
-        if (cluster !== 0 && this.isPossible(cluster)) this.range(cluster, this.clusterBytes);
-        else if (cluster !== 0) this.problem(offset + entry, 'a part of a bitmap is not where it can be');
+        if (cluster !== 0 && this.isWhole(cluster, 1)) this.range(cluster, this.clusterBytes);
+        else if (cluster !== 0) this.misplaced(offset + entry, 'a part of a bitmap', cluster);
       }
       at += roundUp(24 + directory.view.getUint16(at + 18) + directory.view.getUint32(at + 20), 8);
     }
@@ -210,10 +212,9 @@ class Walk {
       }
       const { first, count } = hostClusters(cluster, geometry);
       if (count === 0) continue;
-      if (cluster.hostOffset > Number.MAX_SAFE_INTEGER / 2) {
-        this.problem(at, 'a cluster is not where it can be');
-        continue;
-      }
+      if (isCutOff(cluster, this.fileBytes)) this.misplaced(at, 'a cluster', cluster.hostOffset);
+      if (cluster.hostOffset > Number.MAX_SAFE_INTEGER / 2) continue;
+      if (cluster.kind === 'compressed') this.compressedAtEnd(at, cluster);
       for (let n = 0; n < count; n++) this.found.counts.add(first + n, times);
       if (!active) continue;
       this.found.allocated++;
@@ -229,11 +230,29 @@ class Walk {
     this.found.marks.push(cluster * 2 + Number(copied));
   }
 
-  private isPossible(offset: number): boolean {
-    return offset % this.clusterBytes === 0 && offset > 0 && offset < this.fileBytes;
+  /** The last compressed cluster ends somewhere in the file's last sector: whether it is all there is known once it is read. */
+  private compressedAtEnd(at: number, cluster: Cluster): void {
+    if (isCutOff(cluster, this.fileBytes) || cluster.hostOffset + cluster.compressedBytes <= this.fileBytes) return;
+    try {
+      this.image.readCompressed(cluster);
+    } catch (error) {
+      if (!(error instanceof DiskFormatError)) throw error;
+      this.problem(at, 'a compressed cluster is cut off where the file ends');
+    }
+  }
+
+  private isWhole(offset: number, bytes: number): boolean {
+    return offset % this.clusterBytes === 0 && offset > 0 && offset + bytes <= this.fileBytes;
+  }
+
+  /** `what` should be at `offset`, as the field at `at` says. */
+  private misplaced(at: number, what: string, offset: number): void {
+    const isPast = offset + this.clusterBytes > this.fileBytes;
+    this.problem(at, `${what} is ${isPast ? `past the end of the file, which has ${this.fileBytes} bytes` : 'not where it can be'}`);
   }
 
   private problem(offset: number, problem: string): void {
+    this.found.problemCount++;
     if (this.found.problems.length < 1000) this.found.problems.push({ offset, problem });
   }
 }

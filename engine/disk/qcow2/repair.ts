@@ -16,11 +16,11 @@ export interface RepairReport {
 export function repairQcow2({ files, codec }: DiskHost, path: string): RepairReport {
   let before: CheckReport;
   {
-    using image = new Qcow2Image(files, codec, path, { writable: false });
+    using image = new Qcow2Image(files, codec, path, { writable: false, lenient: true });
     before = checkQcow2(image);
   }
   {
-    using image = new Qcow2Image(files, codec, path, { writable: true, repair: true });
+    using image = new Qcow2Image(files, codec, path, { writable: true, lenient: true });
     rebuildRefcounts(image);
     image.settle();
     repairMarks(image);
@@ -28,7 +28,7 @@ export function repairQcow2({ files, codec }: DiskHost, path: string): RepairRep
     writeFields(image.file, image.header);
     image.file.dataSync();
   }
-  using image = new Qcow2Image(files, codec, path, { writable: false });
+  using image = new Qcow2Image(files, codec, path, { writable: false, lenient: true });
   return { before, after: checkQcow2(image) };
 }
 

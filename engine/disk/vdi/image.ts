@@ -1,6 +1,6 @@
 /** A VDI image, dynamic or fixed, for reading. */
 import type { HostFile } from '../../ports/host-files.ts';
-import { damaged, viewAt } from '../fields.ts';
+import { cutOff, viewAt } from '../fields.ts';
 import type { BlockMap, Place } from '../foreign.ts';
 import type { MetadataBudget } from '../qcow2/table.ts';
 import { readVdiHeader, type VdiHeader } from './header.ts';
@@ -35,8 +35,14 @@ export class VdiMap implements BlockMap {
     if (entry === UNALLOCATED) return { kind: 'hole', length };
     if (entry === DISCARDED) return { kind: 'zero', length };
     const host = this.header.dataOffset + entry * this.blockBytes;
-    if (host >= this.fileBytes) throw damaged(this.file, 'A block is past the end of the file', this.header.mapOffset + block * 4);
+    // The disk's last block may be cut where the disk ends.
+    const end = host + Math.min(this.blockBytes, this.sizeBytes - block * this.blockBytes);
+    if (end > this.fileBytes) throw cutOff(this.file, `block ${block} of the disk`, end, this.header.mapOffset + block * 4);
     return { kind: 'data', length, read: into => void into.fill(0, this.file.read(into, host + inBlock)) };
+  }
+
+  checkWhole(): void {
+    for (let at = 0; at < this.sizeBytes; at += this.blockBytes) this.locate(at);
   }
 
   [Symbol.dispose](): void {

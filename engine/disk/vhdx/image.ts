@@ -1,6 +1,6 @@
 /** A VHDX image, dynamic or fixed, for reading. */
 import type { HostFile } from '../../ports/host-files.ts';
-import { damaged, viewAt } from '../fields.ts';
+import { cutOff, damaged, viewAt } from '../fields.ts';
 import type { BlockMap, Place } from '../foreign.ts';
 import type { MetadataBudget } from '../qcow2/table.ts';
 import { readRegions, readVhdxHeader, type Region } from './header.ts';
@@ -61,8 +61,14 @@ export class VhdxMap implements BlockMap {
     if (kind !== undefined) return { kind, length };
     if (state !== FULLY_PRESENT) throw damaged(this.file, `A block of state ${state} is not possible`, this.bat.offset + at);
     const host = (this.entries.getUint32(at + 4, true) * 4096 + (low >>> 20)) * MIB; // bits 20-63 count MiB
-    if (host < MIB || host >= this.fileBytes) throw damaged(this.file, 'A block is not where it can be', this.bat.offset + at);
+    if (host < MIB) throw damaged(this.file, 'A block is not where it can be', this.bat.offset + at);
+    const end = host + Math.min(this.blockBytes, this.sizeBytes - block * this.blockBytes);
+    if (end > this.fileBytes) throw cutOff(this.file, `block ${block} of the disk`, end, this.bat.offset + at);
     return { kind: 'data', length, read: into => void into.fill(0, this.file.read(into, host + inBlock)) };
+  }
+
+  checkWhole(): void {
+    for (let at = 0; at < this.sizeBytes; at += this.blockBytes) this.locate(at);
   }
 
   [Symbol.dispose](): void {

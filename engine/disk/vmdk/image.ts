@@ -5,7 +5,7 @@
 import { ConfigError, DiskFormatError } from '../../errors/errors.ts';
 import type { Decompressor } from '../../ports/decompressor.ts';
 import type { HostFile, HostFiles } from '../../ports/host-files.ts';
-import { damaged, unsupported, viewAt } from '../fields.ts';
+import { cutOff, damaged, unsupported, viewAt } from '../fields.ts';
 import type { BlockMap, Place } from '../foreign.ts';
 import { folderOf } from '../paths.ts';
 import type { MetadataBudget } from '../qcow2/table.ts';
@@ -91,12 +91,14 @@ class FlatExtent implements BlockMap {
     this.file = file;
     this.sizeBytes = sectors * SECTOR;
     this.start = from * SECTOR;
-    if (this.start + this.sizeBytes > file.size()) throw damaged(file, 'It is shorter than its descriptor says');
+    if (this.start + this.sizeBytes > file.size()) throw cutOff(file, 'what its descriptor says of it', this.start + this.sizeBytes);
   }
 
   locate(offset: number): Place {
     return { kind: 'data', length: this.sizeBytes - offset, read: into => void into.fill(0, this.file.read(into, this.start + offset)) };
   }
+
+  checkWhole(): void {}
 
   [Symbol.dispose](): void {
     this.file[Symbol.dispose]();
@@ -114,6 +116,8 @@ class ZeroExtent implements BlockMap {
   locate(offset: number): Place {
     return { kind: 'hole', length: this.sizeBytes - offset };
   }
+
+  checkWhole(): void {}
 
   [Symbol.dispose](): void {}
 }
@@ -141,6 +145,10 @@ class ExtentList implements BlockMap {
     const { from, map } = this.extents.findLast(extent => extent.from <= offset)!;
     const place = map.locate(offset - from);
     return { ...place, length: Math.min(place.length, from + map.sizeBytes - offset) };
+  }
+
+  checkWhole(thorough: boolean): void {
+    for (const { map } of this.extents) map.checkWhole(thorough);
   }
 
   [Symbol.dispose](): void {

@@ -2,7 +2,7 @@
 import { DiskFormatError, messageOf } from '../../errors/errors.ts';
 import type { Decompressor } from '../../ports/decompressor.ts';
 import type { HostFile } from '../../ports/host-files.ts';
-import { damaged, viewAt } from '../fields.ts';
+import { cutOff, damaged, viewAt } from '../fields.ts';
 import type { BlockMap, Place } from '../foreign.ts';
 import type { MetadataBudget } from '../qcow2/table.ts';
 import { SECTOR, readSparseHeader, type SparseHeader } from './header.ts';
@@ -50,9 +50,19 @@ export class SparseExtent implements BlockMap {
     if (sector === 0) return { kind: 'hole', length };
     if (sector === 1 && zeroGrains) return { kind: 'zero', length };
     const host = sector * SECTOR;
-    if (host >= this.fileBytes) throw damaged(this.file, `Grain ${grain} is past the end of the file`, host);
+    const end = host + (compressed ? MARKER_BYTES : Math.min(grainBytes, this.sizeBytes - grain * grainBytes));
+    if (end > this.fileBytes) throw cutOff(this.file, `grain ${grain} of the disk`, end, host);
     if (compressed) return { kind: 'data', length, read: into => into.set(this.unpack(host, inGrain, into.length)) };
     return { kind: 'data', length, read: into => void into.fill(0, this.file.read(into, host + inGrain)) };
+  }
+
+  checkWhole(thorough: boolean): void {
+    const grain = new Uint8Array(this.header.compressed && thorough ? this.header.grainBytes : 0);
+    for (let at = 0; at < this.sizeBytes;) {
+      const { length, read } = this.locate(at);
+      if (grain.length > 0) read?.(grain.subarray(0, Math.min(length, this.sizeBytes - at)));
+      at += length;
+    }
   }
 
   private table(index: number): DataView | undefined {
@@ -60,8 +70,8 @@ export class SparseExtent implements BlockMap {
     if (kept !== undefined) return kept;
     const offset = this.directory.getUint32(index * 4, true) * SECTOR;
     if (offset === 0) return undefined;
-    if (offset >= this.fileBytes)
-      throw damaged(this.file, 'A grain table is past the end of the file', this.header.directoryOffset + index * 4);
+    const end = offset + this.header.tableEntries * 4;
+    if (end > this.fileBytes) throw cutOff(this.file, 'a grain table', end, this.header.directoryOffset + index * 4);
     const table = viewAt(this.file, offset, this.header.tableEntries * 4);
     if (this.tables.size >= KEPT_TABLES) this.tables.delete(this.tables.keys().next().value!);
     this.tables.set(index, table);
@@ -81,6 +91,8 @@ export class SparseExtent implements BlockMap {
     const { grainBytes, markers } = this.header;
     const most = Math.min(2 * grainBytes, this.fileBytes - host);
     const told = markers ? viewAt(this.file, host, MARKER_BYTES).getUint32(8, true) : most;
+    if (host + MARKER_BYTES + told > this.fileBytes && markers)
+      throw cutOff(this.file, 'a compressed grain', host + MARKER_BYTES + told, host);
     if (told > most) throw damaged(this.file, `A compressed grain of ${told} bytes is not possible`, host);
     const packed = new Uint8Array(told);
     this.file.read(packed, host + (markers ? MARKER_BYTES : 0));

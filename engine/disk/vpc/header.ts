@@ -5,7 +5,7 @@
  *   dynamic:  | copy of the footer | dynamic header | block allocation table | … blocks: a bitmap of sectors, then the data … | footer |
  */
 import type { HostFile } from '../../ports/host-files.ts';
-import { asciiAt, damaged, unsupported, viewAt } from '../fields.ts';
+import { asciiAt, cutOff, damaged, unsupported, viewAt } from '../fields.ts';
 import { getU64 } from '../qcow2/format.ts';
 
 export const COOKIE = 'conectix';
@@ -56,8 +56,14 @@ export function readVhdFooter(file: HostFile): VhdFooter {
   const sectors = sectorsOf(view);
   if (!(sectors < MAX_SECTORS)) throw damaged(file, `A disk of ${sectors} sectors is not possible`, at + 48);
   const sizeBytes = sectors * SECTOR;
-  if (type === TYPE_FIXED && sizeBytes > fileBytes - FOOTER_BYTES) throw damaged(file, 'The file is shorter than the disk', at + 48);
+  if (type === TYPE_FIXED && sizeBytes > fileBytes - FOOTER_BYTES) throw cutOff(file, 'the disk', sizeBytes, at + 48);
   return { fixed: type === TYPE_FIXED, sizeBytes, dynamicOffset: getU64(view, 16) };
+}
+
+/** Old programs end their files with 511 bytes of it. */
+export function hasFooterAtEnd(file: HostFile): boolean {
+  const tail = viewAt(file, Math.max(0, file.size() - FOOTER_BYTES), FOOTER_BYTES);
+  return [0, 1].some(at => asciiAt(tail, at, 8) === COOKIE);
 }
 
 /** Virtual PC shows what the geometry holds, others the size: who made the image decides, as in QEMU. */

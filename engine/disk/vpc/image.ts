@@ -1,10 +1,10 @@
 /** A VHD image, dynamic or fixed, for reading. “vpc” is QEMU's name for the format. */
 import type { HostFile } from '../../ports/host-files.ts';
-import { damaged, viewAt } from '../fields.ts';
+import { cutOff, viewAt } from '../fields.ts';
 import type { BlockMap, Place } from '../foreign.ts';
 import { roundUp } from '../qcow2/format.ts';
 import type { MetadataBudget } from '../qcow2/table.ts';
-import { SECTOR, readDynamicHeader, readVhdFooter, type DynamicHeader } from './header.ts';
+import { FOOTER_BYTES, SECTOR, hasFooterAtEnd, readDynamicHeader, readVhdFooter, type DynamicHeader } from './header.ts';
 
 const UNALLOCATED = 0xffff_ffff;
 const FIXED_BLOCK_BYTES = 2 << 20;
@@ -28,6 +28,9 @@ class FixedMap implements BlockMap {
   locate(offset: number): Place {
     return { kind: 'data', length: this.sizeBytes - offset, read: into => void into.fill(0, this.file.read(into, offset)) };
   }
+
+  /** The footer's size is checked when it is read. */
+  checkWhole(): void {}
 
   [Symbol.dispose](): void {
     this.file[Symbol.dispose]();
@@ -62,9 +65,15 @@ class DynamicMap implements BlockMap {
     const sector = this.table.getUint32(block * 4);
     if (sector === UNALLOCATED) return { kind: 'hole', length };
     const host = sector * SECTOR + this.bitmapBytes + inBlock;
-    if (sector * SECTOR >= this.fileBytes)
-      throw damaged(this.file, 'A block is past the end of the file', this.header.tableOffset + block * 4);
+    const end = sector * SECTOR + this.bitmapBytes + this.blockBytes;
+    if (end > this.fileBytes) throw cutOff(this.file, `block ${block} of the disk`, end, this.header.tableOffset + block * 4);
     return { kind: 'data', length, read: into => void into.fill(0, this.file.read(into, host)) };
+  }
+
+  /** Each block was put where the footer had been, and the footer after it: without one at its end the file was cut. */
+  checkWhole(): void {
+    for (let at = 0; at < this.sizeBytes; at += this.blockBytes) this.locate(at);
+    if (!hasFooterAtEnd(this.file)) throw cutOff(this.file, 'its footer', this.fileBytes + FOOTER_BYTES);
   }
 
   [Symbol.dispose](): void {
