@@ -1,7 +1,7 @@
 /** The checkpoint worker's jobs, one after another: checkpoints are written in the order in which they were stopped. */
 import type { MessagePort } from 'node:worker_threads';
 import { baseOf, type Base } from '#engine/checkpoint/base.ts';
-import { eliminateCheckpoints } from '#engine/checkpoint/eliminate.ts';
+import { eliminateCheckpoints, endSettingAside } from '#engine/checkpoint/eliminate.ts';
 import type { KnownIndex } from '#engine/checkpoint/format/page-index.ts';
 import { CheckpointReader } from '#engine/checkpoint/format/reader.ts';
 import { DEFAULT_PACE, Pace, type PaceStep } from '#engine/checkpoint/pace.ts';
@@ -9,6 +9,7 @@ import { PageSource } from '#engine/checkpoint/page-source.ts';
 import type { HostClock } from '#engine/checkpoint/ports.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { takeCheckpoint } from '#engine/checkpoint/take.ts';
+import { StorageError } from '#engine/errors/errors.ts';
 import { copyLiveMap, FrozenMap, memoryStats, touchSlot } from '#engine/memory/mmm.ts';
 import type { HostFiles } from '#engine/ports/host-files.ts';
 import {
@@ -48,6 +49,8 @@ export class CheckpointJobQueue {
   private readonly parts: JobSurroundings;
   private base: Base | undefined;
   private loading: LoadingReader | undefined;
+  /** Folders with files of eliminated checkpoints from which memory is still loaded. */
+  private readonly setAside = new Set<string>();
   private readonly sharing: SharingScanner | undefined;
   private isWriting = false;
   private readonly codecs = new Codecs();
@@ -92,6 +95,7 @@ export class CheckpointJobQueue {
     this.disks.finish();
     await this.turn;
     await this.endLoading();
+    await this.turn;
   }
 
   /** Between two takes, in the order in which it was told. */
@@ -99,7 +103,9 @@ export class CheckpointJobQueue {
     this.turn = this.turn.then(() => {
       let failure: Failure | undefined;
       try {
-        eliminateCheckpoints(new CheckpointStore(this.parts.files, folder), ids, nodeCodec);
+        const isLoading = this.loading !== undefined;
+        if (isLoading) this.setAside.add(folder);
+        eliminateCheckpoints(new CheckpointStore(this.parts.files, folder), ids, nodeCodec, { isLoading });
       } catch (error) {
         failure = failureOf(error);
       }
@@ -169,6 +175,20 @@ export class CheckpointJobQueue {
     const { loading } = this;
     this.loading = undefined;
     await loading?.end();
+    this.turn = this.turn.then(() => this.endSettingAside());
+  }
+
+  /** What storage fails to remove goes when the VM is opened next. */
+  private endSettingAside(): void {
+    if (this.loading !== undefined) return; // from another checkpoint by now
+    for (const folder of this.setAside) {
+      this.setAside.delete(folder);
+      try {
+        endSettingAside(new CheckpointStore(this.parts.files, folder), nodeCodec);
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error;
+      }
+    }
   }
 
   private toVcpu(reply: CheckpointReply): void {

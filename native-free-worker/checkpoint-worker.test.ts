@@ -13,6 +13,7 @@ import { deriveReferences, memoryStats } from '#engine/memory/mmm.ts';
 import { FakeVm } from '#test/support/fake-vm.ts';
 import type { CheckpointEvent, CheckpointWorkerData } from './checkpoint-protocol.ts';
 import { nodeCodec } from './node-codec.ts';
+import { filePool } from './file-pool.ts';
 import { nodeFiles, openDevice } from './node-files.ts';
 import type { RevertOrder } from './protocol.ts';
 import { storedFiles, volumeAt } from './stored-files.ts';
@@ -521,7 +522,7 @@ test('checkpoints are eliminated after the takes that were ordered before, and t
   expect(other.contents()).toEqual(instant);
 });
 
-test.each(['a folder', 'a volume'])(
+test.each(['a folder', 'a folder, with its descriptor closed meanwhile', 'a volume'])(
   'the checkpoint that a VM goes back to may be deleted while its memory comes late, in %s',
   async place => {
     if (place === 'a volume') {
@@ -550,6 +551,7 @@ test.each(['a folder', 'a volume'])(
     worker.postMessage({ kind: 'eliminate', ticket: 'a', folder, ids: ['checkpoint1'] });
     await done(2);
     const files = storedFiles.list(folder);
+    if (place.includes('closed')) closeDescriptors();
     for (const each of [vm, other]) for (let index = 0; index < 50; index++) each.write(index, 7);
     const instant = other.contents();
     software.take(order('checkpoint2')); // its units, in a volume, must be others
@@ -558,14 +560,27 @@ test.each(['a folder', 'a volume'])(
       software.work();
       await aTurn();
     }
-    expect([vm.contents(), files]).toEqual([instant, []]);
+    expect([vm.contents(), files]).toEqual([instant, ['checkpoint1.ckpt.part']]);
     const store = new CheckpointStore(storedFiles, folder);
     restoreCheckpoint(store, store.pathOf('checkpoint2'), other, nodeCodec);
     expect(other.contents()).toEqual(instant);
     software.work();
     await settle();
+    while (storedFiles.list(folder).length > 1) await aTurn();
+    expect(storedFiles.list(folder)).toEqual(['checkpoint2.ckpt']);
   },
 );
+
+/** Those of files that are read, as where others need them. */
+function closeDescriptors(): void {
+  const { budget } = filePool;
+  filePool.budget = 1;
+  writeFileSync(join(home, 'another'), '');
+  nodeFiles.openRead(join(home, 'another'))[Symbol.dispose]();
+  rmSync(join(home, 'another'));
+  expect(filePool.openCount).toBe(0);
+  filePool.budget = budget;
+}
 
 test('a checkpoint that cannot be taken is reported, and leaves nothing', async () => {
   vm.write(1, 1);

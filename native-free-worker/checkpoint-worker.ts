@@ -22,9 +22,10 @@ const queue = new CheckpointJobQueue({
 });
 vcpu.on('message', (job: CheckpointJob) => queue.add(job));
 kernel.on('message', (command: CheckpointCommand) => {
+  // What the vcpu sent before it told the kernel comes before what the kernel wants then.
+  for (let late; (late = receiveMessageOnPort(vcpu)) !== undefined;) queue.add((late as { message: CheckpointJob }).message);
   if (command.kind === 'eliminate') return queue.eliminate(command);
   if (command.kind !== 'finish') return queue.settleDisks(command);
-  for (let late; (late = receiveMessageOnPort(vcpu)) !== undefined;) queue.add((late as { message: CheckpointJob }).message);
   void queue.finish().then(() => {
     vcpu.close();
     kernel.close();

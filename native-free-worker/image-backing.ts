@@ -1,6 +1,6 @@
 /** A disk that is one image, as it lies, for reading only: a CD-ROM, or a disk that several VMs share. Checkpoints have no part in it. */
 import type { Layer } from '#engine/disk/block.ts';
-import { openDisk, type DiskHost } from '#engine/disk/open.ts';
+import { keeping, openDisk, type DiskHost } from '#engine/disk/open.ts';
 import { InvariantError } from '#engine/errors/errors.ts';
 import type { DiskSource } from './disk-protocol.ts';
 import type { DiskBacking } from './served-disk.ts';
@@ -10,7 +10,7 @@ export class ImageBacking implements DiskBacking {
   readonly inCheckpoints = false;
 
   constructor(host: DiskHost, { path, format }: DiskSource & { kind: 'image' }) {
-    this.top = openDisk(host, path, { format, writable: false });
+    this.top = openDisk(keeping(host), path, { format, writable: false });
   }
 
   switchTop(): Layer {

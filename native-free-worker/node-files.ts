@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import { StorageError, messageOf } from '#engine/errors/errors.ts';
 import type { HostFile, HostFiles } from '#engine/ports/host-files.ts';
+import { filePool, FileReplaced, type PooledFile } from './file-pool.ts';
 
 const REASONS: Readonly<Record<string, readonly [code: string, words: string]>> = {
   ENOENT: ['NO_SUCH_FILE', 'it does not exist'],
@@ -16,7 +17,8 @@ const REASONS: Readonly<Record<string, readonly [code: string, words: string]>> 
   ENOTDIR: ['NOT_A_FILE', 'a part of its path is not a folder'],
   EBUSY: ['FILE_IN_USE', 'this computer uses it: unmount it, or choose another one'],
   ENXIO: ['DISK_ERROR', 'the device is not there'],
-  EMFILE: ['TOO_MANY_FILES', 'too many files are open'],
+  EMFILE: ['TOO_MANY_FILES', 'this process may have no more files open (`ulimit -n` says how many): allow it more, and try again'],
+  ENFILE: ['TOO_MANY_FILES', 'this computer has too many files open: close other programs, and try again'],
 };
 
 /** What a host says whose storage shares no blocks, or not between these two places. */
@@ -27,6 +29,12 @@ const ALLOCATE_AT_ONCE = 1 << 20;
 
 /** Turns what node:fs throws into a StorageError. */
 export function storageError(cause: unknown, path: string, doing: string): StorageError {
+  if (cause instanceof FileReplaced)
+    return new StorageError(
+      'FILE_REPLACED',
+      `${path} cannot be ${doing}: it has been replaced by another file since it was opened. Put the old one back.`,
+      { cause },
+    );
   const system = (cause as NodeJS.ErrnoException).code ?? '';
   const [code, words] = REASONS[system] ?? ['STORAGE', messageOf(cause)];
   return new StorageError(code, `${path} cannot be ${doing}: ${words}.`, { cause });
@@ -42,18 +50,19 @@ function attempt<T>(path: string, doing: string, action: () => T): T {
 
 class NodeFile implements HostFile {
   readonly path: string;
-  private fd: number;
+  private readonly pooled: PooledFile;
 
-  constructor(path: string, fd: number) {
+  /** `flags`: with which it may be opened again. */
+  constructor(path: string, fd: number, { flags, keep = false }: { readonly flags: number; readonly keep?: boolean }) {
     this.path = path;
-    this.fd = fd;
+    this.pooled = filePool.add(path, fd, { flags, keep, elsewhere });
   }
 
   read(into: Uint8Array, position: number): number {
-    return attempt(this.path, 'read', () => {
+    return this.use('read', fd => {
       let done = 0;
       while (done < into.length) {
-        const count = fs.readSync(this.fd, into, done, into.length - done, position + done);
+        const count = fs.readSync(fd, into, done, into.length - done, position + done);
         if (count === 0) break;
         done += count;
       }
@@ -62,20 +71,20 @@ class NodeFile implements HostFile {
   }
 
   write(bytes: Uint8Array, position: number): void {
-    attempt(this.path, 'written', () => {
-      for (let done = 0; done < bytes.length;) done += fs.writeSync(this.fd, bytes, done, bytes.length - done, position + done);
+    this.change('written', fd => {
+      for (let done = 0; done < bytes.length;) done += fs.writeSync(fd, bytes, done, bytes.length - done, position + done);
     });
   }
 
   size(): number {
-    return attempt(this.path, 'read', () => {
-      const stat = fs.fstatSync(this.fd);
+    return this.use('read', fd => {
+      const stat = fs.fstatSync(fd);
       return stat.isBlockDevice() ? this.sizeOfDevice() : stat.size;
     });
   }
 
   truncate(sizeBytes: number): void {
-    attempt(this.path, 'resized', () => fs.ftruncateSync(this.fd, sizeBytes));
+    this.change('resized', fd => fs.ftruncateSync(fd, sizeBytes));
   }
 
   /** Node has no fallocate: zeroes are written. */
@@ -85,11 +94,25 @@ class NodeFile implements HostFile {
   }
 
   sync(): void {
-    attempt(this.path, 'written', () => fs.fsyncSync(this.fd));
+    this.secure(fs.fsyncSync);
   }
 
   dataSync(): void {
-    attempt(this.path, 'written', () => fs.fdatasyncSync(this.fd));
+    this.secure(fs.fdatasyncSync);
+  }
+
+  private use<T>(doing: string, action: (fd: number) => T): T {
+    return attempt(this.path, doing, () => this.pooled.use(action));
+  }
+
+  private change(doing: string, action: (fd: number) => void): void {
+    this.pooled.isDirty = true;
+    this.use(doing, action);
+  }
+
+  private secure(sync: (fd: number) => void): void {
+    this.use('written', sync);
+    this.pooled.isDirty = false;
   }
 
   /** Nothing but reading tells it without asking the driver: a byte is there, or it is behind the end. Block devices are whole sectors. */
@@ -107,19 +130,16 @@ class NodeFile implements HostFile {
   }
 
   [Symbol.dispose](): void {
-    if (this.fd < 0) return;
-    const fd = this.fd;
-    this.fd = -1;
-    try {
-      fs.closeSync(fd);
-    } catch {
-      // What matters of a file was synced before, or it is thrown away.
-    }
+    filePool.remove(this.pooled);
   }
 }
 
-function openExisting(path: string, flags: 'r' | 'r+'): HostFile {
-  return openIf(path, flags, stat => stat.isFile(), 'a file');
+/** An eliminated checkpoint's file has one of these names while memory is still loaded from it (engine/checkpoint/eliminate.ts). */
+const elsewhere = (path: string): string[] =>
+  path.endsWith('.ckpt') ? [`${path}.part`, path.replace(/ckpt$/, 'pages')] : [`${path}.part`];
+
+function openExisting(path: string, flags: number, keep = false): HostFile {
+  return openIf(path, flags, stat => stat.isFile(), 'a file', keep);
 }
 
 /** A file or a block device. `exclusively`: a device that the host itself uses (mounted, say) is refused. */
@@ -127,31 +147,36 @@ export function openDevice(path: string, access: 'read' | 'write', { exclusively
   const { O_RDONLY, O_RDWR, O_EXCL } = fs.constants;
   const isDevice = exclusively && fs.statSync(path, { throwIfNoEntry: false })?.isBlockDevice() === true;
   const flags = (access === 'read' ? O_RDONLY : O_RDWR) | (isDevice ? O_EXCL : 0);
-  return openIf(path, flags, stat => stat.isFile() || stat.isBlockDevice(), 'a file or a block device');
+  return openIf(path, flags, stat => stat.isFile() || stat.isBlockDevice(), 'a file or a block device', true);
 }
 
-function openIf(path: string, flags: string | number, isRight: (stat: fs.Stats) => boolean, what: string): HostFile {
-  const fd = attempt(path, 'opened', () => fs.openSync(path, flags));
-  const file = new NodeFile(path, fd);
+function openIf(path: string, flags: number, isRight: (stat: fs.Stats) => boolean, what: string, keep: boolean): HostFile {
+  const fd = attempt(path, 'opened', () => filePool.open(() => fs.openSync(path, flags)));
+  const file = new NodeFile(path, fd, { flags, keep });
   if (isRight(fs.fstatSync(fd))) return file;
   file[Symbol.dispose]();
   throw new StorageError('NOT_A_FILE', `${path} cannot be opened: it is not ${what}.`);
 }
 
 export const nodeFiles: HostFiles = {
-  openRead: path => openExisting(path, 'r'),
-  openWrite: path => openExisting(path, 'r+'),
+  openRead: path => openExisting(path, fs.constants.O_RDONLY),
+  openWrite: path => openExisting(path, fs.constants.O_RDWR),
   createExclusive: path =>
     new NodeFile(
       path,
-      attempt(path, 'created', () => fs.openSync(path, 'wx', 0o600)),
+      attempt(path, 'created', () => filePool.open(() => fs.openSync(path, 'wx', 0o600))),
+      { flags: fs.constants.O_RDWR },
     ),
-  rename: (from, to) => attempt(to, 'written', () => fs.renameSync(from, to)),
+  rename(from, to) {
+    filePool.removing(to);
+    attempt(to, 'written', () => fs.renameSync(from, to));
+    filePool.renamed(from, to);
+  },
   syncFolder(folder) {
     // Windows has no such thing: a rename there is as durable as it gets.
     if (process.platform === 'win32') return;
     attempt(folder, 'written', () => {
-      const fd = fs.openSync(folder, 'r');
+      const fd = filePool.open(() => fs.openSync(folder, 'r'));
       try {
         fs.fsyncSync(fd);
       } finally {
@@ -159,7 +184,10 @@ export const nodeFiles: HostFiles = {
       }
     });
   },
-  remove: path => attempt(path, 'removed', () => fs.rmSync(path, { force: true })),
+  remove(path) {
+    filePool.removing(path);
+    attempt(path, 'removed', () => fs.rmSync(path, { force: true }));
+  },
   exists: path => fs.existsSync(path),
   stat: path =>
     attempt(path, 'looked at', () => {
@@ -169,7 +197,7 @@ export const nodeFiles: HostFiles = {
   clone: (from, to) =>
     attempt(to, 'created', () => {
       try {
-        fs.copyFileSync(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE_FORCE);
+        filePool.open(() => fs.copyFileSync(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE_FORCE));
         return true;
       } catch (error) {
         if (!CANNOT_CLONE.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
@@ -179,8 +207,8 @@ export const nodeFiles: HostFiles = {
   realPath: path => attempt(path, 'opened', () => fs.realpathSync(path)),
   list: folder =>
     attempt(folder, 'listed', () =>
-      fs
-        .readdirSync(folder, { withFileTypes: true })
+      filePool
+        .open(() => fs.readdirSync(folder, { withFileTypes: true }))
         .filter(entry => !entry.isDirectory())
         .map(({ name }) => name),
     ),
@@ -189,4 +217,11 @@ export const nodeFiles: HostFiles = {
       const { bavail, bsize } = fs.statfsSync(folder);
       return bavail * bsize;
     }),
+};
+
+/** The same; what is opened keeps its descriptor: others may put another file in its place, which does not matter to who has the old one open. */
+export const keptNodeFiles: HostFiles = {
+  ...nodeFiles,
+  openRead: path => openExisting(path, fs.constants.O_RDONLY, true),
+  openWrite: path => openExisting(path, fs.constants.O_RDWR, true),
 };

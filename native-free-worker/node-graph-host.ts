@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto';
 import type { GraphHost } from '#engine/disk/graph/disk-folder.ts';
 import { nodeCodec } from './node-codec.ts';
 import { nodeDecompressor } from './node-decompressor.ts';
-import { nodeFiles } from './node-files.ts';
+import { keptNodeFiles, nodeFiles } from './node-files.ts';
 
 export const graphHost: GraphHost = {
   files: nodeFiles,
+  keptFiles: keptNodeFiles,
   codec: nodeDecompressor,
   checksum: nodeCodec.checksum,
   newLayerId: () => randomBytes(16).toString('hex'),

@@ -15,6 +15,14 @@ import { Needs, type GroupSet } from './needs.ts';
 import type { Codec } from './ports.ts';
 import type { CheckpointStore } from './store.ts';
 
+export interface EliminateOptions {
+  /**
+   * A machine still loads its memory from these files or others in the folder, which it may close and open again: the files are set aside, and nothing is given back of
+   * what they point to, until endSettingAside().
+   */
+  readonly isLoading?: boolean;
+}
+
 /** Pages that became unneeded are given back once they are at least this share of what is left: each time costs a rewrite of the rest. */
 const WORTH_REWRITING = 1 / 4;
 
@@ -22,7 +30,12 @@ const WORTH_REWRITING = 1 / 4;
  * Removes the checkpoints `ids` from the folder. Only for who owns it, between two takes: a checkpoint being written may point anywhere. Works on a full disk. Throws ConfigError before anything
  * changes when one is not there, and StorageError; then some are eliminated and the rest is as it was.
  */
-export function eliminateCheckpoints(store: CheckpointStore, ids: readonly string[], codec: Codec): void {
+export function eliminateCheckpoints(
+  store: CheckpointStore,
+  ids: readonly string[],
+  codec: Codec,
+  { isLoading = false }: EliminateOptions = {},
+): void {
   for (const id of ids) {
     if (!store.has(id))
       throw new ConfigError('NO_SUCH_CHECKPOINT', `There is no checkpoint ${id} in ${store.folder}: nothing was deleted.`);
@@ -30,16 +43,22 @@ export function eliminateCheckpoints(store: CheckpointStore, ids: readonly strin
   const needs = new Needs(store, codec);
   const pointed = new Set<string>();
   for (const { id, pointsTo } of dependentsFirst(store, ids, codec)) {
-    eliminate(store, id, needs.ofFile(id), codec);
+    eliminate(store, id, needs.ofFile(id), codec, isLoading);
     for (const file of pointsTo) pointed.add(file);
   }
-  for (const id of pointed) shrink(store, id, needs, codec);
+  if (!isLoading) for (const id of pointed) shrink(store, id, needs, codec);
 }
 
 /** Gives back what no checkpoint needs of eliminated ones: what eliminateCheckpoints() does in the end, for when it was interrupted. */
 export function tidyEliminated(store: CheckpointStore, codec: Codec): void {
   const needs = new Needs(store, codec);
   for (const id of store.listPages()) shrink(store, id, needs, codec);
+}
+
+/** Nothing is loaded from the folder any more. */
+export function endSettingAside(store: CheckpointStore, codec: Codec): void {
+  store.removeSetAside();
+  tidyEliminated(store, codec);
 }
 
 /** Later checkpoints go before those that they point to, so that these need not keep anything for them. */
@@ -67,16 +86,17 @@ function pointsTo(store: CheckpointStore, id: string, codec: Codec): string[] {
   }
 }
 
-function eliminate(store: CheckpointStore, id: string, needed: GroupSet, codec: Codec): void {
+function eliminate(store: CheckpointStore, id: string, needed: GroupSet, codec: Codec, isLoading: boolean): void {
   const path = store.pathOf(id);
   const pages = store.pagesPathOf(id);
+  const discard = () => (isLoading ? store.setAside(id) : store.files.remove(path));
   if (needed !== 'all' && needed.size === 0) {
-    store.files.remove(path);
+    discard();
     store.files.syncFolder(store.folder);
     store.files.remove(pages);
     return;
   }
-  if (needed !== 'all' && wroteSparse(store, path, pages, needed, codec)) store.files.remove(path);
+  if (needed !== 'all' && wroteSparse(store, path, pages, needed, codec)) discard();
   else store.files.rename(path, pages);
   store.files.syncFolder(store.folder);
 }

@@ -57,6 +57,16 @@ export class CheckpointStore {
     for (const id of this.listPages()) if (this.has(id)) this.files.remove(this.pagesPathOf(id));
   }
 
+  /** The checkpoint is gone. Who has its file open finds it as ID.ckpt.part until that is removed, at the next opening of the folder at the latest. */
+  setAside(id: string): void {
+    this.files.rename(this.pathOf(id), this.pathOf(id) + UNFINISHED);
+  }
+
+  /** Between two takes. */
+  removeSetAside(): void {
+    for (const name of this.files.list(this.folder)) if (name.endsWith(SUFFIX + UNFINISHED)) this.files.remove(`${this.folder}/${name}`);
+  }
+
   /** Writes ID.pages (`path`), replacing it at once; when this throws, there is the old one or the new one, and nothing else. */
   replacePages(path: string, write: (file: HostFile) => void): void {
     const writtenAs = path + UNFINISHED;

@@ -32,8 +32,13 @@ export interface OpenOptions {
 
 export interface DiskHost {
   readonly files: HostFiles;
+  /** The same, for files that others may replace or remove while they are open here; not given: no difference. */
+  readonly keptFiles?: HostFiles;
   readonly codec: Decompressor;
 }
+
+/** The host, for files of the user's or of another VM. */
+export const keeping = <H extends DiskHost>(host: H): H => ({ ...host, files: host.keptFiles ?? host.files });
 
 /** A chain has as many files as there are: only a circle is refused. */
 export function openDisk(host: DiskHost, path: string, options: OpenOptions): Layer {

@@ -6,7 +6,8 @@ import { Qcow2Image } from '../qcow2/image.ts';
 import type { LayerId } from './descriptor.ts';
 import { FlatCopy } from './copy-state-job.ts';
 import { describeDisk, refuseExisting, type NewDisk } from './create.ts';
-import type { DiskFolder } from './disk-folder.ts';
+import { keeping } from '../open.ts';
+import { DiskFolder } from './disk-folder.ts';
 import type { DiskJob, JobProgress } from './job.ts';
 import { createLayer } from './layer-file.ts';
 import { OpenLayers } from './open-layers.ts';
@@ -25,7 +26,8 @@ export class FullCopyJob implements DiskJob {
     this.to = to;
     const descriptor = from.read();
     this.options = { clusterBytes: descriptor.clusterBytes, ...options };
-    this.source = new OpenLayers(from, () => descriptor);
+    // The VM that the files are of may run on, and merge what is not needed.
+    this.source = new OpenLayers(new DiskFolder(keeping(from.host), from.folder, from.disk), () => descriptor);
     try {
       const layer = this.source.open(this.source.place(state));
       this.sizeBytes = layer.sizeBytes;

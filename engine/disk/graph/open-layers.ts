@@ -4,7 +4,7 @@
  */
 import { ConfigError, DiskFormatError, InvariantError } from '../../errors/errors.ts';
 import type { Layer } from '../block.ts';
-import { openDisk } from '../open.ts';
+import { keeping, openDisk } from '../open.ts';
 import { Qcow2Image } from '../qcow2/image.ts';
 import { RawImage } from '../raw.ts';
 import type { DiskDescriptor, LayerId, Top } from './descriptor.ts';
@@ -183,7 +183,7 @@ export class OpenLayers implements Disposable {
   private openBaseFile(): Layer {
     const { base } = this.descriptor();
     if (base === undefined) throw new ConfigError('DISK_BASE', `${this.folder.descriptorPath} names no base. Repair the VM.`);
-    const { host } = this.folder;
+    const host = base.kind === 'own' ? this.folder.host : keeping(this.folder.host);
     if (base.source !== undefined) {
       const source = new DiskFolder(host, this.folder.pathOf(base.source.folder), base.source.disk);
       const descriptor = source.read();
