@@ -4,11 +4,12 @@
  *   vm.json  configuration    state.json  what only the user can say, and where the machine stands    catalog.db  checkpoint tree, history
  *   checkpoints/ID.ckpt    disks/    logs/    owner.json  while somebody has it open
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { CairnError, ConfigError, StorageError } from '#engine/errors/errors.ts';
+import { readBoundedText } from '#worker/bounded-read.ts';
 import { nodeFiles, storageError } from '#worker/node-files.ts';
 import { Catalog } from './catalog.ts';
 import {
@@ -42,6 +43,8 @@ const CONFIG_FILE = 'vm.json';
 const CATALOG_FILE = 'catalog.db';
 const CHECKPOINT_SUFFIX = '.ckpt';
 const CONFIG_VERSION = 1;
+const MOST_CONFIG_BYTES = 64 << 20;
+const MEND_CONFIG = 'Mend it by hand or restore it from a copy.';
 /** How long a bundle that somebody holds without listening (a command that is about to end) is waited for. */
 const PATIENCE_MS = 4000;
 
@@ -430,19 +433,17 @@ function readVmFile(path: string): VmFile {
   const file = join(path, CONFIG_FILE);
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readBoundedText(file, MOST_CONFIG_BYTES);
   } catch (cause) {
+    if (!(cause instanceof StorageError)) throw cause;
+    if (cause.code !== 'NO_SUCH_FILE') throw new ConfigError('BAD_VM_JSON', `${cause.message} ${MEND_CONFIG}`, { cause });
     throw new ConfigError('NO_SUCH_VM', `there is no VM ${nameOf(path)}: \`cairn vm list\` shows those there are.`, { cause });
   }
   try {
     const said = vmFile.parse(JSON.parse(text));
     return { ...said, config: { ...said.config, checkpointStore: checkpointStoreOf(path) } };
   } catch (cause) {
-    throw new ConfigError(
-      'BAD_VM_JSON',
-      `${file} is not a valid VM configuration: ${problem(cause)}. Mend it by hand or restore it from a copy.`,
-      { cause },
-    );
+    throw new ConfigError('BAD_VM_JSON', `${file} is not a valid VM configuration: ${problem(cause)}. ${MEND_CONFIG}`, { cause });
   }
 }
 

@@ -5,6 +5,7 @@
 import Database from 'better-sqlite3';
 import type { z } from 'zod';
 import { StorageError } from '#engine/errors/errors.ts';
+import { requireFile } from '#worker/node-files.ts';
 import { migrate, SCHEMA_VERSION } from './catalog-schema.ts';
 import type { Checkpoint, CheckpointMode, CheckpointTrigger, HistoryEntry, intent } from './ipc/contract.ts';
 
@@ -55,6 +56,16 @@ export interface LayerRow {
 /** What was under way. The files decide what becomes of it; this is for the user to know. */
 export type Intent = Readonly<z.infer<typeof intent>> & { readonly id: number };
 
+/** A pipe in the place of one of its files would be waited for. */
+function open(path: string, options: Database.Options): Database.Database {
+  try {
+    for (const suffix of ['', '-journal', '-wal', '-shm']) requireFile(path + suffix);
+  } catch (cause) {
+    throw new StorageError('CATALOG_DAMAGED', (cause as StorageError).message, { cause });
+  }
+  return new Database(path, options);
+}
+
 export class Catalog {
   private readonly db: Database.Database;
 
@@ -66,7 +77,7 @@ export class Catalog {
   static tryOpen(path: string): Catalog | undefined {
     let db: Database.Database | undefined;
     try {
-      db = new Database(path, { timeout: 0 });
+      db = open(path, { timeout: 0 });
       db.pragma('locking_mode = EXCLUSIVE');
       db.exec('BEGIN EXCLUSIVE');
       const version = db.pragma('user_version', { simple: true });
@@ -97,7 +108,7 @@ export class Catalog {
   static peek(path: string): { current: string | undefined; checkpoints: number } | undefined {
     let db: Database.Database | undefined;
     try {
-      db = new Database(path, { timeout: 0, readonly: true, fileMustExist: true });
+      db = open(path, { timeout: 0, readonly: true, fileMustExist: true });
       const catalog = new Catalog(db);
       return { current: catalog.getMeta('current'), checkpoints: catalog.count() };
     } catch {
@@ -111,7 +122,7 @@ export class Catalog {
   static ids(path: string): ReadonlySet<string> | undefined {
     let db: Database.Database | undefined;
     try {
-      db = new Database(path, { timeout: 0, readonly: true, fileMustExist: true });
+      db = open(path, { timeout: 0, readonly: true, fileMustExist: true });
       if (db.pragma('quick_check(1)', { simple: true }) !== 'ok') throw new StorageError('CATALOG_DAMAGED', `${path} is damaged.`);
       return new Set((db.prepare('SELECT id FROM checkpoint').all() as { id: string }[]).map(({ id }) => id));
     } catch (cause) {

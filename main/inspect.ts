@@ -1,5 +1,5 @@
 /** `cairn inspect`: any file or folder of Cairn's, or a disk image, as plain JSON. What it is, is told by what it begins with, or by its name. */
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { DiskFormat } from '#engine/disk/block.ts';
@@ -7,8 +7,9 @@ import { readDescriptor } from '#engine/disk/graph/descriptor.ts';
 import { diskInfo } from '#engine/disk/info.ts';
 import { namedFormat } from '#engine/disk/named-format.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
+import { readBoundedText } from '#worker/bounded-read.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
-import { nodeFiles, openDevice, storageError } from '#worker/node-files.ts';
+import { nodeFiles, openDevice, requireFile, storageError } from '#worker/node-files.ts';
 import { storedFiles, volumeFolderAt } from '#worker/stored-files.ts';
 import { requireCheckpointFolder } from './checkpoint-folder.ts';
 import { inspectCheckpoint, readCheckpointInfo } from './checkpoint-files.ts';
@@ -21,6 +22,7 @@ const VOLUME = 'CAIRNVOL';
 const SQLITE = 'SQLite format 3\0';
 /** A table of a catalogue is shown up to here. */
 const MOST_ROWS = 10_000;
+const MOST_JSON_BYTES = 64 << 20;
 
 /** `format`: of a disk image whose name does not say it. `passphrase`: of an encrypted checkpoint, whose devices are shown and whose pages are decrypted only with it. */
 export async function inspect(path: string, passphrase?: string, format?: DiskFormat): Promise<unknown> {
@@ -69,6 +71,7 @@ async function inspectBundle(path: string): Promise<unknown> {
 function inspectCatalog(path: string): unknown {
   let db: Database.Database | undefined;
   try {
+    requireFile(path);
     db = new Database(path, { readonly: true, fileMustExist: true, timeout: 0 });
     const tables = db.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name").all();
     const rows = (tables as { name: string }[]).map(({ name }) => [
@@ -93,8 +96,9 @@ function inspectCatalog(path: string): unknown {
 /** A descriptor is checked on the way; other JSON files are shown as they are. */
 function inspectJson(path: string): unknown {
   if (/^disk[0-9]+\.json$/.test(basename(path))) return { kind: 'disk descriptor', ...readDescriptor(nodeFiles, path) };
+  const text = readBoundedText(path, MOST_JSON_BYTES);
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
+    return JSON.parse(text) as unknown;
   } catch (cause) {
     throw new ConfigError('NOT_JSON', `${path} is not JSON: ${(cause as Error).message}.`, { cause });
   }

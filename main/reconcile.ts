@@ -8,6 +8,7 @@ import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { completeAdoption } from '#engine/disk/graph/adoption.ts';
 import { CairnError } from '#engine/errors/errors.ts';
 import { graphHost } from '#worker/node-graph-host.ts';
+import { storageError } from '#worker/node-files.ts';
 import { storedFiles, volumeFolderAt } from '#worker/stored-files.ts';
 import type { Catalog } from './catalog.ts';
 import { CHECKPOINTS, requireCheckpointFolder } from './checkpoint-folder.ts';
@@ -84,7 +85,11 @@ function completeRevert(path: string, name: string, notices: string[]): void {
 
 /** Ids of the whole files in the folder. What was never published is removed, and what an elimination left that ended before its file went; what is the user's own stays. */
 function checkpointFiles(folder: string): string[] {
-  if (volumeFolderAt(folder) === undefined) mkdirSync(folder, { recursive: true });
+  try {
+    if (volumeFolderAt(folder) === undefined) mkdirSync(folder, { recursive: true });
+  } catch (cause) {
+    throw storageError(cause, folder, 'opened');
+  }
   const store = new CheckpointStore(storedFiles, folder);
   store.removeUnfinished();
   return store.list();

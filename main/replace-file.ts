@@ -1,19 +1,21 @@
 /** A small file of a bundle is replaced: whole or not at all, at once for everybody who looks, and durable. */
-import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { nodeFiles, storageError } from '#worker/node-files.ts';
 
 /** Throws StorageError; the old file is there then, or the new one. */
 export function replaceFile(path: string, text: string): void {
+  const aside = `${path}.tmp`;
   try {
-    writeFileSync(`${path}.tmp`, text);
-    const file = openSync(`${path}.tmp`, 'r+');
+    rmSync(aside, { force: true }); // whatever it is: a link would be followed, a pipe waited for
+    const file = openSync(aside, 'wx', 0o600);
     try {
+      writeFileSync(file, text);
       fsyncSync(file);
     } finally {
       closeSync(file);
     }
-    renameSync(`${path}.tmp`, path);
+    renameSync(aside, path);
   } catch (cause) {
     throw storageError(cause, path, 'written');
   }

@@ -2,15 +2,17 @@
  * state.json in a bundle: what no other file can say, and what a lost catalogue must not take with it (docs/formats/bundle.md). Replaced whole and durably; written
  * before the catalogue, which mirrors it.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { storageError } from '#worker/node-files.ts';
+import { StorageError } from '#engine/errors/errors.ts';
+import { readBoundedText } from '#worker/bounded-read.ts';
 import type { ParentRow } from './catalog.ts';
 import { checkpointId, checkpointMarks } from './ipc/contract.ts';
 import { replaceFile } from './replace-file.ts';
 
 export const STATE_FILE = 'state.json';
+/** Some hundred bytes for each checkpoint that has been noted. */
+const MOST_BYTES = 64 << 20;
 
 /** What the user said of one checkpoint; what is left out is as its file says. */
 const marks = z.object({
@@ -42,10 +44,12 @@ export const NEW_STATE: StateOfVm = { poweredOnMs: 0, marks: {}, gone: {} };
 export function readVmState(folder: string): StateOfVm | 'damaged' | undefined {
   let text: string;
   try {
-    text = readFileSync(join(folder, STATE_FILE), 'utf8');
+    text = readBoundedText(join(folder, STATE_FILE), MOST_BYTES);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw storageError(error, join(folder, STATE_FILE), 'read');
+    if (!(error instanceof StorageError)) throw error;
+    if (error.code === 'NO_SUCH_FILE') return undefined;
+    if (error.code === 'FILE_TOO_LARGE' || error.code === 'NOT_A_FILE') return 'damaged';
+    throw error;
   }
   try {
     const { version: _version, ...state } = stateSchema.parse(JSON.parse(text));

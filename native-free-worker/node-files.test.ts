@@ -1,9 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { StorageError } from '#engine/errors/errors.ts';
-import { nodeFiles, storageError } from './node-files.ts';
+import { nodeFiles, openDevice, requireFile, storageError } from './node-files.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -122,4 +123,22 @@ test('a file is looked at, and cloned where the storage can; never over another'
   expect(() => nodeFiles.clone(path, `${path}2`)).toThrow(expect.objectContaining({ code: 'FILE_EXISTS' }));
   expect(() => nodeFiles.clone(join(folder, 'none'), `${path}3`)).toThrow(StorageError);
   expect(() => nodeFiles.stat(join(folder, 'none'))).toThrow('it does not exist');
+});
+
+test.each<[string, (path: string) => void, string]>([
+  ['a pipe', path => void execFileSync('mkfifo', [path]), 'it is a pipe, not a regular file'],
+  ['an endless device', path => symlinkSync('/dev/zero', path), 'it is a device, not a regular file'],
+  ['a pipe behind a link', path => void (execFileSync('mkfifo', [`${path}.pipe`]), symlinkSync(`${path}.pipe`, path)), 'it is a pipe'],
+  ['a folder', path => mkdirSync(path), 'it is a folder'],
+])('%s is refused without being waited for', (_, make, words) => {
+  const path = join(folder, 'odd');
+  make(path);
+  const refused = expect.objectContaining({ code: 'NOT_A_FILE', message: expect.stringContaining(words) });
+  for (const open of [nodeFiles.openRead, nodeFiles.openWrite, requireFile, (from: string) => nodeFiles.clone(from, join(folder, 'copy'))])
+    expect(() => open(path)).toThrow(refused);
+  expect(() => openDevice(path, 'read')).toThrow(expect.objectContaining({ code: 'NOT_A_FILE' }));
+});
+
+test('a file that may be missing is no failure', () => {
+  for (const path of [join(folder, 'missing'), join(folder, 'missing', 'deeper')]) expect(() => requireFile(path)).not.toThrow();
 });

@@ -14,6 +14,7 @@ const REASONS: Readonly<Record<string, readonly [code: string, words: string]>> 
   EDQUOT: ['DISK_FULL', 'your quota on the disk is used up: make room and try again'],
   EIO: ['DISK_ERROR', 'the disk reports an error'],
   EISDIR: ['NOT_A_FILE', 'it is a folder'],
+  ERR_FS_EISDIR: ['NOT_A_FILE', 'it is a folder'],
   ENOTDIR: ['NOT_A_FILE', 'a part of its path is not a folder'],
   EBUSY: ['FILE_IN_USE', 'this computer uses it: unmount it, or choose another one'],
   ENXIO: ['DISK_ERROR', 'the device is not there'],
@@ -138,29 +139,55 @@ class NodeFile implements HostFile {
 const elsewhere = (path: string): string[] =>
   path.endsWith('.ckpt') ? [`${path}.part`, path.replace(/ckpt$/, 'pages')] : [`${path}.part`];
 
-function openExisting(path: string, flags: number, keep = false): HostFile {
-  return openIf(path, flags, stat => stat.isFile(), 'a file', keep);
-}
+type IsRight = (stat: fs.Stats) => boolean;
+const isFile: IsRight = stat => stat.isFile();
+const isFileOrDevice: IsRight = stat => stat.isFile() || stat.isBlockDevice();
+const FILE = 'a regular file';
+const FILE_OR_DEVICE = 'a regular file or a block device';
+
+/** Opening waits for nobody, and makes no terminal this process's own. Windows has neither. */
+const AT_ONCE = (fs.constants.O_NONBLOCK ?? 0) | (fs.constants.O_NOCTTY ?? 0);
 
 /** A file or a block device. `exclusively`: a device that the host itself uses (mounted, say) is refused. */
 export function openDevice(path: string, access: 'read' | 'write', { exclusively = false } = {}): HostFile {
   const { O_RDONLY, O_RDWR, O_EXCL } = fs.constants;
   const isDevice = exclusively && fs.statSync(path, { throwIfNoEntry: false })?.isBlockDevice() === true;
   const flags = (access === 'read' ? O_RDONLY : O_RDWR) | (isDevice ? O_EXCL : 0);
-  return openIf(path, flags, stat => stat.isFile() || stat.isBlockDevice(), 'a file or a block device', true);
+  return openIf(path, flags, isFileOrDevice, FILE_OR_DEVICE, true);
 }
 
-function openIf(path: string, flags: number, isRight: (stat: fs.Stats) => boolean, what: string, keep: boolean): HostFile {
-  const fd = attempt(path, 'opened', () => filePool.open(() => fs.openSync(path, flags)));
-  const file = new NodeFile(path, fd, { flags, keep });
-  if (isRight(fs.fstatSync(fd))) return file;
+/** For what opens a file by itself: a pipe or a terminal in its place would keep it waiting for ever. No file at all is no failure. */
+export function requireFile(path: string): void {
+  const stat = attempt(path, 'opened', () => fs.statSync(path, { throwIfNoEntry: false }));
+  if (stat !== undefined && !isFile(stat)) throw notA(FILE, path, stat);
+}
+
+/** What it is, is looked at before it is opened (which a device may notice), and again once it is: it may have been replaced in between. */
+function openIf(path: string, flags: number, isRight: IsRight, what: string, keep = false): HostFile {
+  const stat = attempt(path, 'opened', () => fs.statSync(path));
+  if (!isRight(stat)) throw notA(what, path, stat);
+  const fd = attempt(path, 'opened', () => filePool.open(() => fs.openSync(path, flags | AT_ONCE)));
+  const file = new NodeFile(path, fd, { flags: flags | AT_ONCE, keep });
+  const opened = fs.fstatSync(fd);
+  if (isRight(opened)) return file;
   file[Symbol.dispose]();
-  throw new StorageError('NOT_A_FILE', `${path} cannot be opened: it is not ${what}.`);
+  throw notA(what, path, opened);
+}
+
+function notA(what: string, path: string, stat: fs.Stats): StorageError {
+  const is = stat.isDirectory() ? 'it is a folder' : `it is ${kindOf(stat)}, not ${what}`;
+  return new StorageError('NOT_A_FILE', `${path} cannot be opened: ${is}.`);
+}
+
+function kindOf(stat: fs.Stats): string {
+  if (stat.isFIFO()) return 'a pipe';
+  if (stat.isSocket()) return 'a socket';
+  return stat.isBlockDevice() ? 'a block device' : 'a device';
 }
 
 export const nodeFiles: HostFiles = {
-  openRead: path => openExisting(path, fs.constants.O_RDONLY),
-  openWrite: path => openExisting(path, fs.constants.O_RDWR),
+  openRead: path => openIf(path, fs.constants.O_RDONLY, isFile, FILE),
+  openWrite: path => openIf(path, fs.constants.O_RDWR, isFile, FILE),
   createExclusive: path =>
     new NodeFile(
       path,
@@ -176,7 +203,7 @@ export const nodeFiles: HostFiles = {
     // Windows has no such thing: a rename there is as durable as it gets.
     if (process.platform === 'win32') return;
     attempt(folder, 'written', () => {
-      const fd = filePool.open(() => fs.openSync(folder, 'r'));
+      const fd = filePool.open(() => fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY));
       try {
         fs.fsyncSync(fd);
       } finally {
@@ -194,8 +221,9 @@ export const nodeFiles: HostFiles = {
       const { size, mtimeMs } = fs.statSync(path);
       return { sizeBytes: size, modifiedMs: mtimeMs };
     }),
-  clone: (from, to) =>
-    attempt(to, 'created', () => {
+  clone(from, to) {
+    requireFile(from);
+    return attempt(to, 'created', () => {
       try {
         filePool.open(() => fs.copyFileSync(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE_FORCE));
         return true;
@@ -203,7 +231,8 @@ export const nodeFiles: HostFiles = {
         if (!CANNOT_CLONE.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
         return false;
       }
-    }),
+    });
+  },
   realPath: path => attempt(path, 'opened', () => fs.realpathSync(path)),
   list: folder =>
     attempt(folder, 'listed', () =>
@@ -222,6 +251,6 @@ export const nodeFiles: HostFiles = {
 /** The same; what is opened keeps its descriptor: others may put another file in its place, which does not matter to who has the old one open. */
 export const keptNodeFiles: HostFiles = {
   ...nodeFiles,
-  openRead: path => openExisting(path, fs.constants.O_RDONLY, true),
-  openWrite: path => openExisting(path, fs.constants.O_RDWR, true),
+  openRead: path => openIf(path, fs.constants.O_RDONLY, isFile, FILE, true),
+  openWrite: path => openIf(path, fs.constants.O_RDWR, isFile, FILE, true),
 };

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The `cairn` command. Any Node can start it; it runs on the one that the project pins (package.json).
 import { spawn, spawnSync } from 'node:child_process';
-import { enableCompileCache } from 'node:module';
+import module from 'node:module';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { coreIsCurrent } from './lib/core-file.mjs';
@@ -27,7 +27,7 @@ async function runHere() {
     process.channel.unref();
   }
   // A thread's modules without their types, compiled: loading them takes a fifth of the time, also for the threads of a world.
-  enableCompileCache(path.join(cacheDir(), 'compiled'));
+  module.enableCompileCache(path.join(cacheDir(), 'compiled'));
   const { main } = await import('../main/cli/cli.ts');
   const code = await main(process.argv.slice(2));
   process.stdout.write('', () => process.exit(code));

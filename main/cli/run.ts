@@ -64,13 +64,15 @@ export async function runVerb(argv: readonly string[]): Promise<number> {
     client.on('notice', printNotice);
     const name = args.text('name') ?? `run-${randomBytes(4).toString('hex')}`;
     const isNew = !Bundle.exists(service.library.bundlePath(name));
-    const how = { cold: await prepare(service, client, name, args), whole: args.flag('verify'), passphrase };
     let hasRun = false;
     const started = () => (hasRun = true);
     try {
+      const cold = await unlessSignalled(signal, name, prepare(service, client, name, args));
+      const how = { cold, whole: args.flag('verify'), passphrase };
       return await runToEnd(service, client, name, how, serial === 'stdio', signal, args.flag('json'), started);
     } finally {
-      if (args.text('name') === undefined || (isNew && !hasRun)) await client.request('vm.delete', { name });
+      const isWanted = args.text('name') !== undefined && (hasRun || !isNew);
+      if (!isWanted && Bundle.exists(service.library.bundlePath(name))) await client.request('vm.delete', { name });
     }
   } finally {
     await service.close();
@@ -96,6 +98,14 @@ async function prepare(service: HostService, client: HostClient, name: string, a
   const config = configFrom(args, exists ? Bundle.readConfig(path) : undefined);
   await client.request(exists ? 'vm.configure' : 'vm.create', { name, config });
   return args.text('kernel') !== undefined;
+}
+
+/** Until the VM runs there is nothing that a signal would have to end properly. */
+function unlessSignalled<T>(signal: Promise<NodeJS.Signals>, name: string, work: Promise<T>): Promise<T> {
+  const interrupted = signal.then(which => {
+    throw new CairnError('INTERRUPTED', `${name} was not started, for ${which} came first.`);
+  });
+  return Promise.race([work, interrupted]);
 }
 
 async function runToEnd(
