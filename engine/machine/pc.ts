@@ -158,9 +158,7 @@ export class Pc implements Machine {
     const pci = (this.pci = new Pci({ ports, memory: this.mmio, line: irq => pic.line(irq), requestReset: () => reset('port CF9h') }));
     const acpi = (this.acpi = new AcpiPm(ports, PM_BASE, time, pic.line(9), () => this.end({ kind: 'power-off' })));
     const dma = new Dma(ports);
-    const releasePages = (first: number, count: number) => {
-      for (let gppn = first; gppn < first + count; gppn++) core.clearPage(gppn);
-    };
+    const releasePages = (first: number, count: number) => this.releasePages(first, count);
     const plugged = pciDevices({ bus: pci, ports, memory: this.memory, time, line: irq => pic.line(irq), releasePages }, config);
     this.balloon = plugged.balloon;
     this.cdroms = plugged.cdroms;
@@ -188,6 +186,10 @@ export class Pc implements Machine {
     ];
     cmosMemorySize(rtc, config.ramBytes);
     if (config.boot.kind !== 'none' && config.filledLater !== true) this.reset();
+  }
+
+  private releasePages(first: number, count: number) {
+    for (let gppn = first; gppn < first + count; gppn++) this.core.clearPage(gppn);
   }
 
   private loadPage(gppn: number) {

@@ -11,7 +11,14 @@ import type { AtaDevice, IdeBus } from './ata-device.ts';
 import { BusMaster, BusMasterState } from './bus-master.ts';
 import { Command, DEV, HOB, NIEN, Reg, SRST } from './registers.ts';
 
-export const ChannelState = struct({ control: u8, device: u8, asserted: bool, busMaster: BusMasterState });
+export const ChannelState = struct({
+  control: u8,
+  device: u8,
+  asserted: bool,
+  /** A transfer that found no page for its table is to be begun again. */
+  again: bool,
+  busMaster: BusMasterState,
+});
 
 export interface ChannelWiring {
   readonly commandPort: number;
@@ -168,8 +175,6 @@ export class Channel implements IdeBus {
   deviceLoaded() {
     this.asserted = this.level;
     this.irq.set(this.asserted);
-    if (this.busMaster.active && this.devices.some(device => device?.wantsDma === true)) this.again.arm(this.time.nowNs());
-    else this.again.disarm();
   }
 
   reset() {
@@ -181,14 +186,16 @@ export class Channel implements IdeBus {
   }
   save(): FieldType<typeof ChannelState> {
     const { control, device, asserted } = this;
-    return { control, device, asserted, busMaster: this.busMaster.save() };
+    return { control, device, asserted, again: this.again.deadlineNs !== undefined, busMaster: this.busMaster.save() };
   }
   /** State already parsed. The devices are loaded after their channel; each of them looks at the line again. */
-  load({ control, device, asserted, busMaster }: FieldType<typeof ChannelState>) {
+  load({ control, device, asserted, again, busMaster }: FieldType<typeof ChannelState>) {
     this.control = control;
     this.device = device;
     this.asserted = asserted;
     this.busMaster.load(busMaster);
+    if (again) this.again.arm(this.time.nowNs());
+    else this.again.disarm();
     this.irq.set(asserted);
   }
 }

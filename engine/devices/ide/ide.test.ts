@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { type Bench, deviceContract } from '#test/support/device-contract.ts';
+import { Bench, deviceContract } from '#test/support/device-contract.ts';
 import { FakeDrive } from '#test/support/fake-drive.ts';
 import { disk, IdeBench } from '#test/support/ide-bench.ts';
 import { FlatRam } from '#test/support/flat-ram.ts';
 import { Pci } from '../pci.ts';
-import { Ide, type IdePlace } from './ide.ts';
+import { Ide, type IdePlace, IdeState } from './ide.ts';
 
 const IDLE = 0x50;
 
@@ -24,12 +24,12 @@ function start(...places: IdePlace[]) {
 }
 
 const BUS_MASTER = 0xc000;
+const parts = new WeakMap<Ide, { memory: FlatRam }>();
 const lone = (bench: Bench) => {
   const memory = new FlatRam(1 << 20);
   const pci = new Pci({ ports: bench.ports, memory: bench.mmio, line: irq => bench.irq(irq), requestReset: () => {} });
-  const parts = { ports: bench.ports, pci, memory, time: bench.time, irq14: bench.irq(14), irq15: bench.irq(15) };
   const ide = new Ide(
-    parts,
+    { ports: bench.ports, pci, memory, time: bench.time, irq14: bench.irq(14), irq15: bench.irq(15) },
     new Map([
       [0, disk(new FakeDrive(memory))],
       [3, disk(new FakeDrive(memory))],
@@ -39,6 +39,7 @@ const lone = (bench: Bench) => {
   bench.ports.out(0xcfc, 4, BUS_MASTER);
   bench.ports.out(0xcf8, 4, 0x80000904);
   bench.ports.out(0xcfc, 2, 0x05);
+  parts.set(ide, { memory });
   return ide;
 };
 deviceContract('ide', lone, [
@@ -69,7 +70,27 @@ deviceContract('ide', lone, [
       bench.out(busMaster, 0x09);
     }
   },
+  (bench, ide) => {
+    const { memory } = parts.get(ide)!;
+    memory.read = () => {
+      throw new Error('no page is free');
+    };
+    for (const [base, busMaster] of [
+      [0x1f0, BUS_MASTER],
+      [0x170, BUS_MASTER + 8],
+    ] as const) {
+      bench.out(base + 6, base === 0x1f0 ? 0xe0 : 0xf0);
+      bench.out(busMaster, 0x00, 0x09);
+      bench.out(base + 7, 0xc8);
+    }
+  },
 ]);
+
+test('a state saved by version 1 is taken', () => {
+  const { primary, secondary } = lone(new Bench()).saveState();
+  const older = Object.fromEntries(Object.entries({ primary, secondary }).map(([name, { again: _, ...channel }]) => [name, channel]));
+  expect(IdeState.parseVersion(1, older)).toEqual({ primary, secondary });
+});
 
 describe('who is there', () => {
   test('a channel without devices reads as zeros and takes nothing', () => {

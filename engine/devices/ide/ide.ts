@@ -34,7 +34,14 @@ export interface IdeParts {
 }
 
 const IDETIM_ENABLE = 0x80; // in the high byte: the channel is decoded
-export const IdeState = defineState('ide', 1, { primary: ChannelState, secondary: ChannelState });
+/** Version 1 knew no transfer that is begun again. */
+const withAgain = (channel: unknown) => (typeof channel === 'object' && channel !== null ? { ...channel, again: false } : channel);
+export const IdeState = defineState(
+  'ide',
+  2,
+  { primary: ChannelState, secondary: ChannelState },
+  { 1: ({ primary, secondary }) => ({ primary: withAgain(primary), secondary: withAgain(secondary) }) },
+);
 
 /** A device with a state of its own; load it after the controller. */
 export type PluggedDevice =

@@ -129,10 +129,12 @@ export class CommonConfig {
     if ((this.status & DeviceStatus.FeaturesOk) !== 0) this.configureQueues();
   }
 
+  /** Features are in force once both sides have agreed on them. */
   configureQueues() {
+    const agreed = (this.status & DeviceStatus.FeaturesOk) !== 0;
     for (const queue of this.queues) {
-      queue.indirect = this.negotiated(Feature.IndirectDescriptors);
-      queue.eventIndex = this.negotiated(Feature.EventIndex);
+      queue.indirect = agreed && this.negotiated(Feature.IndirectDescriptors);
+      queue.eventIndex = agreed && this.negotiated(Feature.EventIndex);
     }
   }
 

@@ -211,6 +211,27 @@ describe('requests', () => {
   });
 });
 
+test('features that the device has not agreed to are not in force, nor are they once the state is loaded', () => {
+  const { device, driver, held, queue } = setUp();
+  driver.status = 0;
+  driver.accept([INDIRECT_DESC, EVENT_IDX]); // without version 1
+  driver.status = 0x0f;
+  expect(driver.status).toBe(0x07);
+  for (const [offset, value] of [
+    [0x20, queue.base],
+    [0x28, queue.base + 0x2000],
+    [0x30, queue.base + 0x3000],
+  ] as const)
+    driver.setCommon(offset, 4, value);
+  driver.setCommon(0x1c, 2, 1);
+  device.load(structuredClone(device.save()));
+  queue.descriptor(0, driver.buffer(Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0)).gpa, 16, 4);
+  queue.offer(0);
+  driver.notify(0);
+  driver.settle();
+  expect([held.length, driver.status & 0x40]).toEqual([0, 0x40]);
+});
+
 describe('reset by the driver', () => {
   test('forgets what is pending and starts anew', () => {
     const { driver, held, queue, resets } = setUp();
