@@ -20,6 +20,7 @@ export class Coverage {
     for (const { name, device } of machine.inner.devices) {
       const { unit, targets, transport } = device as unknown as Inside;
       if (/^ide\d$/.test(name)) tap(device, 'execute', (command: number) => this.note(`${name} ${hex(command)}`));
+      if (/^ide\d$/.test(name)) tap(device, 'diagnose', () => this.note(`${name} 90`));
       if (unit) tap(unit, 'execute', (cdb: Uint8Array) => this.note(`${name} scsi ${hex(cdb[0]!)}`));
       for (const place of targets?.all ?? [])
         tap(place.unit, 'execute', (cdb: Uint8Array) => this.note(`${name} ${place.name} ${hex(cdb[0]!)}`));

@@ -9,6 +9,7 @@ const CHANNELS = [
   { base: 0x170, control: 0x376, busMaster: 8 },
 ] as const;
 type Channel = (typeof CHANNELS)[number];
+const TRIM = [Command.DataSetManagement, { protocol: 'dma', write: true, ext: false }] as const;
 const PRD_TABLE = 0x110000;
 const DATA = 0x300000;
 const WITHOUT_DATA: readonly number[] = [
@@ -91,7 +92,7 @@ function regions(emit: Emit, busMaster: number, bytes: number) {
 
 function transfer(emit: Emit, channel: Channel, busMaster: number, device: number) {
   const { random } = emit;
-  const [command, { protocol, write, ext }] = random.pick([...TRANSFERS]);
+  const [command, { protocol, write, ext }] = random.pick([...TRANSFERS, TRIM]);
   const count = random.pick([1, 1, 2, 3, 8, 0, emit.byte()]);
   const lba = emit.chance(90) ? random.below(1000) : emit.word();
   if (ext && emit.chance(70)) {
@@ -101,6 +102,11 @@ function transfer(emit: Emit, channel: Channel, busMaster: number, device: numbe
   const bytes = (count || 256) * 512;
   select(emit, channel, device, lba, count);
   const early = emit.chance(30);
+  if (command === Command.DataSetManagement) {
+    emit.out8(channel.base + 1, 1);
+    emit.out8(channel.base + 2, emit.chance(90) ? 1 : count);
+    emit.memory(DATA, Array.from({ length: 64 }, () => [...le32(random.below(90_000)), 0, 0, emit.chance(90) ? 0 : 1, 0]).flat());
+  }
   if (protocol === 'dma') regions(emit, busMaster, emit.chance(80) ? bytes : bytes / 2);
   if (protocol === 'dma' && early) emit.out8(busMaster, write ? 1 : 9);
   emit.out8(channel.base + 7, command);

@@ -4,6 +4,8 @@ import { cdbCase } from './cdb.ts';
 
 const VENDOR = 0x1af4;
 const FIRST_DEVICE_ID = 0x1040;
+/** With as many units behind it as there are other devices. */
+const SCSI_HOST = FIRST_DEVICE_ID + 8;
 const COMMON = 0;
 const ISR = 0x38;
 const NOTIFY = 0x3c;
@@ -58,7 +60,7 @@ class Driver {
     const { base } = this.place;
     const { random } = emit;
     this.resets = emit.resets;
-    this.size = random.pick([4, 8, 16, 64, 64]);
+    this.size = random.pick([4, 16, 64, 256, 256]);
     // The types' own features below 24, without those that this driver would have to heed; indirect tables and event indices.
     this.features = (random.next() & 0x30000000) | (this.type === 2 ? 0x6e46 : 0x24);
     emit.out8(base + 0x14, 0, 1, 3);
@@ -101,7 +103,10 @@ class Driver {
       entry.next = (first + i + 1) % size;
       if (i < table.length - 1) entry.flags |= NEXT;
     }
-    if (emit.chance(6)) damage(emit, table);
+    if (emit.chance(6)) {
+      damage(emit, table);
+      if (emit.chance(60)) this.resets = -1; // it may want a reset now
+    }
     const bytesOf = ({ gpa, length, flags, next }: (typeof table)[number]) => [
       ...le64(gpa),
       ...le32(length),
@@ -231,11 +236,11 @@ export function virtio(): (emit: Emit) => void {
   return emit => {
     const { random } = emit;
     const places = emit.places.filter(({ vendorId }) => vendorId === VENDOR);
-    const place = random.pick(places);
+    const place = random.pick(places.flatMap(each => Array<Place>(each.deviceId === SCSI_HOST ? 4 : 1).fill(each)));
     const { base } = place;
     const driver = drivers.get(place.slot) ?? new Driver(place, places.indexOf(place));
     drivers.set(place.slot, driver);
-    if (!isStarted(emit, driver) || emit.chance(2)) driver.start(emit);
+    if (!isStarted(emit, driver) || emit.chance(4)) driver.start(emit);
     if (emit.chance(3)) emit.out(base + COMMON + random.below(0x40), emit.size(), emit.word());
     if (emit.chance(5)) emit.in(base + random.below(0x80), emit.size());
     if (emit.chance(3)) emit.out(base + DEVICE + 4 * random.below(16), random.pick([1, 4] as const), emit.word());
