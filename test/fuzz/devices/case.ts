@@ -45,28 +45,51 @@ export function runCase(pair: Pair, operations: readonly Operation[]) {
 /** Failures that differ in figures only are one. */
 const kindOf = (error: CaseError) => error.message.replace(/[0-9]+/g, '#').slice(0, 60);
 
-/** Runs of which no part can be left out that the search finds. After a failure there are new machines: it may have left anything behind. */
-export function shorten(operations: readonly Operation[], error: CaseError, coverage: Coverage, tries = 4000): Operation[] {
-  const kind = kindOf(error);
-  let left = tries;
-  let pair = new Pair(coverage);
-  const failure = (run: readonly Operation[]): CaseError | undefined => {
+/** Looks for what of a run can be left out. After a failure there are new machines: it may have left anything behind. */
+class Search {
+  private readonly kind: string;
+  private readonly coverage: Coverage;
+  private pair: Pair;
+  private triesLeft: number;
+
+  constructor(kind: string, coverage: Coverage, tries: number) {
+    this.kind = kind;
+    this.coverage = coverage;
+    this.pair = new Pair(coverage);
+    this.triesLeft = tries;
+  }
+
+  get isOver() {
+    return this.triesLeft <= 0;
+  }
+
+  /** As much of the run as it takes to fail alike; undefined when it does not. */
+  failing(run: readonly Operation[]): readonly Operation[] | undefined {
+    this.triesLeft--;
     try {
-      left--;
-      runCase(pair, run);
+      runCase(this.pair, run);
     } catch (thrown) {
-      pair = new Pair(coverage);
-      if (thrown instanceof CaseError && kindOf(thrown) === kind) return thrown;
+      this.pair = new Pair(this.coverage);
+      if (thrown instanceof CaseError && kindOf(thrown) === this.kind) return run.slice(0, thrown.applied);
     }
     return undefined;
-  };
-  let run = operations.slice(0, error.applied);
-  for (let size = run.length >> 1; size >= 1 && left > 0; size = size === 1 ? 0 : Math.max(1, size >> 1)) {
-    for (let at = run.length - size; at > -size && left > 0; at -= size) {
-      const shorter = [...run.slice(0, Math.max(0, at)), ...run.slice(at + size)];
-      const failed = shorter.length < run.length ? failure(shorter) : undefined;
-      if (failed) run = shorter.slice(0, failed.applied);
-    }
   }
+
+  /** Without as many pieces of `size` as possible, from the end on. */
+  without(size: number, whole: readonly Operation[]): readonly Operation[] {
+    let run = whole;
+    for (let at = run.length - size; at > -size && !this.isOver; at -= size) {
+      const shorter = [...run.slice(0, Math.max(0, at)), ...run.slice(at + size)];
+      run = this.failing(shorter) ?? run;
+    }
+    return run;
+  }
+}
+
+/** A run that fails like `operations`, and of which no piece can be left out, as far as so many tries tell. */
+export function shorten(operations: readonly Operation[], error: CaseError, coverage: Coverage, tries = 4000): readonly Operation[] {
+  const search = new Search(kindOf(error), coverage, tries);
+  let run: readonly Operation[] = operations.slice(0, error.applied);
+  for (let size = run.length >> 1; size >= 1; size >>= 1) run = search.without(Math.min(size, run.length), run);
   return run;
 }

@@ -39,7 +39,7 @@ export function fuzzDevices({ operations, seed, from = 0, only = '', onCase = ()
       if (!(error instanceof CaseError)) throw error;
       const again = `--seed ${seed} --from ${number} --operations 1${only === '' ? '' : ` --only ${only}`}`;
       const short = shorten(run, error, new Coverage());
-      throw new Error([`case ${number} (${again}): ${error.message}`, ...short.map(printed)].join('\n'), { cause: error.cause });
+      throw new Error([`case ${number} (${again}): ${error.message}`, ...short.map(printed)].join('\n'), { cause: error });
     }
     done += run.length;
     onCase(done);

@@ -35,7 +35,7 @@ const moves =
       16: [op, flags(emit), ...be64(first), ...be32(count), 0, 0],
     }[width];
     const length = bytes(width === 6 ? count || 256 : count, blockBytes);
-    return write ? { cdb, dataIn: 0, dataOut: new Array<number>(Math.min(length, 4096)).fill(first & 0xff) } : answer(cdb, length);
+    return write ? { cdb, dataIn: 0, dataOut: Array<number>(Math.min(length, 4096)).fill(first & 0xff) } : answer(cdb, length);
   };
 
 function unmap(emit: Emit): CdbCase {
@@ -55,7 +55,7 @@ const writeSame =
     const count = emit.random.below(emit.chance(70) ? 300 : 20_000);
     const how = flags(emit);
     const cdb = op === Op.WriteSame10 ? [op, how, ...be32(first), 0, ...be16(count), 0] : [op, how, ...be64(first), ...be32(count), 0, 0];
-    return { cdb, dataIn: 0, dataOut: new Array<number>(512).fill(emit.chance(50) ? 0 : emit.byte()) };
+    return { cdb, dataIn: 0, dataOut: Array<number>(512).fill(emit.chance(50) ? 0 : emit.byte()) };
   };
 
 const modeSelect =

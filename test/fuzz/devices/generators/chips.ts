@@ -93,11 +93,22 @@ export function hpet(emit: Emit) {
 }
 
 export function acpi(emit: Emit) {
-  if (emit.chance(10)) emit.add({ kind: 'power-button' });
-  else if (emit.chance(10)) emit.out8(0xb2, emit.random.pick([0xf0, 0xf1, emit.byte()]));
-  else if (emit.chance(60))
-    emit.out(emit.random.pick([0x600, 0x602, 0x602, 0x604]), 2, emit.random.pick([1, 0x20, 0x100, 0x121, 0x3401, emit.word()]) & 0xffff);
-  else ports(range(0x600, 12))(emit);
+  const { random } = emit;
+  switch (random.below(10)) {
+    case 0:
+      emit.add({ kind: 'power-button' });
+      return;
+    case 1:
+      emit.out8(0xb2, random.pick([0xf0, 0xf1, emit.byte()]));
+      return;
+    case 2:
+    case 3:
+    case 4:
+      ports(range(0x600, 12))(emit);
+      return;
+    default:
+      emit.out(random.pick([0x600, 0x602, 0x602, 0x604]), 2, random.pick([1, 0x20, 0x100, 0x121, 0x3401, emit.word()]) & 0xffff);
+  }
 }
 
 export function board(emit: Emit) {

@@ -167,13 +167,7 @@ function blockRequest(emit: Emit): Part[] {
   ];
   const out = type === 11 || type === 13 ? Array.from({ length: 1 + random.below(emit.chance(90) ? 3 : 40) }, segment).flat() : undefined;
   const data =
-    type === 1
-      ? [reads(new Array<number>(512 * sectors).fill(sector & 0xff))]
-      : out
-        ? [reads(out)]
-        : type === 0
-          ? [writes(512 * sectors)]
-          : [];
+    type === 1 ? [reads(Array<number>(512 * sectors).fill(sector & 0xff))] : out ? [reads(out)] : type === 0 ? [writes(512 * sectors)] : [];
   const id = type === 8 ? [writes(20)] : [];
   return [header, ...data, ...id, writes(1)];
 }
