@@ -3,6 +3,7 @@ import { ConfigError } from '#engine/errors/errors.ts';
 import type { TrayState } from '#engine/machine/machine.ts';
 import type { Medium } from '#worker/disk-protocol.ts';
 import { Bundle } from './bundle.ts';
+import { formatOfDisk } from './image-format.ts';
 import { cdromDrives, type CdromDrive, type Params, type VmConfig, type VmDisk } from './ipc/contract.ts';
 import { problem } from './problem.ts';
 import { diskName, type VmDisks } from './vm-disks.ts';
@@ -69,13 +70,17 @@ export class CdDrives {
    * Throws ConfigError when the guest has locked the tray, what opening the image throws, and nothing has changed then. When a guest has the disc and that could not be written down, answers why, in a
    * sentence with what the next start has until it is.
    */
-  async change(world: WorldWithDrives | undefined, { disk, path, format, force }: MediumChange): Promise<string | undefined> {
+  async change(
+    world: WorldWithDrives | undefined,
+    { disk, path, format: said, allow = [], force }: MediumChange,
+  ): Promise<string | undefined> {
     const drive = this.choose(disk);
     const { name } = this.bundle;
+    const format = formatOfDisk({ path, format: said });
     const lock = path === '' ? undefined : this.disks.lockMedium(path);
     try {
       if (world) {
-        const medium = path === '' ? ({ kind: 'none' } as const) : ({ kind: 'image', path, format } as const);
+        const medium = path === '' ? ({ kind: 'none' } as const) : ({ kind: 'image', path, format, allow } as const);
         const outcome = await changeIn(world, drive, medium, force);
         if (outcome !== 'changed') throw refusal(outcome, name, drive);
       }
@@ -83,7 +88,7 @@ export class CdDrives {
       lock?.[Symbol.dispose]();
       throw error;
     }
-    const patch = path === '' ? { path } : { path, format };
+    const patch = path === '' ? { path, allow } : { path, format, allow };
     if (!world) {
       lock?.[Symbol.dispose]();
       this.configure(drive, patch);

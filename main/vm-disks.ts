@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import { attachDisk } from '#engine/disk/graph/create.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
+import { policyFor } from '#engine/disk/paths.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
 import type { DiskNeeds, DiskSpec } from '#worker/disk-protocol.ts';
 import { nodeFiles } from '#worker/node-files.ts';
@@ -17,6 +18,7 @@ import type { Bundle } from './bundle.ts';
 import { FileLocks, type FileLock } from './file-locks.ts';
 import type { Checkpoint, VmDisk } from './ipc/contract.ts';
 import { graphHost } from '#worker/node-graph-host.ts';
+import { formatOfDisk } from './image-format.ts';
 import { finishReverts } from './interrupted.ts';
 import { linkedStates } from './linked-clones.ts';
 import { WorldDisks } from './world-disks.ts';
@@ -116,7 +118,7 @@ export class VmDisks {
   specs(startAt: readonly DiskPointer[] = []): DiskSpec[] {
     return this.bundle.config.disks.map((disk, index): DiskSpec => {
       const name = diskName(index);
-      const { path, format, media, cache } = disk;
+      const { path, media, cache } = disk;
       const state = startAt.find(pointer => pointer.disk === name)?.layer;
       return {
         ...{ name, interface: disk.interface, media, cache, serial: `CAIRN-DISK-${index}` },
@@ -124,7 +126,7 @@ export class VmDisks {
           ? { kind: 'graph', folder: this.folder, startAt: state }
           : path === ''
             ? { kind: 'none' }
-            : { kind: 'image', path, format },
+            : { kind: 'image', path, format: formatOfDisk(disk), allow: disk.allow ?? [] },
       };
     });
   }
@@ -173,12 +175,14 @@ export class VmDisks {
     }
   }
 
-  private attach(name: string, { path, format, writeBase }: VmDisk, locks: DisposableStack): void {
+  private attach(name: string, disk: VmDisk, locks: DisposableStack): void {
+    const { path, writeBase } = disk;
     const folder = new DiskFolder(graphHost, this.folder, name);
     const isNew = !nodeFiles.exists(folder.descriptorPath);
     const base = isNew ? undefined : folder.read().base;
     if (isNew || base?.kind === 'attached') locks.use(this.locks.take(path, writeBase ? 'exclusive' : 'shared', this.bundle.name));
-    if (isNew) attachDisk(folder, { path, format, writeBase }, { mode: this.bundle.config.checkpointMode });
+    const allow = isNew ? policyFor(nodeFiles, path, disk.allow ?? []) : {};
+    if (isNew) attachDisk(folder, { path, format: formatOfDisk(disk), writeBase, allow }, { mode: this.bundle.config.checkpointMode });
     if (base?.kind === 'attached' && base.path !== path)
       throw new ConfigError(
         'DISK_OTHER',

@@ -9,8 +9,8 @@ export type CachePolicy = 'writeback' | 'writethrough' | 'unsafe';
 
 /** The files of a virtual disk. */
 export type DiskSource =
-  /** One image, as it lies, for reading only: it is no part of checkpoints. */
-  | { readonly kind: 'image'; readonly path: string; readonly format: DiskFormat }
+  /** One image, as it lies, for reading only: it is no part of checkpoints. `allow`: where its backing files may lie besides its own folder. */
+  | { readonly kind: 'image'; readonly path: string; readonly format: DiskFormat; readonly allow: readonly string[] }
   /** A CD-ROM drive without a disc. */
   | { readonly kind: 'none' }
   /** The descriptor and the layers in `folder` (docs/formats/disk-graph.md), named as the disk. `startAt`: a state to branch from, which becomes the top when it is adopted. */

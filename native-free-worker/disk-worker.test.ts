@@ -44,7 +44,7 @@ afterEach(async () => {
 const disk = () => new DiskFolder(graphHost, join(folder, 'disks'), 'disk0');
 const about = { media: 'disk', cache: 'writeback', serial: 'SERIAL', interface: 'virtio' } as const;
 const own: DiskSpec = { ...about, name: 'disk0', source: { kind: 'graph', folder: '', startAt: undefined } };
-const image = (path: string): DiskSpec => ({ ...about, name: 'disk1', source: { kind: 'image', path, format: 'raw' } });
+const image = (path: string): DiskSpec => ({ ...about, name: 'disk1', source: { kind: 'image', path, format: 'raw', allow: [] } });
 
 function start(...images: DiskSpec[]): Promise<DiskMessage> {
   const specs: DiskSpec[] = [{ ...own, source: { kind: 'graph', folder: join(folder, 'disks'), startAt: undefined } }, ...images];
@@ -150,7 +150,7 @@ describe('a CD-ROM drive', () => {
   const iso = (name: string, seed: number, length = 8192) => {
     const path = join(folder, name);
     writeFileSync(path, pattern(length, seed));
-    return { kind: 'image', path, format: 'raw' } as const;
+    return { kind: 'image', path, format: 'raw', allow: [] } as const;
   };
   const cdrom = (source: DiskSpec['source']): DiskSpec => ({ ...about, name: 'disk1', interface: 'ide', media: 'cdrom', source });
   const drive = (disks: DriveChannel) => disks.attached[1]!.drive;
@@ -188,7 +188,7 @@ describe('a CD-ROM drive', () => {
 
   test('keeps its disc when the other cannot be opened, or the guest does not take it', async () => {
     const disks = await channel(cdrom(iso('one.iso', 1)));
-    const nowhere = { kind: 'image', path: join(folder, 'nowhere.iso'), format: 'raw' } as const;
+    const nowhere = { kind: 'image', path: join(folder, 'nowhere.iso'), format: 'raw', allow: [] } as const;
     await expect(ask('open-medium', { disk: 'disk1', medium: nowhere })).rejects.toThrow(/nowhere\.iso/);
     await expect(ask('open-medium', { disk: 'disk0', medium: iso('two.iso', 2) })).rejects.toThrow('there is no CD-ROM drive disk0');
     await ask('open-medium', { disk: 'disk1', medium: iso('two.iso', 2) });

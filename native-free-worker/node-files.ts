@@ -12,6 +12,7 @@ const REASONS: Readonly<Record<string, readonly [code: string, words: string]>> 
   EROFS: ['NO_ACCESS', 'the disk can only be read'],
   ENOSPC: ['DISK_FULL', 'the disk is full: make room and try again'],
   EDQUOT: ['DISK_FULL', 'your quota on the disk is used up: make room and try again'],
+  EFBIG: ['TOO_LARGE', 'the file system there has no files that large'],
   EIO: ['DISK_ERROR', 'the disk reports an error'],
   EISDIR: ['NOT_A_FILE', 'it is a folder'],
   ERR_FS_EISDIR: ['NOT_A_FILE', 'it is a folder'],

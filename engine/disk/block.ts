@@ -1,5 +1,5 @@
 /** What a virtual disk is: bytes in a file and, where that file says nothing, in its parent. DESIGN.md section 5. */
-import { InvariantError } from '../errors/errors.ts';
+import { ConfigError, InvariantError } from '../errors/errors.ts';
 
 /** By QEMU's names: `vpc` is VHD. */
 export type DiskFormat = 'raw' | 'qcow2' | 'vmdk' | 'vdi' | 'vpc' | 'vhdx';
@@ -90,6 +90,11 @@ export class ChainDisk implements VirtualDisk {
   async flush(): Promise<void> {
     this.top.flush();
   }
+}
+
+/** Nothing can be read of a disk without a byte. */
+export function refuseEmpty({ path, sizeBytes }: Layer): void {
+  if (sizeBytes === 0) throw new ConfigError('DISK_EMPTY', `${path} is empty: there is no disk in it. Was it cut, or never written?`);
 }
 
 /** The emulators check what a guest asks for; a range outside the disk that gets here is a bug. */

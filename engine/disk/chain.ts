@@ -69,8 +69,6 @@ export function createCowDisk(
       'DISK_BACKING_FORMAT',
       `${parent.path} is a ${format} image, and only raw and qcow2 can be below a COW disk: convert it first (\`cairn disk convert\`).`,
     );
-  if (parent.sizeBytes % 512 !== 0)
-    throw new ConfigError('DISK_SIZE', `${parent.path} has ${parent.sizeBytes} bytes, which is no whole number of 512-byte blocks.`);
   createQcow2(host.files, host.codec, path, {
     ...options,
     sizeBytes: parent.sizeBytes,

@@ -39,8 +39,8 @@ describe('backing files', () => {
   test('are followed inside the folders that are allowed, or by name, and nowhere else', () => {
     createRaw(files, '/other/base', 65536);
     create('/vm/disk', '../other/base', 'raw');
-    expect(() => open('/vm/disk')).toThrow('/vm/disk has the backing file /other/base, which is outside the folder it may use');
-    expect(() => openDisk(host, '/vm/disk', { format: 'qcow2', writable: false })).toThrow('outside the folder');
+    expect(() => open('/vm/disk')).toThrow('/vm/disk has the backing file /other/base, which is outside the image’s own folder');
+    expect(() => openDisk(host, '/vm/disk', { format: 'qcow2', writable: false })).toThrow('outside the image’s own folder');
     expect(layersOf(open('/vm/disk', ['/vm', '/other'])).map(({ path }) => path)).toEqual(['/vm/disk', '/other/base']);
     using named = openDisk(host, '/vm/disk', { format: 'qcow2', writable: false, allow: { files: ['/other/base'] } });
     expect(named.parent?.path).toBe('/other/base');
@@ -48,7 +48,7 @@ describe('backing files', () => {
     expect(alone.parent).toBeUndefined();
     create('/vmx/base');
     create('/vm/near', '/vmx/base');
-    expect(() => open('/vm/near')).toThrow('outside the folder');
+    expect(() => open('/vm/near')).toThrow('outside the image’s own folder');
   });
 
   test.each(['nbd://host/disk', 'json:{"driver":"raw"}', 'file:/etc/passwd', 'fat:/etc'])('%s is no file on this computer', name => {

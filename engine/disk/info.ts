@@ -2,7 +2,7 @@
 import type { DiskFormat } from './block.ts';
 import { ForeignImage } from './foreign.ts';
 import { openDisk, type DiskHost } from './open.ts';
-import { COMPATIBLE, INCOMPATIBLE } from './qcow2/format.ts';
+import { COMPATIBLE, INCOMPATIBLE, SECTOR, roundUp } from './qcow2/format.ts';
 import { hasFeature, readHeader, type Header } from './qcow2/header.ts';
 import { identityOf } from './qcow2/identity.ts';
 
@@ -38,14 +38,21 @@ export interface Qcow2Info {
 export function diskInfo(host: DiskHost, path: string, format: DiskFormat): DiskInfo {
   using file = host.files.openRead(path);
   const fileBytes = file.size();
-  if (format === 'raw') return { path, format, sizeBytes: fileBytes, fileBytes };
+  if (format === 'raw') return { path, format, sizeBytes: roundUp(fileBytes, SECTOR), fileBytes };
   if (format !== 'qcow2') {
     using disk = openDisk(host, path, { format, writable: false, lenient: true });
     const replayed = disk instanceof ForeignImage && disk.logReplayed;
     return { path, format, sizeBytes: disk.sizeBytes, fileBytes, clusterBytes: disk.clusterBytes, ...(replayed && { logReplayed: true }) };
   }
   const header = readHeader(file);
-  return { path, format, sizeBytes: header.sizeBytes, fileBytes, clusterBytes: header.geometry.clusterBytes, qcow2: qcow2Info(header) };
+  return {
+    path,
+    format,
+    sizeBytes: roundUp(header.sizeBytes, SECTOR),
+    fileBytes,
+    clusterBytes: header.geometry.clusterBytes,
+    qcow2: qcow2Info(header),
+  };
 }
 
 function qcow2Info(header: Header): Qcow2Info {

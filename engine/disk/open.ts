@@ -2,7 +2,7 @@
 import { ConfigError, DiskFormatError } from '../errors/errors.ts';
 import type { Decompressor } from '../ports/decompressor.ts';
 import type { HostFile, HostFiles } from '../ports/host-files.ts';
-import { isChainFormat, type DiskFormat, type Layer } from './block.ts';
+import { isChainFormat, refuseEmpty, type DiskFormat, type Layer } from './block.ts';
 import { ForeignImage, readOnlyFormat, type BlockMap, type ForeignFormat } from './foreign.ts';
 import { allowedPath, backingPath, type BackingPolicy } from './paths.ts';
 import { MAX_METADATA_BYTES } from './qcow2/format.ts';
@@ -45,6 +45,7 @@ export function openDisk(host: DiskHost, path: string, options: OpenOptions): La
   const above = new Set<string>();
   const top = openFile(host, path, options, options.format, options.writable, above);
   try {
+    if (!options.writable && !options.lenient) refuseEmpty(top);
     let image = top;
     while (image instanceof Qcow2Image && image.header.backing !== undefined && !options.alone) {
       const parent = openParent(host, image, options, above);

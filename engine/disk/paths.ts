@@ -37,6 +37,12 @@ export interface BackingPolicy {
   readonly files?: readonly string[];
 }
 
+/** The one rule for all who open an image: the files of its own folder, and the files and folders that the user allowed. Throws StorageError for one that is not there. */
+export function policyFor(files: HostFiles, image: string, allowed: readonly string[]): BackingPolicy {
+  const named = allowed.map(path => files.realPath(path));
+  return { folders: [folderOf(files.realPath(image)), ...named], files: named };
+}
+
 /** The real path, when it may be followed: no symbolic link leads out of a folder. */
 export function allowedPath(files: HostFiles, path: string, allowed: BackingPolicy, image: string): string {
   const real = files.realPath(path);
@@ -45,6 +51,6 @@ export function allowedPath(files: HostFiles, path: string, allowed: BackingPoli
   if (allowed.folders?.some(below) || allowed.files?.includes(real)) return real;
   throw new ConfigError(
     'DISK_BACKING_REFUSED',
-    `${image} has the backing file ${real}, which is outside the folder it may use. Name that file too if you trust the image.`,
+    `${image} has the backing file ${real}, which is outside the image’s own folder: allow that file or its folder if you trust the image (“allow=PATH” with --disk, --allow PATH elsewhere, “Also allow” in the window).`,
   );
 }

@@ -1,6 +1,7 @@
 /** A raw image: the disk's bytes, one after the other. Never guessed: a guest could write another format's magic number at its start. */
 import { ConfigError } from '../errors/errors.ts';
 import type { HostFile, HostFiles } from '../ports/host-files.ts';
+import { roundUp, SECTOR } from './qcow2/format.ts';
 import { checkRange, checkWritable, isZero, type Extent, type Layer } from './block.ts';
 
 const ZEROES = new Uint8Array(1 << 16);
@@ -10,6 +11,7 @@ export class RawImage implements Layer {
   readonly clusterBytes = 512;
   readonly parent = undefined;
   readonly path: string;
+  /** Whole sectors: what is missing of the last one reads as zeroes, as QEMU has it. */
   sizeBytes: number;
   writable = false;
   private readonly files: HostFiles;
@@ -21,7 +23,7 @@ export class RawImage implements Layer {
     this.path = path;
     this.writable = writable;
     this.file = writable ? files.openWrite(path) : files.openRead(path);
-    this.sizeBytes = this.file.size();
+    this.sizeBytes = roundUp(this.file.size(), SECTOR);
   }
 
   read(offset: number, into: Uint8Array): void {

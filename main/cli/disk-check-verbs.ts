@@ -11,7 +11,14 @@ import { EXIT_DIFFERENT, EXIT_LEAKS, EXIT_OK } from './exit-codes.ts';
 import { printJson, printLine } from './output.ts';
 
 /** Errors of opening an image that say that it is damaged. */
-const DAMAGE: ReadonlySet<string> = new Set(['DISK_FORMAT', 'DISK_CUT', 'DISK_NOT_QCOW2', 'DISK_NOT_AS_NAMED', 'DISK_REFCOUNT']);
+const DAMAGE: ReadonlySet<string> = new Set([
+  'DISK_FORMAT',
+  'DISK_CUT',
+  'DISK_NOT_QCOW2',
+  'DISK_NOT_AS_NAMED',
+  'DISK_REFCOUNT',
+  'DISK_EMPTY',
+]);
 
 export async function checkVerb(argv: readonly string[]): Promise<number> {
   const args = readArguments('disk check', argv, ['FILE'], { format: { type: 'string' }, repair: { type: 'boolean' } });

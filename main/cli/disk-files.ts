@@ -6,7 +6,7 @@ import { isChainFormat } from '#engine/disk/block.ts';
 import { layersOf } from '#engine/disk/chain.ts';
 import { namedFormat } from '#engine/disk/named-format.ts';
 import { openDisk, type DiskHost } from '#engine/disk/open.ts';
-import type { BackingPolicy } from '#engine/disk/paths.ts';
+import { policyFor, type BackingPolicy } from '#engine/disk/paths.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
 import { nodeDecompressor } from '#worker/node-decompressor.ts';
 import { nodeFiles } from '#worker/node-files.ts';
@@ -54,12 +54,13 @@ export function ownFormatOf(path: string, args: Arguments): ChainFormat {
   );
 }
 
-/** Backing files are followed in the image's own folder, and to what --allow names. */
-export function backingPolicy(path: string, args: Arguments): BackingPolicy {
-  const allowed = args.text('allow');
-  const named = allowed === undefined ? [] : [nodeFiles.realPath(resolve(allowed))];
-  return { folders: [dirname(nodeFiles.realPath(path)), ...named], files: named };
-}
+/** The rule for all doors, with what --allow names. */
+export const backingPolicy = (path: string, args: Arguments): BackingPolicy =>
+  policyFor(
+    nodeFiles,
+    path,
+    args.texts('allow').map(named => resolve(named)),
+  );
 
 export function openForReading(path: string, args: Arguments, option = 'format'): Layer {
   return openDisk(diskHost, path, { format: formatOf(path, args, option), writable: false, allow: backingPolicy(path, args) });

@@ -9,7 +9,7 @@ import { EXIT_DIFFERENT, EXIT_OK } from './exit-codes.ts';
 import { LongWork } from './long-work.ts';
 import { formatBytes, printJson, printLine, printTable } from './output.ts';
 
-const FILE_OPTIONS: Options = { format: { type: 'string' }, allow: { type: 'string' } };
+const FILE_OPTIONS: Options = { format: { type: 'string' }, allow: { type: 'string', multiple: true } };
 const AT_ONCE = 64 << 20;
 
 export async function infoVerb(argv: readonly string[]): Promise<number> {

@@ -1,20 +1,19 @@
 /** `--disk FILE,if=virtio|ide|scsi,…`: one disk of `cairn run`. */
-import { basename, extname, resolve } from 'node:path';
-import { ConfigError } from '#engine/errors/errors.ts';
-import { isChainFormat, type ChainFormat } from '#engine/disk/block.ts';
-import { namedFormat, type Asking } from '#engine/disk/named-format.ts';
-import { nodeFiles } from '#worker/node-files.ts';
+import { extname, resolve } from 'node:path';
+import { usableFormat } from '../image-format.ts';
 import { vmDisk, type VmDisk } from '../ipc/contract.ts';
 import { UsageError } from './exit-codes.ts';
 
 const VALUES: Readonly<Record<string, readonly string[]>> = {
   if: vmDisk.shape.interface.options,
-  format: vmDisk.shape.format.options,
+  format: vmDisk.shape.format.unwrap().options,
   cache: vmDisk.shape.cache.options,
   media: vmDisk.shape.media.options,
 };
 /** In place of a file. A file of that name is `./none`. */
 const EMPTY = 'none';
+/** A file or a folder in which the image's backing files may lie, besides its own; as often as there are some. */
+const ALLOW = 'allow';
 const FLAGS = new Set(['readonly', 'write-base']);
 
 /** `say` hears what was assumed. A comma in the file's name is written twice. */
@@ -22,8 +21,13 @@ export function parseDisk(text: string, say: (sentence: string) => void): VmDisk
   const [file, ...words] = text.split(/(?<!,),(?!,)/).map(part => part.replaceAll(',,', ','));
   if (file === undefined || file === '') throw new UsageError(`--disk ${text} names no file: write --disk FILE,if=virtio.`);
   const said = new Map<string, string>();
+  const allow: string[] = [];
   for (const word of words) {
-    const [name, value] = word.split('=', 2) as [string, string | undefined];
+    const [, name = '', value] = /^([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
+    if (name === ALLOW && value) {
+      allow.push(resolve(value));
+      continue;
+    }
     const good = FLAGS.has(name) ? value === undefined : value !== undefined && VALUES[name]?.includes(value);
     if (!good) throw new UsageError(`--disk: “${word}” is none of its options: ${describeOptions()}.`);
     said.set(name, value ?? '');
@@ -34,12 +38,13 @@ export function parseDisk(text: string, say: (sentence: string) => void): VmDisk
   const media = said.get('media') ?? (isIso ? 'cdrom' : 'disk');
   return vmDisk.parse({
     path,
-    format: said.get('format') ?? formatOf(path, say),
+    format: said.get('format') ?? usableFormat(path, { how: format => `format=${format}`, say }),
     interface: said.get('if') ?? (media === 'cdrom' ? 'ide' : 'virtio'),
     media,
     readonly: said.has('readonly') || media === 'cdrom',
     cache: said.get('cache') ?? 'writeback',
     writeBase: said.has('write-base'),
+    ...(allow.length === 0 ? {} : { allow }),
   });
 }
 
@@ -57,11 +62,5 @@ function emptyDrive(said: ReadonlyMap<string, string>): VmDisk {
   });
 }
 
-/** The format of what a VM can use. `how` is as in Asking. */
-export function formatOf(path: string, say: (sentence: string) => void, how: Asking['how'] = format => `format=${format}`): ChainFormat {
-  const format = namedFormat(nodeFiles, path, { how, say });
-  if (isChainFormat(format)) return format;
-  throw new ConfigError('DISK_FORMAT', `${basename(path)} is a ${format} image: \`cairn disk convert\` makes one of it that a VM can use.`);
-}
-
-const describeOptions = () => [...Object.entries(VALUES).map(([name, values]) => `${name}=${values.join('|')}`), ...FLAGS].join(', ');
+const describeOptions = () =>
+  [...Object.entries(VALUES).map(([name, values]) => `${name}=${values.join('|')}`), `${ALLOW}=PATH`, ...FLAGS].join(', ');

@@ -9,6 +9,8 @@ import { openDisk } from '#engine/disk/open.ts';
 import { backingPath } from '#engine/disk/paths.ts';
 import { createQcow2, type Qcow2CreateOptions } from '#engine/disk/qcow2/create.ts';
 import { Qcow2Image } from '#engine/disk/qcow2/image.ts';
+import { clusterBytesFor } from '#engine/disk/qcow2/cluster-size.ts';
+import { roundUp, SECTOR } from '#engine/disk/qcow2/format.ts';
 import { createRaw } from '#engine/disk/raw.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
 import { parseBytes, readArguments, type Arguments, type Options } from './args.ts';
@@ -25,7 +27,7 @@ import {
 } from './disk-files.ts';
 import { EXIT_OK, UsageError } from './exit-codes.ts';
 import { LongWork } from './long-work.ts';
-import { formatBytes, printJson, printLine } from './output.ts';
+import { formatBytes, printJson, printLine, printNotice } from './output.ts';
 
 const NEW_OPTIONS: Options = { cluster: { type: 'string' }, preallocate: { type: 'boolean' }, 'lazy-refcounts': { type: 'boolean' } };
 const STEP_BYTES = 16 << 20;
@@ -37,12 +39,13 @@ export async function createVerb(argv: readonly string[]): Promise<number> {
   const path = args.words[0]!;
   const format = chainFormatOption(args, 'format') ?? 'qcow2';
   const backing = backingOption(path, args);
+  const below = backing && diskInfo(diskHost, backingPath(path, backing.name), backing.format);
   const size = args.text('size');
   if (size === undefined && backing === undefined) throw new UsageError('--size is missing: write it as 10G or 512M.');
-  const sizeBytes = size === undefined ? sizeOfBacking(path, backing!) : parseBytes('--size', size);
+  const sizeBytes = size === undefined ? below!.sizeBytes : wholeSectors(parseBytes('--size', size));
   if (backing !== undefined && (format === 'raw' || args.flag('preallocate')))
     throw new UsageError('--backing is for qcow2 images that are not preallocated.');
-  await writeNew(path, aside => makeDisk(aside, format, sizeBytes, args, `making ${path}`, backing));
+  await writeNew(path, aside => makeDisk(aside, format, sizeBytes, args, `making ${path}`, { backing, clusterBytes: below?.clusterBytes }));
   return tell(args, path, format, `${path} is a new ${format} disk of ${formatBytes(sizeBytes)}.`);
 }
 
@@ -58,8 +61,13 @@ function backingOption(path: string, args: Arguments): Qcow2CreateOptions['backi
   return { name, format };
 }
 
-function sizeOfBacking(path: string, { name, format }: NonNullable<Qcow2CreateOptions['backing']>): number {
-  return diskInfo(diskHost, backingPath(path, name), format).sizeBytes;
+/** A disk has whole sectors: what is asked for is rounded up, and said. */
+function wholeSectors(bytes: number): number {
+  const whole = roundUp(bytes, SECTOR);
+  if (whole === 0) throw new UsageError('a disk has at least one sector of 512 bytes.');
+  if (whole !== bytes)
+    printNotice({ level: 'warning', text: `${bytes} bytes are rounded up to ${whole}: a disk has whole sectors of 512 bytes.` });
+  return whole;
 }
 
 /** A new disk, all zeroes; its room is taken in steps. */
@@ -69,19 +77,19 @@ async function makeDisk(
   sizeBytes: number,
   args: Arguments,
   doing: string,
-  backing?: Qcow2CreateOptions['backing'],
+  below: { readonly backing?: Qcow2CreateOptions['backing'] | undefined; readonly clusterBytes?: number | undefined } = {},
 ): Promise<void> {
   const full = args.flag('preallocate');
+  const cluster = args.text('cluster');
   if (format === 'raw') {
-    if (args.text('cluster') !== undefined || args.flag('lazy-refcounts'))
-      throw new UsageError('--cluster and --lazy-refcounts are for qcow2 images.');
+    if (cluster !== undefined || args.flag('lazy-refcounts')) throw new UsageError('--cluster and --lazy-refcounts are for qcow2 images.');
     createRaw(diskHost.files, path, sizeBytes);
   } else
     createQcow2(diskHost.files, diskHost.codec, path, {
       sizeBytes,
       lazyRefcounts: args.flag('lazy-refcounts'),
-      ...(args.text('cluster') === undefined ? {} : { clusterBytes: parseBytes('--cluster', args.text('cluster')!) }),
-      ...(backing && { backing }),
+      clusterBytes: cluster === undefined ? clusterBytesFor(sizeBytes, below.clusterBytes) : parseBytes('--cluster', cluster),
+      ...(below.backing && { backing: below.backing }),
       ...(full && { preallocation: 'tables' }),
     });
   if (!full) return;
@@ -102,14 +110,14 @@ function settle(disk: Layer): void {
 }
 
 export async function convertVerb(argv: readonly string[]): Promise<number> {
-  const options: Options = { ...NEW_OPTIONS, from: { type: 'string' }, to: { type: 'string' }, allow: { type: 'string' } };
+  const options: Options = { ...NEW_OPTIONS, from: { type: 'string' }, to: { type: 'string' }, allow: { type: 'string', multiple: true } };
   const args = readArguments('disk convert', argv, ['SOURCE', 'TARGET'], options);
   const [sourcePath, path] = args.words as [string, string];
   const format = chainFormatOption(args, 'to') ?? (['.raw', '.img'].includes(extname(path)) ? 'raw' : 'qcow2');
   using source = openForReading(sourcePath, args, 'from');
   using locks = new DisposableStack();
   locks.use(lockLayers(source));
-  const sizeBytes = Math.ceil(source.sizeBytes / 512) * 512;
+  const { sizeBytes } = source;
   const doing = `converting ${sourcePath}`;
   await writeNew(path, async aside => {
     await makeDisk(aside, format, sizeBytes, args, doing);
@@ -130,20 +138,24 @@ export async function convertVerb(argv: readonly string[]): Promise<number> {
 }
 
 export async function resizeVerb(argv: readonly string[]): Promise<number> {
-  const args = readArguments('disk resize', argv, ['FILE', 'SIZE'], { format: { type: 'string' }, allow: { type: 'string' } });
+  const args = readArguments('disk resize', argv, ['FILE', 'SIZE'], {
+    format: { type: 'string' },
+    allow: { type: 'string', multiple: true },
+  });
   const [path, size] = args.words as [string, string];
   const format = ownFormatOf(path, args);
   using locks = new DisposableStack();
   locks.use(lockFile(path, 'exclusive'));
   using disk = openDisk(diskHost, path, { format, writable: true, allow: backingPolicy(path, args) });
-  const sizeBytes = size.startsWith('+') ? disk.sizeBytes + parseBytes('the size', size.slice(1)) : parseBytes('the size', size);
+  const wanted = parseBytes('the size', size.replace(/^\+/, ''));
+  const sizeBytes = wholeSectors(size.startsWith('+') ? disk.sizeBytes + wanted : wanted);
   disk.resize(sizeBytes);
   settle(disk);
   return tell(args, path, format, `${path} has ${formatBytes(sizeBytes)} now; the guest's partitions and file systems are as they were.`);
 }
 
 export async function compactVerb(argv: readonly string[]): Promise<number> {
-  const args = readArguments('disk compact', argv, ['FILE'], { format: { type: 'string' }, allow: { type: 'string' } });
+  const args = readArguments('disk compact', argv, ['FILE'], { format: { type: 'string' }, allow: { type: 'string', multiple: true } });
   const path = diskHost.files.realPath(args.words[0]!);
   const format = ownFormatOf(path, args);
   using locks = new DisposableStack();

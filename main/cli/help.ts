@@ -37,11 +37,12 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
   --kernel FILE       a Linux bzImage or a Multiboot 1 file
   --initrd FILE       its initial RAM disk, or the first Multiboot module
   --append TEXT       the kernel's command line
-  --disk FILE[,if=virtio|ide|scsi][,format=raw|qcow2][,media=disk|cdrom][,cache=writeback|writethrough|unsafe][,readonly][,write-base]
+  --disk FILE[,if=virtio|ide|scsi][,format=raw|qcow2][,media=disk|cdrom][,cache=writeback|writethrough|unsafe][,readonly][,write-base][,allow=PATH]
                       an image where it lies, as often as there are disks; those given replace the VM's. What the guest writes goes into
                       COW files in the VM's folder. write-base is your word that the image itself may be written: in the checkpoint mode full-copy
-                      the VM runs on it, in the mode copy what checkpoints leave is committed into it. Without format= a file named .raw, .img or
-                      .iso is raw, and one that looks like qcow2 is qcow2; a comma in FILE is written twice. none,media=cdrom is an empty CD-ROM drive
+                      the VM runs on it, in the mode copy what checkpoints leave is committed into it. Without format= name and
+                      contents must agree: .qcow2, or .raw, .img, .iso, .dd. Backing files are followed in the image's own folder; allow=PATH, as often as you
+                      like, names another file or folder. A comma in FILE is written twice. none,media=cdrom is an empty CD-ROM drive
   --checkpoint-mode chain|copy|full-copy
                       which disk files checkpoints leave: chain (default) copies nothing, and the VM's own chain grows; copy keeps that chain short,
                       at the price of one copy of the base; full-copy copies the base for each. A VM may change it at any time
@@ -118,7 +119,7 @@ export const VM_HELP = `cairn vm: the VMs of the library
   cairn vm stop NAME [--button]       pulls the plug; --button presses the power button instead, and the guest decides
   cairn vm pause NAME, cairn vm resume NAME, cairn vm reset NAME
   cairn vm balloon NAME SIZE          asks a guest with a balloon to make do with SIZE of its memory
-  cairn vm media NAME [DISK] FILE [--format raw|qcow2] [--force]
+  cairn vm media NAME [DISK] FILE [--format raw|qcow2] [--allow PATH] [--force]
                                       puts a disc into the CD-ROM drive, also while the VM runs, and for its next start; DISK (disk0, disk1 …) says which
                                       drive where there are several. A drive whose disc the guest uses is locked: --force changes it all the same
   cairn vm media NAME [DISK] --eject [--force]
@@ -137,7 +138,7 @@ export const DISK_HELP = `cairn disk: images of virtual disks. Reads raw, qcow2,
 
   cairn disk create FILE --size SIZE     a new disk, all zeroes
       --format qcow2|raw                 (qcow2)            --preallocate     with room for all of it
-      --cluster SIZE                     512 to 2M (64K)    --lazy-refcounts  counts are written when it is closed
+      --cluster SIZE                     512 to 2M (auto)   --lazy-refcounts  counts are written when it is closed
       --backing FILE --backing-format raw|qcow2             a COW disk: holds what differs from FILE
   cairn disk convert SOURCE TARGET       a copy, as a guest reads SOURCE; zeroes take no room
       --from FORMAT --to qcow2|raw       and --cluster, --preallocate, --lazy-refcounts
@@ -151,7 +152,8 @@ export const DISK_HELP = `cairn disk: images of virtual disks. Reads raw, qcow2,
 
 FORMAT is raw, qcow2, vmdk, vdi, vhd or vhdx. Without --format the file's name and its contents must agree: .qcow2, .vmdk, .vdi, .vhd, .vhdx, and .raw, .img, .iso,
 .dd for raw disks. What is not whole, for its tables name what is past the end of the file, is not read; check says what is missing.
-Backing files are followed in the image's own folder; --allow PATH names another file or folder.
+Backing files are followed in the image's own folder; --allow PATH, as often as you like, names another file or
+folder: the same for every verb, and for --disk FILE,allow=PATH.
 A file that a running VM has open is not touched. With --json progress is told on stderr, one JSON document a line.
 
   cairn disk create disk.qcow2 --size 10G

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { ConfigError } from '#engine/errors/errors.ts';
-import { printError, printLine, printTable } from './output.ts';
+import { formatBytes, printError, printLine, printTable } from './output.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -36,4 +36,10 @@ test('what a file says of itself is shown by the terminal, not obeyed', () => {
   expect(written(() => printTable(['TITLE'], [[title]]))).toBe('TITLE\na\ufffd[2Jb\ufffd\ufffdc\ufffdd\n');
   expect(written(() => printLine(title))).toBe('a\ufffd[2Jb\ufffd\ufffdc\nd\n');
   expect(written(() => printError(new ConfigError('X', title), false))).toBe('cairn: a\ufffd[2Jb\ufffd\ufffdc\nd\n');
+});
+
+test('sizes are told in the largest unit that they reach', () => {
+  expect([0, 1023, 1024, 1_048_575, 10 * 2 ** 30, 8 * 2 ** 40, 2 ** 53].map(formatBytes)).toEqual([
+    ...['0 B', '1023 B', '1.0 KiB', '1.0 MiB', '10.0 GiB', '8.0 TiB', '8.0 PiB'],
+  ]);
 });

@@ -41,10 +41,11 @@ export function printNotice({ level, text }: Events['notice']): void {
 }
 
 export function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB'];
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
   let unit = 0;
   let value = bytes;
-  while (value >= 1024 && unit < units.length - 1) {
+  // What is shown as 1024.0 of a unit is 1.0 of the next.
+  while (value >= (unit === 0 ? 1024 : 1023.95) && unit < units.length - 1) {
     value /= 1024;
     unit++;
   }

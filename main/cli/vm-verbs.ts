@@ -1,8 +1,8 @@
 /** cairn vm list|show|stop|pause|resume|reset|balloon|media|delete|clone */
 import { resolve } from 'node:path';
 import type { CdromDrive, RequestName, VmDetail, VmSummary } from '../ipc/contract.ts';
+import { usableFormat } from '../image-format.ts';
 import { parseMemory, readArguments } from './args.ts';
-import { formatOf } from './disk-option.ts';
 import { EXIT_OK, UsageError } from './exit-codes.ts';
 import { printJson, printLine, printNotice, printTable } from './output.ts';
 import { withClient } from './with-service.ts';
@@ -90,6 +90,7 @@ async function media(argv: readonly string[]): Promise<number> {
     eject: { type: 'boolean' },
     force: { type: 'boolean' },
     format: { type: 'string' },
+    allow: { type: 'string', multiple: true },
   });
   const [name, ...rest] = args.words as [string, ...string[]];
   const eject = args.flag('eject');
@@ -100,7 +101,8 @@ async function media(argv: readonly string[]): Promise<number> {
     if (file === undefined && !eject) return client.request('vm.show', { name });
     const path = file === undefined ? '' : resolve(file);
     const format = formatFor(path, args.text('format'));
-    return client.request('vm.media', { name, ...(disk === undefined ? {} : { disk }), path, format, force: args.flag('force') });
+    const allow = args.texts('allow').map(each => resolve(each));
+    return client.request('vm.media', { name, ...(disk === undefined ? {} : { disk }), path, format, allow, force: args.flag('force') });
   });
   const drives = vm.drives ?? [];
   if (args.flag('json')) printJson(drives);
@@ -113,13 +115,8 @@ async function media(argv: readonly string[]): Promise<number> {
 function formatFor(path: string, said: string | undefined): 'raw' | 'qcow2' {
   if (said !== undefined && said !== 'raw' && said !== 'qcow2') throw new UsageError(`--format takes raw or qcow2, not “${said}”.`);
   if (said !== undefined) return said;
-  return path === ''
-    ? 'raw'
-    : formatOf(
-        path,
-        text => printNotice({ level: 'warning', text }),
-        format => `--format ${format}`,
-      );
+  if (path === '') return 'raw';
+  return usableFormat(path, { how: format => `--format ${format}`, say: text => printNotice({ level: 'warning', text }) });
 }
 
 /** "/tools.iso, locked by the guest" */

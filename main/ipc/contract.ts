@@ -21,14 +21,17 @@ export const checkpointMode = z.enum(['chain', 'copy', 'full-copy']);
 export type CheckpointMode = z.infer<typeof checkpointMode>;
 
 const imageFormat = z.enum(['raw', 'qcow2']);
+const allowedPaths = z.array(z.string().min(1)).max(64, 'at most 64 files and folders can be allowed');
 
 /** An image that is attached where it lies, or a CD-ROM drive that may be empty. */
 export const vmDisk = z
   .object({
     /** '': a CD-ROM drive without a disc. */
     path: z.string(),
-    /** Never guessed for an image that a guest may have written. */
-    format: imageFormat,
+    /** Undefined: what the file's name and its contents say together, and refused where they do not agree. */
+    format: imageFormat.optional(),
+    /** Files and folders besides the image's own in which its backing files may lie. */
+    allow: allowedPaths.optional(),
     interface: z.enum(['virtio', 'ide', 'scsi']),
     media: z.enum(['disk', 'cdrom']),
     readonly: z.boolean(),
@@ -346,7 +349,9 @@ export const requests = {
       name: vmName,
       disk: z.string().optional(),
       path: z.string(),
-      format: imageFormat.default('raw'),
+      /** As a disk's. */
+      format: imageFormat.optional(),
+      allow: allowedPaths.optional(),
       force: z.boolean().default(false),
     }),
     vmSummary,

@@ -3,7 +3,17 @@ import { HardDrive, Plus, X } from 'lucide-react';
 import { useState } from 'react';
 import { Button, Checkbox } from 'react-aria-components';
 import type { VmDisk } from '../../main/ipc/contract.ts';
-import { canBeEmpty, fileName, NEW_DISK, withMedia, withPath } from '../state/disk-form.ts';
+import {
+  canBeEmpty,
+  fileName,
+  NEW_DISK,
+  withAllowed,
+  withFormat,
+  withMedia,
+  withPath,
+  mayHaveBacking,
+  type FormatChoice,
+} from '../state/disk-form.ts';
 import { CheckMark } from './check-mark.tsx';
 import { ChoiceField, type Choices } from './choice-field.tsx';
 import { FileField } from './file-field.tsx';
@@ -11,7 +21,7 @@ import { IconButton } from './icon-button.tsx';
 
 const MOST_DISKS = 16;
 const MEDIA: Choices<VmDisk['media']> = { disk: 'Disk', cdrom: 'CD-ROM' };
-const FORMATS: Choices<VmDisk['format']> = { qcow2: 'qcow2', raw: 'raw' };
+const FORMATS: Choices<FormatChoice> = { named: 'By its name', qcow2: 'qcow2', raw: 'raw' };
 const INTERFACES: Choices<VmDisk['interface']> = { virtio: 'Virtio', ide: 'IDE', scsi: 'SCSI' };
 const CACHES: Choices<VmDisk['cache']> = { writeback: 'Write-back', writethrough: 'Write-through', unsafe: 'Unsafe' };
 const CACHE_HINTS: Partial<Choices<VmDisk['cache']>> = {
@@ -87,7 +97,13 @@ function DiskCard({ number, disk, isHeld, onChange, onRemove }: CardProps) {
       />
       <div className="disk-choices">
         <ChoiceField label="Kind" value={media} choices={MEDIA} isDisabled={isHeld} onChange={to => onChange(withMedia(disk, to))} />
-        <ChoiceField label="Format" value={disk.format} choices={FORMATS} isDisabled={isHeld} onChange={format => change({ format })} />
+        <ChoiceField
+          label="Format"
+          value={disk.format ?? 'named'}
+          choices={FORMATS}
+          isDisabled={isHeld}
+          onChange={format => onChange(withFormat(disk, format))}
+        />
         <ChoiceField
           label="Interface"
           value={kind}
@@ -97,6 +113,15 @@ function DiskCard({ number, disk, isHeld, onChange, onRemove }: CardProps) {
         />
         <ChoiceField label="Cache" value={disk.cache} choices={CACHES} onChange={cache => change({ cache })} />
       </div>
+      {mayHaveBacking(disk) ? (
+        <FileField
+          label="Also allow"
+          hint="An image’s backing files are read in its own folder, and in the file or folder named here, if you trust the image."
+          value={disk.allow?.[0] ?? ''}
+          onChange={path => onChange(withAllowed(disk, path))}
+          isDisabled={isHeld}
+        />
+      ) : null}
       <WriteChoices disk={disk} isHeld={isHeld} change={change} />
       <p className="hint">{hintOf(disk, isHeld)}</p>
     </fieldset>

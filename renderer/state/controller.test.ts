@@ -373,7 +373,7 @@ test('a disc that the guest uses is a question, and is changed once that is answ
   expect(state().notices).toEqual([]);
   host.answers['vm.media'] = { ...vm('b'), drives: [drive] };
   await controller.changeDisc('b', 'disk1', '/two.iso', true);
-  expect(host.asked.at(-1)).toEqual(['vm.media', { name: 'b', disk: 'disk1', path: '/two.iso', format: 'raw', force: true }]);
+  expect(host.asked.at(-1)).toEqual(['vm.media', { name: 'b', disk: 'disk1', path: '/two.iso', force: true }]);
   expect(state().vms['b']?.summary.drives).toEqual([drive]);
   host.answers['vm.media'] = new Error('/x.iso cannot be opened: it does not exist.');
   await expect(controller.changeDisc('b', 'disk1', '/x.iso')).rejects.toThrow('/x.iso');

@@ -88,9 +88,8 @@ export class Controller {
 
   /** Puts the disc `path` into the drive, or with '' none. The user is asked when the guest uses the one that is in it. */
   async changeDisc(name: string, disk: string, path: string, force = false): Promise<void> {
-    const format = /\.qcow2$/i.test(path) ? 'qcow2' : 'raw';
     try {
-      this.changed(await this.host.request('vm.media', { name, disk, path, format, force }));
+      this.changed(await this.host.request('vm.media', { name, disk, path, force }));
     } catch (error) {
       if ((error as { code?: string }).code !== 'TRAY_LOCKED') throw error;
       this.dispatch({ type: 'dialog', dialog: { kind: 'locked-disc', vm: name, disk, path } });

@@ -1,21 +1,31 @@
 import { expect, test } from 'vitest';
 import type { Checkpoint } from '../../main/ipc/contract.ts';
-import { fileName, canBeEmpty, heldDisks, NEW_DISK, newlyWritten, withMedia, withPath } from './disk-form.ts';
+import {
+  fileName,
+  canBeEmpty,
+  heldDisks,
+  NEW_DISK,
+  newlyWritten,
+  mayHaveBacking,
+  withAllowed,
+  withFormat,
+  withMedia,
+  withPath,
+} from './disk-form.ts';
 
-test('a file’s name tells its format; an ISO is a CD-ROM, which virtio has not and nobody writes', () => {
+test('a file’s name and contents tell its format unless the user does; an ISO is a CD-ROM, which virtio has not and nobody writes', () => {
   expect(withPath(NEW_DISK, '/images/a.QCOW2')).toEqual({ ...NEW_DISK, path: '/images/a.QCOW2' });
-  expect(withPath(NEW_DISK, '/images/a.img')).toMatchObject({ format: 'raw', media: 'disk', interface: 'virtio' });
+  expect(withPath(NEW_DISK, '/images/a.img')).toEqual({ ...NEW_DISK, path: '/images/a.img' });
+  expect(withFormat(withFormat(NEW_DISK, 'raw'), 'named')).toEqual(NEW_DISK);
   expect(withPath({ ...NEW_DISK, writeBase: true }, 'C:\\tools.iso')).toMatchObject({
-    ...{ format: 'raw', media: 'cdrom', interface: 'ide', readonly: true, writeBase: false },
+    ...{ media: 'cdrom', interface: 'ide', readonly: true, writeBase: false },
   });
-  // What the user has chosen stays when the name tells nothing.
   expect(withPath({ ...NEW_DISK, format: 'raw', readonly: true }, '/dev/sdb')).toMatchObject({ format: 'raw', readonly: true });
 });
 
 test('a CD-ROM that becomes a disk again can be written', () => {
   const cdrom = withMedia({ ...NEW_DISK, interface: 'scsi' }, 'cdrom');
-  expect(cdrom).toMatchObject({ interface: 'scsi', readonly: true, format: 'raw' });
-  expect(withMedia({ ...NEW_DISK, path: '/a.qcow2' }, 'cdrom').format).toBe('qcow2');
+  expect(cdrom).toMatchObject({ interface: 'scsi', readonly: true });
   expect(withMedia(cdrom, 'cdrom')).toBe(cdrom);
   expect(withMedia(cdrom, 'disk')).toMatchObject({ media: 'disk', readonly: false });
 });
@@ -42,4 +52,14 @@ test('only a CD-ROM drive can be without an image', () => {
   expect(canBeEmpty(NEW_DISK)).toBe(false);
   expect(canBeEmpty(withMedia(NEW_DISK, 'cdrom'))).toBe(true);
   expect(canBeEmpty({ ...withMedia(NEW_DISK, 'cdrom'), interface: 'virtio' })).toBe(false);
+});
+
+test('where backing files may lie is asked of what can have some, and what is not shown stays', () => {
+  const disk = { ...NEW_DISK, path: '/a.qcow2' };
+  expect([disk, { ...NEW_DISK, path: '/a.img' }, withFormat(disk, 'raw'), withFormat(NEW_DISK, 'qcow2')].map(mayHaveBacking)).toEqual([
+    ...[true, false, false, true],
+  ]);
+  expect(withAllowed(disk, '/bases')).toEqual({ ...disk, allow: ['/bases'] });
+  expect(withAllowed({ ...disk, allow: ['/bases', '/more'] }, '/other')).toEqual({ ...disk, allow: ['/other', '/more'] });
+  expect(withAllowed({ ...disk, allow: ['/bases'] }, '')).toEqual(disk);
 });

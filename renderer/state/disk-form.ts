@@ -3,7 +3,6 @@ import type { Checkpoint, VmDisk } from '../../main/ipc/contract.ts';
 
 export const NEW_DISK: VmDisk = {
   path: '',
-  format: 'qcow2',
   interface: 'virtio',
   media: 'disk',
   readonly: false,
@@ -11,25 +10,39 @@ export const NEW_DISK: VmDisk = {
   writeBase: false,
 };
 
-/** A disk with another file. What its name tells is taken over, and stays the user's to change. */
+/** A disk with another file. An ISO is a CD-ROM, which stays the user's to change. */
 export function withPath(disk: VmDisk, path: string): VmDisk {
   const suffix = /\.([a-z0-9]+)$/i.exec(path)?.[1]?.toLowerCase();
-  if (suffix === 'iso') return withMedia({ ...disk, path, format: 'raw' }, 'cdrom');
-  if (suffix === 'raw' || suffix === 'img') return { ...disk, path, format: 'raw' };
-  if (suffix === 'qcow2') return { ...disk, path, format: 'qcow2' };
-  return { ...disk, path };
+  return suffix === 'iso' ? withMedia({ ...disk, path }, 'cdrom') : { ...disk, path };
 }
 
-/** A CD-ROM is never written, virtio has none, and discs are seldom anything but raw. */
+/** A CD-ROM is never written, and virtio has none. */
 export function withMedia(disk: VmDisk, media: VmDisk['media']): VmDisk {
   if (media === disk.media) return disk;
   if (media === 'disk') return { ...disk, media, readonly: false };
   const kind = disk.interface === 'virtio' ? 'ide' : disk.interface;
-  return { ...disk, media, format: disk.path === '' ? 'raw' : disk.format, readonly: true, writeBase: false, interface: kind };
+  return { ...disk, media, readonly: true, writeBase: false, interface: kind };
+}
+
+/** A disk of another format; `named`: what name and contents say together. */
+export function withFormat(disk: VmDisk, format: FormatChoice): VmDisk {
+  const { format: _, ...named } = disk;
+  return format === 'named' ? named : { ...disk, format };
+}
+
+export type FormatChoice = NonNullable<VmDisk['format']> | 'named';
+
+/** A disk whose backing files may also lie at `path`, in place of the first that was allowed; '': nowhere else. */
+export function withAllowed({ allow = [], ...disk }: VmDisk, path: string): VmDisk {
+  const allowed = [...(path === '' ? [] : [path]), ...allow.slice(1)];
+  return allowed.length === 0 ? disk : { ...disk, allow: allowed };
 }
 
 /** A CD-ROM drive is there also without a disc; at virtio there are only disks. */
 export const canBeEmpty = ({ media, interface: kind }: VmDisk): boolean => media === 'cdrom' && kind !== 'virtio';
+
+/** Raw disks stand alone. */
+export const mayHaveBacking = ({ path, format }: VmDisk): boolean => format === 'qcow2' || (format === undefined && /\.qcow2$/i.test(path));
 
 /** The last part of a path, of any system. */
 export const fileName = (path: string): string => path.split(/[\\/]/).at(-1) || path;

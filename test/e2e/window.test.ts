@@ -177,7 +177,7 @@ test('the window stayed without an error, and looks right in light too', async (
 
 test('settings: what is not edited stays, and what checkpoints hold cannot be', async () => {
   const { config } = home.json<VmDetail>('vm', 'show', 'Demo');
-  expect(config.disks).toMatchObject([{ path: image, format: 'raw', interface: 'virtio', writeBase: false }]);
+  expect(config.disks).toMatchObject([{ path: image, interface: 'virtio', writeBase: false }]);
   await page.getByRole('button', { name: 'Settings', exact: true }).click();
   expect(await page.getByRole('textbox', { name: 'Image' }).isDisabled()).toBe(true);
   await page.getByRole('radio', { name: /^Short chain/ }).press('Space');
@@ -227,7 +227,7 @@ test('how checkpoints are written is set in the settings, and the host has it', 
   await picture('11-writing');
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByRole('dialog').waitFor({ state: 'detached' });
-  const empty = { path: '', format: 'raw', interface: 'ide', media: 'cdrom', readonly: true, cache: 'writeback', writeBase: false };
+  const empty = { path: '', interface: 'ide', media: 'cdrom', readonly: true, cache: 'writeback', writeBase: false };
   const set = { checkpointPace: 'gentle', compression: 'none', copyLimitMiB: 24, balloon: true, shareMemory: true, keepInRam: true };
   expect(home.json<VmDetail>('vm', 'show', 'Demo').config).toEqual({ ...config, ...set, disks: [...config.disks, empty] });
 

@@ -5,6 +5,7 @@
 import { ConfigError } from '../../errors/errors.ts';
 import type { Layer } from '../block.ts';
 import { CopyJob } from '../copy-job.ts';
+import { clustersThatDo } from '../qcow2/cluster-size.ts';
 import { createQcow2 } from '../qcow2/create.ts';
 import { idBytes, type Identity } from '../qcow2/identity.ts';
 import { Qcow2Image } from '../qcow2/image.ts';
@@ -25,7 +26,12 @@ export class FlatCopy implements Disposable {
     const { files, codec } = host;
     files.remove(path);
     const cloned = cloneFile(host, source, path, identity);
-    if (!cloned) createQcow2(files, codec, path, { sizeBytes: source.sizeBytes, clusterBytes, identity: { id: idBytes(identity.id) } });
+    if (!cloned)
+      createQcow2(files, codec, path, {
+        sizeBytes: source.sizeBytes,
+        clusterBytes: clustersThatDo(clusterBytes, source.sizeBytes),
+        identity: { id: idBytes(identity.id) },
+      });
     this.target = new Qcow2Image(files, codec, path, { writable: true });
     if (!cloned) this.copy = CopyJob.convert(source, this.target);
   }

@@ -4,34 +4,33 @@ import type { ChainFormat, Layer } from '../block.ts';
 import { layersOf } from '../chain.ts';
 import { openDisk } from '../open.ts';
 import type { BackingPolicy } from '../paths.ts';
+import { clusterBytesFor } from '../qcow2/cluster-size.ts';
 import { createQcow2 } from '../qcow2/create.ts';
 import { idBytes } from '../qcow2/identity.ts';
 import type { DiskBase, DiskDescriptor, DiskMode, LayerId } from './descriptor.ts';
 import { DiskFolder } from './disk-folder.ts';
-import { checkSize, createLayer } from './layer-file.ts';
+import { createLayer } from './layer-file.ts';
 import { OpenLayers } from './open-layers.ts';
 
 export interface NewDisk {
   readonly mode?: DiskMode;
-  /** Of COW disk files, a power of two from 512 to 2097152; 64 KiB when not given. */
+  /** Of COW disk files, a power of two from 512 to 2097152; when not given, as the base and the size want it. */
   readonly clusterBytes?: number;
   readonly settings?: DiskDescriptor['settings'];
 }
-
-const CLUSTER_BYTES = 65536;
 
 /** An empty disk of the VM's own: one file, on which the VM begins. */
 export function createBlankDisk(folder: DiskFolder, sizeBytes: number, options: NewDisk & { readonly preallocate?: boolean } = {}): void {
   refuseExisting(folder);
   const id = folder.host.newLayerId();
-  const { clusterBytes = CLUSTER_BYTES, preallocate = false } = options;
+  const { clusterBytes = clusterBytesFor(sizeBytes), preallocate = false } = options;
   createQcow2(folder.host.files, folder.host.codec, folder.layerPath(id), {
     sizeBytes,
     clusterBytes,
     identity: { id: idBytes(id) },
     ...(preallocate ? { preallocation: 'full' as const } : {}),
   });
-  folder.write(describeDisk(folder, options, { sizeBytes, top: id }));
+  folder.write(describeDisk(folder, { ...options, clusterBytes }, { sizeBytes, top: id }));
 }
 
 export interface AttachedImage {
@@ -50,7 +49,6 @@ export function attachDisk(folder: DiskFolder, image: AttachedImage, options: Ne
   const { files } = folder.host;
   const { path, format, writeBase = false, allow } = image;
   using layer = openDisk(folder.host, path, { format, writable: false, ...(allow === undefined ? {} : { allow }) });
-  checkSize(layer);
   const below = layersOf(layer).slice(1);
   const base: DiskBase = {
     path,
@@ -61,7 +59,9 @@ export function attachDisk(folder: DiskFolder, image: AttachedImage, options: Ne
     ...(below.length === 0 ? {} : { allow: below.map(parent => files.realPath(parent.path)) }),
   };
   if (writeBase && options.mode === 'full-copy')
-    folder.write(describeDisk(folder, options, { sizeBytes: layer.sizeBytes, top: 'base', writeBase, base }));
+    folder.write(
+      describeDisk(folder, { clusterBytes: clustersOver(layer), ...options }, { sizeBytes: layer.sizeBytes, top: 'base', writeBase, base }),
+    );
   else startOn(folder, layer, base, writeBase, options);
 }
 
@@ -89,10 +89,14 @@ export function linkDisk(
 
 function startOn(folder: DiskFolder, layer: Layer, base: DiskBase, writeBase: boolean, options: NewDisk): void {
   const top = folder.host.newLayerId();
-  const { clusterBytes = CLUSTER_BYTES } = options;
+  const { clusterBytes = clustersOver(layer) } = options;
   createLayer(folder, top, { parent: layer, parentId: base.content, parentName: base.path, clusterBytes });
-  folder.write(describeDisk(folder, options, { sizeBytes: layer.sizeBytes, top, writeBase, base }));
+  folder.write(describeDisk(folder, { ...options, clusterBytes }, { sizeBytes: layer.sizeBytes, top, writeBase, base }));
 }
+
+/** Of a COW file over the layer. */
+const clustersOver = ({ sizeBytes, format, clusterBytes }: Layer): number =>
+  clusterBytesFor(sizeBytes, format === 'qcow2' ? clusterBytes : undefined);
 
 export function refuseExisting(folder: DiskFolder): void {
   if (folder.host.files.exists(folder.descriptorPath))
@@ -103,8 +107,18 @@ type Described = Pick<DiskDescriptor, 'sizeBytes' | 'top'> & { readonly writeBas
 
 export function describeDisk(
   { disk }: DiskFolder,
-  { mode = 'chain', clusterBytes = CLUSTER_BYTES, settings = {} }: NewDisk,
+  { mode = 'chain', clusterBytes, settings = {} }: NewDisk,
   { sizeBytes, top, writeBase = false, base }: Described,
 ): DiskDescriptor {
-  return { version: 1, disk, mode, sizeBytes, clusterBytes, top, writeBase, ...(base === undefined ? {} : { base }), settings };
+  return {
+    version: 1,
+    disk,
+    mode,
+    sizeBytes,
+    clusterBytes: clusterBytes ?? clusterBytesFor(sizeBytes),
+    top,
+    writeBase,
+    ...(base === undefined ? {} : { base }),
+    settings,
+  };
 }

@@ -1,6 +1,7 @@
 /** New files of a disk. */
 import { ConfigError } from '../../errors/errors.ts';
-import { isChainFormat, type Layer } from '../block.ts';
+import { isChainFormat, refuseEmpty, type Layer } from '../block.ts';
+import { clustersThatDo } from '../qcow2/cluster-size.ts';
 import { createQcow2 } from '../qcow2/create.ts';
 import { idBytes } from '../qcow2/identity.ts';
 import type { LayerId } from './descriptor.ts';
@@ -17,7 +18,7 @@ export interface NewLayer {
 
 /** An empty COW file, whole and durable. Nothing is left when it fails. */
 export function createLayer(folder: DiskFolder, id: LayerId, { parent, parentId, parentName, clusterBytes }: NewLayer): void {
-  checkSize(parent);
+  refuseEmpty(parent);
   const { format } = parent;
   if (!isChainFormat(format))
     throw new ConfigError(
@@ -26,13 +27,8 @@ export function createLayer(folder: DiskFolder, id: LayerId, { parent, parentId,
     );
   createQcow2(folder.host.files, folder.host.codec, folder.layerPath(id), {
     sizeBytes: parent.sizeBytes,
-    clusterBytes,
+    clusterBytes: clustersThatDo(clusterBytes, parent.sizeBytes),
     backing: { name: parentName, format },
     identity: { id: idBytes(id), parentId: idBytes(parentId) },
   });
-}
-
-export function checkSize({ path, sizeBytes }: Layer): void {
-  if (sizeBytes % 512 !== 0)
-    throw new ConfigError('DISK_SIZE', `${path} has ${sizeBytes} bytes, which is no whole number of 512-byte blocks.`);
 }

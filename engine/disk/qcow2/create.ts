@@ -3,12 +3,11 @@ import { ConfigError } from '../../errors/errors.ts';
 import type { Decompressor } from '../../ports/decompressor.ts';
 import type { HostFiles } from '../../ports/host-files.ts';
 import { folderOf } from '../paths.ts';
+import { checkDiskSize, clusterBytesFor } from './cluster-size.ts';
 import {
   COMPATIBLE,
   EXTENSION,
   MAX_CLUSTER_BITS,
-  MAX_L1_BYTES,
-  MAX_METADATA_BYTES,
   MAX_REFCOUNT_TABLE_BYTES,
   MIN_CLUSTER_BITS,
   SECTOR,
@@ -24,7 +23,7 @@ import { setCount } from './refcount.ts';
 
 export interface Qcow2CreateOptions {
   readonly sizeBytes: number;
-  /** A power of two, 512 B to 2 MiB; 64 KiB when not given. */
+  /** A power of two, 512 B to 2 MiB; when not given, 64 KiB or what the size needs. */
   readonly clusterBytes?: number;
   /** Width of a reference count, a power of two to 64; 16 when not given. */
   readonly refcountBits?: number;
@@ -71,7 +70,14 @@ function preallocate(files: HostFiles, codec: Decompressor, path: string, how: '
 }
 
 /** | header | refcount table | refcount blocks | L1 table | */
-function layOut({ sizeBytes, clusterBytes = 65536, refcountBits = 16, backing, identity, lazyRefcounts }: Qcow2CreateOptions) {
+function layOut({
+  sizeBytes,
+  clusterBytes = clusterBytesFor(sizeBytes),
+  refcountBits = 16,
+  backing,
+  identity,
+  lazyRefcounts,
+}: Qcow2CreateOptions) {
   const clusterBits = Math.log2(clusterBytes);
   if (!Number.isInteger(clusterBits) || clusterBits < MIN_CLUSTER_BITS || clusterBits > MAX_CLUSTER_BITS)
     throw new ConfigError('DISK_CLUSTER', `A cluster of ${clusterBytes} bytes is not possible: choose a power of two from 512 to 2097152.`);
@@ -85,11 +91,7 @@ function layOut({ sizeBytes, clusterBytes = 65536, refcountBits = 16, backing, i
     );
   const geometry = geometryOf(clusterBits, refcountOrder, false);
   const l1Entries = divideUp(sizeBytes, geometry.l2Bytes);
-  if (l1Entries * 8 > MAX_L1_BYTES || l1Entries * clusterBytes > MAX_METADATA_BYTES / 2)
-    throw new ConfigError(
-      'DISK_SIZE',
-      `Clusters of ${clusterBytes} bytes are too small for a disk of ${sizeBytes} bytes: choose larger ones.`,
-    );
+  checkDiskSize('A disk', sizeBytes, clusterBytes);
   const l1Clusters = divideUp(l1Entries * 8, clusterBytes);
   // A table that has room for the counts of the full image need not grow later.
   const atMost = (divideUp(sizeBytes, clusterBytes) + l1Entries + l1Clusters) * 1.1 + 64;

@@ -11,8 +11,9 @@ import { ConfigError, DiskFormatError, StorageError } from '../../errors/errors.
 import type { Decompressor } from '../../ports/decompressor.ts';
 import type { HostFile, HostFiles } from '../../ports/host-files.ts';
 import { checkRange, checkWritable, type Extent, type ExtentKind, type Layer } from '../block.ts';
+import { checkDiskSize } from './cluster-size.ts';
 import { CompressedClusters } from './compressed.ts';
-import { COMPATIBLE, INCOMPATIBLE, MAX_L1_BYTES, MAX_METADATA_BYTES, SECTOR, divideUp, roundUp, type Geometry } from './format.ts';
+import { COMPATIBLE, INCOMPATIBLE, MAX_METADATA_BYTES, SECTOR, divideUp, roundUp, type Geometry } from './format.ts';
 import { hasFeature, readHeader, writeBacking, writeFields, type Header } from './header.ts';
 import { identityOf, type Identity } from './identity.ts';
 import type { Cluster } from './l2.ts';
@@ -92,8 +93,9 @@ export class Qcow2Image implements Layer {
     }
   }
 
+  /** Whole sectors: what other programs wrote may end within one. */
   get sizeBytes(): number {
-    return this.header.sizeBytes;
+    return roundUp(this.header.sizeBytes, SECTOR);
   }
 
   get clusterBytes(): number {
@@ -280,8 +282,7 @@ export class Qcow2Image implements Layer {
     if (sizeBytes === this.sizeBytes) return;
     const old = this.sizeBytes;
     const entries = divideUp(sizeBytes, this.geometry.l2Bytes);
-    if (entries * 8 > MAX_L1_BYTES)
-      throw new ConfigError('DISK_SIZE', `${this.path} cannot be that large: convert it to an image with larger clusters.`);
+    checkDiskSize(this.path, sizeBytes, this.clusterBytes);
     this.flush();
     this.growL1(entries);
     this.header.sizeBytes = sizeBytes;
