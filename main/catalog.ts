@@ -5,10 +5,13 @@
 import Database from 'better-sqlite3';
 import type { z } from 'zod';
 import { StorageError } from '#engine/errors/errors.ts';
+import { requireDescriptors } from '#worker/descriptors.ts';
 import { requireFile } from '#worker/node-files.ts';
 import { migrate, SCHEMA_VERSION } from './catalog-schema.ts';
 import type { Checkpoint, CheckpointMode, CheckpointTrigger, HistoryEntry, intent } from './ipc/contract.ts';
 
+/** Of a database: the file, its journal, its folder. */
+const DATABASE_DESCRIPTORS = 3;
 /** What happened longer ago is forgotten, so that periodic checkpoints do not fill the catalogue. */
 const HISTORY_LIMIT = 10_000;
 /** `current`: the checkpoint that the machine's state descends from. `resume`: the one that the next start goes on from. */
@@ -99,6 +102,7 @@ export class Catalog {
       if (cause instanceof StorageError) throw cause;
       const code = (cause as { code?: string }).code ?? '';
       if (code.startsWith('SQLITE_BUSY')) return undefined;
+      if (code === 'SQLITE_CANTOPEN') requireDescriptors(DATABASE_DESCRIPTORS, `Opening ${path}`);
       const damaged = code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT');
       throw new StorageError(damaged ? 'CATALOG_DAMAGED' : 'CATALOG', `${path} cannot be opened: ${(cause as Error).message}.`, { cause });
     }
@@ -127,7 +131,9 @@ export class Catalog {
       return new Set((db.prepare('SELECT id FROM checkpoint').all() as { id: string }[]).map(({ id }) => id));
     } catch (cause) {
       if (cause instanceof StorageError) throw cause;
-      if (((cause as { code?: string }).code ?? '').startsWith('SQLITE_BUSY')) return undefined;
+      const { code = '' } = cause as { code?: string };
+      if (code.startsWith('SQLITE_BUSY')) return undefined;
+      if (code === 'SQLITE_CANTOPEN') requireDescriptors(DATABASE_DESCRIPTORS, `Opening ${path}`);
       throw new StorageError('CATALOG_DAMAGED', `${path} is damaged: ${(cause as Error).message}.`, { cause });
     } finally {
       db?.close();
@@ -304,6 +310,7 @@ export class Catalog {
 
 function unwritten(path: string, cause: unknown): StorageError {
   const { code = '', message } = cause as { readonly code?: string; readonly message: string };
+  if (code.startsWith('SQLITE_CANTOPEN')) requireDescriptors(DATABASE_DESCRIPTORS, `Writing ${path}`); // for its journal
   return code === 'SQLITE_FULL'
     ? new StorageError('DISK_FULL', `${path} cannot be written: the disk is full: make room and try again.`, { cause })
     : new StorageError('CATALOG', `${path} cannot be written: ${message}.`, { cause });

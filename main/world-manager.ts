@@ -67,6 +67,7 @@ export class WorldManager {
         `${spec.memoryMiB} MiB of memory is more than this computer has (${Math.floor(totalmem() / MIB)} MiB): give the VM less.`,
       );
     }
+    this.threads.requireRoom([this.files.vcpuEntry, this.files.checkpointEntry, this.files.diskEntry]);
     await using unused = new AsyncDisposableStack();
     const thread = (entry: URL, name: string) => {
       const taken = this.threads.take(entry, name);

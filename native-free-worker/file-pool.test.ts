@@ -2,7 +2,8 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { budgetFor, descriptorLimit, filePool } from './file-pool.ts';
+import { descriptorLimit } from './descriptors.ts';
+import { budgetFor, filePool } from './file-pool.ts';
 import { keptNodeFiles, nodeFiles, storageError } from './node-files.ts';
 
 let folder: string;

@@ -6,9 +6,8 @@
  * another process may replace the file (`keep`).
  */
 import * as fs from 'node:fs';
+import { descriptorLimit, isTooMany } from './descriptors.ts';
 
-/** Where /proc does not say how many descriptors a process may have: as few as any host allows. */
-const USUAL_LIMIT = 256;
 /** What is not in pools: the program's own, threads, sockets, catalogues, locks. */
 const RESERVE = 64;
 /** Threads of a process that have files open at once: those of some running VMs. */
@@ -18,16 +17,6 @@ const MOST = 256;
 
 /** How many descriptors a thread's pool may hold in a process that may have `limit`. */
 export const budgetFor = (limit: number): number => Math.max(FEWEST, Math.min(MOST, Math.floor((limit - RESERVE) / THREADS)));
-
-/** How many descriptors this process may have. */
-export function descriptorLimit(): number {
-  try {
-    const line = /^Max open files\s+(\d+|unlimited)/m.exec(fs.readFileSync('/proc/self/limits', 'latin1'));
-    return line === null ? USUAL_LIMIT : line[1] === 'unlimited' ? Infinity : Number(line[1]);
-  } catch {
-    return USUAL_LIMIT;
-  }
-}
 
 export interface PooledOptions {
   /** With which it is opened again. */
@@ -185,8 +174,6 @@ export class FilePool {
     return false;
   }
 }
-
-export const isTooMany = (error: unknown): boolean => ['EMFILE', 'ENFILE'].includes((error as NodeJS.ErrnoException | null)?.code ?? '');
 
 /** Of this thread. */
 export const filePool = new FilePool(budgetFor(descriptorLimit()));

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { StorageError } from '#engine/errors/errors.ts';
+import { isTooMany, knownError } from './descriptors.ts';
 
 /** The same for every process of this user, whatever its environment says: CAIRN_LOCKS is for tests, and for users without a home. Throws StorageError when there is none. */
 export function defaultLockFolder(env: NodeJS.ProcessEnv = process.env, platform: NodeJS.Platform = process.platform): string {
@@ -18,6 +19,7 @@ function homeFolder(): string {
   try {
     return userInfo().homedir;
   } catch (cause) {
+    if (isTooMany(cause)) throw knownError(cause);
     throw new StorageError(
       'LOCKS',
       'this computer knows no home folder of yours, where locks would be kept. Set CAIRN_LOCKS to a folder that you may write, the same for every Cairn.',

@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import { StorageError, messageOf } from '#engine/errors/errors.ts';
 import type { HostFile, HostFiles } from '#engine/ports/host-files.ts';
+import { TOO_MANY_WORDS } from './descriptors.ts';
 import { filePool, FileReplaced, type PooledFile } from './file-pool.ts';
 
 const REASONS: Readonly<Record<string, readonly [code: string, words: string]>> = {
@@ -19,7 +20,7 @@ const REASONS: Readonly<Record<string, readonly [code: string, words: string]>> 
   ENOTDIR: ['NOT_A_FILE', 'a part of its path is not a folder'],
   EBUSY: ['FILE_IN_USE', 'this computer uses it: unmount it, or choose another one'],
   ENXIO: ['DISK_ERROR', 'the device is not there'],
-  EMFILE: ['TOO_MANY_FILES', 'this process may have no more files open (`ulimit -n` says how many): allow it more, and try again'],
+  EMFILE: ['TOO_MANY_FILES', TOO_MANY_WORDS],
   ENFILE: ['TOO_MANY_FILES', 'this computer has too many files open: close other programs, and try again'],
 };
 

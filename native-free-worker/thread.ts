@@ -3,14 +3,16 @@
  * and loading its program is most of what a revert would otherwise wait for.
  */
 import { parentPort, receiveMessageOnPort, Worker, workerData, type MessagePort } from 'node:worker_threads';
+import { requireDescriptors, THREAD_DESCRIPTORS } from './descriptors.ts';
 import { NodeVolumeUses } from './volume-uses.ts';
 
 export class Thread {
   readonly worker: Worker;
   private readonly begun = new Int32Array(new SharedArrayBuffer(4));
 
-  /** A thread that has not begun keeps no process alive. */
+  /** A thread that has not begun keeps no process alive. Throws StorageError when the process has too few descriptors for one. */
   constructor(entry: URL, name: string) {
+    requireDescriptors(THREAD_DESCRIPTORS, 'Starting a thread');
     this.worker = new Worker(entry, { workerData: this.begun.buffer, name });
     this.worker.unref();
     const { threadId } = this.worker;

@@ -15,9 +15,18 @@ try {
   if (process.versions.node.split('.')[0] === PINNED_MAJOR) await runHere();
   else runThere(node);
 } catch (error) {
-  if (!(error instanceof SetupError)) throw error;
-  process.stderr.write(`cairn: ${error.message}\n`);
-  process.exitCode = 2;
+  fail(error);
+}
+
+/** In a sentence, with the exit code that help.ts documents. */
+function fail(error) {
+  const isTooMany = error.code === 'EMFILE' || error.code === 'ENFILE';
+  if (!isTooMany && !(error instanceof SetupError)) throw error;
+  const sentence = isTooMany
+    ? 'this process may have too few files open to begin with anything (`ulimit -n` says how many; a VM that runs takes 64): allow it more, and try again.'
+    : error.message;
+  process.stderr.write(`cairn: ${sentence}\n`);
+  process.exitCode = isTooMany ? 4 : 2;
 }
 
 async function runHere() {
@@ -44,5 +53,6 @@ function build(node) {
 function runThere(node) {
   const child = spawn(node, [import.meta.filename, ...process.argv.slice(2)], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('error', fail);
   child.on('exit', (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
 }

@@ -1,4 +1,5 @@
 /** The `cairn` command: picks the verb, prints its errors as one sentence, turns them into exit codes. */
+import { knownError } from '#worker/descriptors.ts';
 import { checkVerb, repairVerb } from './check-verbs.ts';
 import { checkpointVerb } from './checkpoint-verbs.ts';
 import { diskVerb } from './disk-verbs.ts';
@@ -58,7 +59,8 @@ export async function main(argv: readonly string[]): Promise<number> {
       return EXIT_OK;
     }
     return await verb.run(rest);
-  } catch (error) {
+  } catch (thrown) {
+    const error = knownError(thrown);
     printError(error, argv.includes('--json'));
     return exitCodeOf(error);
   }

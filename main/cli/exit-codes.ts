@@ -34,6 +34,7 @@ const CHECKPOINT = new Set([
   'DISK_FULL',
   'DISK_ERROR',
   'STORAGE',
+  'TOO_MANY_FILES',
   'VOLUME_BUSY',
   'VOLUME_DAMAGED',
 ]);

@@ -4,6 +4,7 @@
  */
 import type { ZodType } from 'zod';
 import { CairnError, messageOf } from '#engine/errors/errors.ts';
+import { knownError } from '#worker/descriptors.ts';
 import { events, requests, type EventName, type HostClient, type RequestName } from './contract.ts';
 import { decodeFrame, encodeFrame, FRAME_CREDIT, FRAME_SCANCODES, FRAME_SERIAL_IN } from './frames.ts';
 import { MAX_CLIENT_MESSAGE_BYTES, wireRequest, type WireMessage } from './wire.ts';
@@ -123,7 +124,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-function describe(error: unknown): { code: string; message: string } {
+function describe(thrown: unknown): { code: string; message: string } {
+  const error = knownError(thrown);
   if (error instanceof CairnError) return { code: error.code, message: error.message };
   return { code: 'INTERNAL', message: `something went wrong inside Cairn: ${messageOf(error)}` };
 }
