@@ -44,6 +44,8 @@ const CATALOG_FILE = 'catalog.db';
 const CHECKPOINT_SUFFIX = '.ckpt';
 const CONFIG_VERSION = 1;
 const MOST_CONFIG_BYTES = 64 << 20;
+/** What is there cannot be a configuration. */
+const NO_CONFIG: ReadonlySet<string> = new Set(['FILE_TOO_LARGE', 'NOT_A_FILE']);
 const MEND_CONFIG = 'Mend it by hand or restore it from a copy.';
 /** How long a bundle that somebody holds without listening (a command that is about to end) is waited for. */
 const PATIENCE_MS = 4000;
@@ -436,7 +438,8 @@ function readVmFile(path: string): VmFile {
     text = readBoundedText(file, MOST_CONFIG_BYTES);
   } catch (cause) {
     if (!(cause instanceof StorageError)) throw cause;
-    if (cause.code !== 'NO_SUCH_FILE') throw new ConfigError('BAD_VM_JSON', `${cause.message} ${MEND_CONFIG}`, { cause });
+    if (NO_CONFIG.has(cause.code)) throw new ConfigError('BAD_VM_JSON', `${cause.message} ${MEND_CONFIG}`, { cause });
+    if (cause.code !== 'NO_SUCH_FILE') throw cause; // nothing is known of what is in it
     throw new ConfigError('NO_SUCH_VM', `there is no VM ${nameOf(path)}: \`cairn vm list\` shows those there are.`, { cause });
   }
   try {

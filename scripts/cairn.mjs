@@ -20,7 +20,7 @@ try {
 
 /** In a sentence, with the exit code that help.ts documents. */
 function fail(error) {
-  const isTooMany = error.code === 'EMFILE' || error.code === 'ENFILE';
+  const isTooMany = /EMFILE|ENFILE|too many open files/i.test(error.message); // whatever of Node’s own loading met it
   if (!isTooMany && !(error instanceof SetupError)) throw error;
   const sentence = isTooMany
     ? 'this process may have too few files open to begin with anything (`ulimit -n` says how many; a VM that runs takes 64): allow it more, and try again.'
