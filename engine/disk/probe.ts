@@ -5,7 +5,7 @@ import { asciiAt, viewAt } from './fields.ts';
 import { MAGIC as QCOW2 } from './qcow2/format.ts';
 import { SIGNATURE as VDI } from './vdi/header.ts';
 import { SIGNATURE as VHDX } from './vhdx/header.ts';
-import { DESCRIPTOR_START } from './vmdk/descriptor.ts';
+import { isDescriptor } from './vmdk/descriptor.ts';
 import { MAGIC as VMDK, MAGIC_ESX } from './vmdk/header.ts';
 import { COOKIE as VHD, FOOTER_BYTES } from './vpc/header.ts';
 
@@ -14,7 +14,7 @@ export function probeFormat(files: HostFiles, path: string): DiskFormat {
   const start = viewAt(file, 0, 512);
   const little = start.getUint32(0, true);
   if (start.getUint32(0) === QCOW2) return 'qcow2';
-  if (little === VMDK || little === MAGIC_ESX || asciiAt(start, 0, DESCRIPTOR_START.length) === DESCRIPTOR_START) return 'vmdk';
+  if (little === VMDK || little === MAGIC_ESX || isDescriptor(asciiAt(start, 0, 512))) return 'vmdk';
   if (start.getUint32(64, true) === VDI) return 'vdi';
   if (asciiAt(start, 0, VHDX.length) === VHDX) return 'vhdx';
   // A fixed VHD is a raw disk with its footer behind it.

@@ -21,6 +21,7 @@ import { diskInfo } from '#engine/disk/info.ts';
 import { openDisk } from '#engine/disk/open.ts';
 import { probeFormat } from '#engine/disk/probe.ts';
 import { createQcow2 } from '#engine/disk/qcow2/create.ts';
+import { checksum } from '#engine/disk/vpc/header.ts';
 import { DiskFormatError } from '#engine/errors/errors.ts';
 import { expectReads, pattern } from '#test/support/disk-model.ts';
 import { guestFile } from '#test/support/guests.ts';
@@ -263,4 +264,67 @@ test('extents are files of the same folder: no path, and no symbolic link, leads
   rmSync(at('vm/link'));
   copyFileSync(at('raw'), at('vm/link'));
   open('vm/disk.vmdk', 'vmdk')[Symbol.dispose]();
+});
+
+test.each(['monolithicFlat', 'twoGbMaxExtentSparse'])('vmdk %s: lines about extents as other programs write them', subformat => {
+  const raw = makeRaw('raw', 9 * MIB);
+  qemuImg('convert', '-f', 'raw', '-O', 'vmdk', '-o', `subformat=${subformat}`, at('raw'), at('disk.vmdk'));
+  const descriptor = readFileSync(at('disk.vmdk'), 'latin1');
+  const line = /^RW (\d+) (\w+) "([^"]+)"(.*)$/m.exec(descriptor)!;
+  const [whole, sectors, kind, name] = line as unknown as [string, string, string, string];
+  for (const other of [
+    `RW ${sectors} ${kind} "./${name}" 0`,
+    `RW ${sectors} ${kind} ".//././${name}"`,
+    `RW ${sectors} ${kind} ".\\${name}" 0`,
+    `RW ${sectors} ${kind} "${name}" 0 partitionUUID 5A4B device0`,
+    `RW ${sectors} ${kind} "${name}" \\\\.\\PhysicalDrive0`,
+    `  RDONLY\t${sectors}\t${kind} "${name}"\t0\t`,
+  ]) {
+    writeFileSync(
+      at('disk.vmdk'),
+      descriptor.replace(whole, () => other),
+    );
+    using disk = open('disk.vmdk', 'vmdk');
+    expectReads(disk, raw);
+  }
+  // Another first line, as QEMU takes it, and lines that end as on Windows.
+  writeFileSync(at('disk.vmdk'), `# made by hand\r\n\r\n${descriptor.slice(descriptor.indexOf('version=')).replaceAll('\n', '\r\n')}`);
+  expect(probeFormat(nodeFiles, at('disk.vmdk'))).toBe('vmdk');
+  using disk = open('disk.vmdk', 'vmdk');
+  expectReads(disk, raw);
+  for (const name of ['./../raw', './sub/raw', './', '.']) {
+    writeFileSync(
+      at('disk.vmdk'),
+      descriptor.replace(whole, () => `RW ${sectors} ${kind} "${name}"`),
+    );
+    expect(() => open('disk.vmdk', 'vmdk')).toThrow(/outside its own folder|cannot be read/);
+  }
+});
+
+test.each(['fixed', 'dynamic'])('vpc %s: of makers that are not known the disk is as large as its footer says, with its end', kind => {
+  const raw = makeRaw('raw', 9 * MIB + 65_536);
+  qemuImg('convert', '-f', 'raw', '-O', 'vpc', '-o', `subformat=${kind},force_size=on`, at('raw'), at('disk.vhd'));
+  const image = new Uint8Array(readFileSync(at('disk.vhd')));
+  for (const maker of ['vbox', 'abcd', '\0\0\0\0', 'qem2', 'win ', 'vpc ', 'vs  ', 'qemu']) {
+    for (const from of kind === 'fixed' ? [image.length - 512] : [0, image.length - 512]) {
+      const footer = new DataView(image.buffer, from, 512);
+      for (let i = 0; i < 4; i++) footer.setUint8(28 + i, maker.charCodeAt(i));
+      footer.setUint32(56, (272 << 16) | (4 << 8) | 17); // 18,496 sectors, of 18,560
+      footer.setUint32(64, checksum(footer, 64));
+    }
+    writeFileSync(at('disk.vhd'), image);
+    using disk = open('disk.vhd', 'vpc');
+    const byGeometry = ['vpc ', 'vs  ', 'qemu'].includes(maker);
+    expect([maker, disk.sizeBytes === raw.length]).toEqual([maker, !byGeometry]);
+    expectReads(disk, raw.subarray(0, disk.sizeBytes));
+    const told = JSON.parse(
+      qemuImg(
+        'info',
+        '--output=json',
+        '--image-opts',
+        `driver=vpc,force_size_calc=${byGeometry ? 'chs' : 'current_size'},file.filename=${at('disk.vhd')}`,
+      ),
+    ) as { 'virtual-size': number };
+    expect([maker, told['virtual-size']]).toEqual([maker, disk.sizeBytes]);
+  }
 });

@@ -2,12 +2,14 @@
  * VMDK's text descriptor (VMware, Virtual Disk Format 5.0): what kind of disk it is, and the extents that it is made of, one a line:
  *
  *   RW 4192256 SPARSE "disk-s001.vmdk"        access, sectors, kind, file in the same folder, and for FLAT the first sector in it
+ *
+ * What else is in a line (the ids of a partition and its device) is of no use here.
  */
 import type { HostFile } from '../../ports/host-files.ts';
 import { damaged, unsupported } from '../fields.ts';
 import { decodeUtf8 } from '../utf8.ts';
 
-export const DESCRIPTOR_START = '# Disk DescriptorFile';
+const DESCRIPTOR_START = '# Disk DescriptorFile';
 export const MAX_DESCRIPTOR_BYTES = 1 << 20;
 const MAX_EXTENTS = 1024;
 
@@ -21,7 +23,12 @@ export interface ExtentLine {
 }
 
 const KINDS: Readonly<Record<string, ExtentLine['kind']>> = { FLAT: 'flat', VMFS: 'flat', SPARSE: 'sparse', ZERO: 'zero' };
-const LINE = /^[ \t]*(RW|RDONLY|NOACCESS)[ \t]+(\d{1,15})[ \t]+([A-Z0-9]{1,16})(?:[ \t]+"([^"]{1,511})"(?:[ \t]+(\d{1,15}))?)?[ \t]*$/;
+const LINE =
+  /^[ \t]*(RW|RDONLY|NOACCESS)[ \t]+(\d{1,15})[ \t]+([A-Z0-9]{1,16})(?:[ \t]+"([^"]{1,511})"(?:[ \t]+(\d{1,15})(?![^ \t]))?)?(?:[ \t].*)?$/;
+
+/** As QEMU tells it: comments and empty lines, then the version. */
+export const isDescriptor = (text: string): boolean =>
+  text.startsWith(DESCRIPTOR_START) || /^(?:#.*\r?\n|[ \t]*\r?\n)*version=[1-3]\r?\n/.test(text);
 
 export function textOf(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
@@ -53,7 +60,7 @@ export function readExtents(file: HostFile, text: string): ExtentLine[] {
     if (kind === undefined || (kind !== 'zero' && path === '')) throw damaged(file, 'A line about an extent cannot be read');
     if (access === 'NOACCESS') throw unsupported(file, 'it has an extent that may not be read.');
     if (extents.length >= MAX_EXTENTS) throw unsupported(file, `more than ${MAX_EXTENTS} extents are not supported.`);
-    extents.push({ sectors: Number(sectors), kind, file: path, from: Number(from) });
+    extents.push({ sectors: Number(sectors), kind, file: path.replace(/^(?:\.[/\\]+)+/, ''), from: Number(from) });
   }
   if (extents.length === 0) throw damaged(file, 'Its descriptor names no extents');
   return extents;

@@ -9,7 +9,7 @@ import { cutOff, damaged, unsupported, viewAt } from '../fields.ts';
 import type { BlockMap, Place } from '../foreign.ts';
 import { folderOf } from '../paths.ts';
 import type { MetadataBudget } from '../qcow2/table.ts';
-import { DESCRIPTOR_START, MAX_DESCRIPTOR_BYTES, readExtents, refuseParent, textOf, type ExtentLine } from './descriptor.ts';
+import { isDescriptor, MAX_DESCRIPTOR_BYTES, readExtents, refuseParent, textOf, type ExtentLine } from './descriptor.ts';
 import { MAGIC, MAGIC_ESX, SECTOR } from './header.ts';
 import { SparseExtent } from './sparse.ts';
 
@@ -25,7 +25,7 @@ export function openVmdk(host: VmdkHost, file: HostFile, budget: MetadataBudget)
   if (magic === MAGIC_ESX) throw unsupported(file, 'VMDK images of ESX servers’ own sparse kind (COWD) are not supported.');
   if (magic === MAGIC) return openMonolithic(host, file, budget);
   const text = textOf(new Uint8Array(viewAt(file, 0, Math.min(file.size(), MAX_DESCRIPTOR_BYTES)).buffer));
-  if (!text.startsWith(DESCRIPTOR_START)) throw unsupported(file, 'this is not a VMDK image.');
+  if (!isDescriptor(text)) throw unsupported(file, 'this is not a VMDK image.');
   refuseParent(file, text);
   const extents: Placed[] = [];
   try {

@@ -20,8 +20,8 @@ const TYPE_DIFFERENCING = 4;
 const LARGEST_GEOMETRY = 65535 * 16 * 255;
 /** 2,040 GiB, the format's limit. */
 const MAX_SECTORS = 0xff00_0000;
-/** Programs that mean the size, and not the geometry, by the size: Hyper-V, QEMU with force_size, Disk2vhd, XenConverter, XenServer, Azure. */
-const SIZE_IS_MEANT = ['win ', 'qem2', 'd2v ', 'CTXS', 'tap\0', 'wa\0\0'];
+/** Programs that mean the geometry, and not the size, by the size: Virtual PC, Virtual Server, and QEMU without force_size. All others mean what they write. */
+const GEOMETRY_IS_MEANT = ['vpc ', 'vs  ', 'qemu'];
 
 export interface VhdFooter {
   readonly fixed: boolean;
@@ -66,11 +66,12 @@ export function hasFooterAtEnd(file: HostFile): boolean {
   return [0, 1].some(at => asciiAt(tail, at, 8) === COOKIE);
 }
 
-/** Virtual PC shows what the geometry holds, others the size: who made the image decides, as in QEMU. */
+/** Who made the image decides. QEMU takes the geometry of makers that it does not know, and so cuts the end of their disks off. */
 function sectorsOf(footer: DataView): number {
   const geometry = footer.getUint16(56) * footer.getUint8(58) * footer.getUint8(59);
-  const bySize = SIZE_IS_MEANT.includes(asciiAt(footer, 28, 4)) || geometry === LARGEST_GEOMETRY;
-  return bySize ? Math.floor(getU64(footer, 48) / SECTOR) : geometry;
+  const sectors = Math.floor(getU64(footer, 48) / SECTOR);
+  const byGeometry = geometry !== LARGEST_GEOMETRY && (GEOMETRY_IS_MEANT.includes(asciiAt(footer, 28, 4)) || sectors === 0);
+  return byGeometry ? geometry : sectors;
 }
 
 export function readDynamicHeader(file: HostFile, { dynamicOffset, sizeBytes }: VhdFooter): DynamicHeader {
