@@ -35,6 +35,7 @@ import {
 } from './ipc/contract.ts';
 import { readOwner, removeOwner, writeOwner } from './owner.ts';
 import { problem } from './problem.ts';
+import { howToEnd, isStopped } from './process-state.ts';
 import { replaceFile } from './replace-file.ts';
 import { mirrorLayers, reconcile, type ReadCheckpointInfo } from './reconcile.ts';
 import { goneParents, livingParent, NEW_STATE, writeVmState, type Marks, type StateOfVm } from './vm-state.ts';
@@ -421,6 +422,8 @@ function openCatalog(path: string): { opened: Catalog; notice?: string } | undef
 }
 
 export function inUse(path: string, pid: number | undefined): ConfigError {
+  if (pid !== undefined && isStopped(pid))
+    return new ConfigError('VM_IN_USE', `${nameOf(path)} is open in process ${pid}, which is stopped. ${howToEnd(pid)}.`);
   const who = pid === undefined ? '' : ` (process ${pid})`;
   return new ConfigError(
     'VM_IN_USE',

@@ -108,6 +108,20 @@ export class Catalog {
     }
   }
 
+  /** Whether somebody has it open, and owns the VM with it. */
+  static isHeld(path: string): boolean {
+    let db: Database.Database | undefined;
+    try {
+      db = new Database(path, { timeout: 0, readonly: true, fileMustExist: true });
+      db.pragma('user_version'); // reading takes a lock
+      return false;
+    } catch (cause) {
+      return ((cause as { code?: string }).code ?? '').startsWith('SQLITE_BUSY'); // what cannot be read is nobody's
+    } finally {
+      db?.close();
+    }
+  }
+
   /** A glance at a catalogue that nobody has open; undefined when somebody has, or there is none yet. */
   static peek(path: string): { current: string | undefined; checkpoints: number } | undefined {
     let db: Database.Database | undefined;

@@ -31,6 +31,7 @@ function packedFiles(): WorldFiles {
     vcpuEntry: file('dist/main/vcpu-worker.js'),
     checkpointEntry: file('dist/main/checkpoint-worker.js'),
     diskEntry: file('dist/main/disk-worker.js'),
+    pulseEntry: file('dist/main/pulse.js'),
   };
 }
 

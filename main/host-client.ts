@@ -58,6 +58,11 @@ export class HostClientHere implements HostClient {
     this.service.closed(this);
   }
 
+  /** Nobody waits for its answers any more. */
+  get hasGone(): boolean {
+    return this.closed;
+  }
+
   emit<E extends EventName>(event: E, payload: Events[E]): void {
     for (const listener of this.listeners.get(event) ?? []) listener(payload as never);
   }

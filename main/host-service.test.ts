@@ -278,6 +278,19 @@ describe('checkpoints of a VM', () => {
     expect(underWay).toEqual([]);
   });
 
+  test('one that waits for its turn is not taken when whoever asked for it has gone', async () => {
+    await vm('tree', [{ echo: true }]);
+    const asker = service.connect();
+    const stop = client.on('checkpoints.changed', () => {
+      stop();
+      asker.close();
+    });
+    const asked = ['one', 'other'].map(title => asker.request('checkpoint.take', { name: 'tree', title }));
+    const [begun, waiting] = (await Promise.allSettled(asked)).toSorted((a, b) => a.status.localeCompare(b.status));
+    expect(waiting).toMatchObject({ status: 'rejected', reason: { code: 'ASKER_GONE' } });
+    expect(await client.request('checkpoint.list', { name: 'tree' })).toEqual([(begun as PromiseFulfilledResult<unknown>).value]);
+  });
+
   test('a reset with no wish to keep anything goes on at once', async () => {
     await vm('tree', [{ end: { kind: 'reset', cause: 'the guest' } }, { out: 'after' }, { echo: true }]);
     const serial = await serialOf(client, 'tree');

@@ -3,8 +3,10 @@
  * through that one's socket; one that nobody owns is opened for as long as the command takes, or as it runs.
  */
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError, IpcError } from '#engine/errors/errors.ts';
 import type { WorldEnd } from '#worker/protocol.ts';
+import { askedBy, askedByNobody } from './asker.ts';
 import { readBootFiles } from './boot-files.ts';
 import { Bundle, inUse } from './bundle.ts';
 import { Catalog } from './catalog.ts';
@@ -58,6 +60,8 @@ type Handlers = { [N in RequestName]: Handler<N> };
 /** How often a bundle that changes hands while it is looked at is looked at again. */
 const OWNER_TRIES = 20;
 const PEEK_PATIENCE_MS = 50;
+/** How long a list waits for a VM that another process has. */
+const LIST_PATIENCE_MS = 8000;
 
 export class HostService {
   readonly library: Library;
@@ -73,6 +77,8 @@ export class HostService {
   private readonly remotes: RemoteOwners;
   private readonly remoteConsoles: RemoteConsoles;
   private readonly watch: LibraryWatch;
+  /** VMs whose owner did not react when they were looked at last; true while they are looked at again. */
+  private readonly unsettled = new Map<string, boolean>();
   private socket: Promise<OwnerSocket> | undefined;
   private nextHandle = 1;
 
@@ -93,6 +99,7 @@ export class HostService {
         if (!this.vms.has(name)) void this.announce(name).then(() => this.bridge(name));
       },
       removed: name => this.emit('vm.removed', { name }),
+      unsettled: () => [...this.unsettled].filter(([, isLookedAt]) => !isLookedAt).map(([name]) => name),
     });
   }
 
@@ -140,12 +147,12 @@ export class HostService {
     this.vms.clear();
     await this.worlds.close();
     await this.remotes.close();
-    (await this.socket)?.close();
+    (await this.socket?.catch(() => undefined))?.close();
     for (const client of this.clients) client.close();
   }
 
   private request<N extends RequestName>(name: N, params: Params<N>, client: HostClientHere): Promise<Result<N>> {
-    return Promise.resolve().then(() => (this.handlers[name] as Handler<N>)(params, client));
+    return Promise.resolve().then(() => askedBy(client, () => (this.handlers[name] as Handler<N>)(params, client)));
   }
 
   private readonly handlers: Handlers = {
@@ -287,7 +294,7 @@ export class HostService {
     const vm = opening.then(bundle => {
       if (bundle === undefined) throw new IpcError('OWNED_ELSEWHERE', `${name} is open in another Cairn.`);
       finishIntents(bundle);
-      return this.makeVm(bundle);
+      return askedByNobody(() => this.makeVm(bundle));
     });
     this.vms.set(name, vm);
     vm.catch(() => this.vms.delete(name));
@@ -393,10 +400,10 @@ export class HostService {
     const path = this.library.bundlePath(name);
     const here = await this.vms.get(name)?.catch(() => undefined);
     if (here) return here.summary();
-    const remote = await this.remotes.ownerOf(path);
-    if (remote) {
-      const { config: _config, bundlePath: _path, checkpoints: _count, ...summary } = await remote.request('vm.show', { name });
-      return { ...summary, ownedElsewhere: true };
+    const there = await this.askOwner(name);
+    if (there) {
+      const { config: _config, bundlePath: _path, checkpoints: _count, ...summary } = there;
+      return summary;
     }
     try {
       const current = Catalog.peek(join(path, 'catalog.db'))?.current;
@@ -418,8 +425,8 @@ export class HostService {
     const here = await this.vms.get(name)?.catch(() => undefined);
     if (here) return here.detail();
     const config = Bundle.readConfig(path);
-    const remote = await this.remotes.ownerOf(path);
-    if (remote) return elsewhere(await remote.request('vm.show', { name }));
+    const there = await this.askOwner(name);
+    if (there) return there;
     return {
       ...(await this.summary(name)),
       config,
@@ -429,11 +436,49 @@ export class HostService {
     };
   }
 
+  /** What the process that has the VM open and listens says of it; undefined when there is none. One that does not answer, or not soon, holds nobody up. */
+  private async askOwner(name: string): Promise<VmDetail | undefined> {
+    const path = this.library.bundlePath(name);
+    let reason: string;
+    if (this.unsettled.has(name)) this.unsettled.set(name, true);
+    try {
+      const remote = await this.remotes.ownerOf(path);
+      const late = new AbortController();
+      const said = await Promise.race([
+        remote?.request('vm.show', { name }),
+        sleep(LIST_PATIENCE_MS, 'busy' as const, { signal: late.signal, ref: true }),
+      ]).finally(() => late.abort());
+      if (said !== 'busy') {
+        this.unsettled.delete(name);
+        return said && elsewhere(said);
+      }
+      reason = `process ${readOwner(path)?.pid ?? 'of another Cairn'}, which has it open, is busy and answers later.`;
+    } catch (error) {
+      if (!(error instanceof IpcError) || error.code !== 'NO_ANSWER') {
+        this.unsettled.delete(name);
+        throw error;
+      }
+      reason = error.message;
+    }
+    this.unsettled.set(name, false);
+    const config = Bundle.readConfig(path);
+    return {
+      name,
+      state: 'no-answer',
+      reason,
+      memoryMiB: config.memoryMiB,
+      ownedElsewhere: true,
+      config,
+      bundlePath: path,
+      checkpoints: 0,
+    };
+  }
+
   /** Connects the console of a VM that another process runs, when somebody here looks at it. */
   private async bridge(name: string): Promise<void> {
     const isWatched = [...this.clients].some(client => client.watches(name));
     if (!isWatched || this.vms.has(name) || this.remoteConsoles.has(name)) return;
-    const remote = await this.remotes.ownerOf(this.library.bundlePath(name));
+    const remote = await this.remotes.ownerOf(this.library.bundlePath(name)).catch(() => undefined); // the list tells
     if (remote) await this.remoteConsoles.connect(name, remote);
   }
 
@@ -463,7 +508,10 @@ export class HostService {
   }
 
   private listen(): Promise<OwnerSocket> {
-    this.socket ??= OwnerSocket.listen(() => this.connect());
+    if (this.socket === undefined) {
+      this.socket = OwnerSocket.listen(() => this.connect(), this.worlds.files.pulseEntry);
+      this.socket.catch(() => (this.socket = undefined)); // the next start tries again
+    }
     return this.socket;
   }
 

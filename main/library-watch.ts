@@ -9,6 +9,8 @@ const LOOKED_AT = ['vm.json', 'owner.json', 'catalog.db'];
 export interface LibraryListener {
   changed(name: string): void;
   removed(name: string): void;
+  /** VMs that are to be looked at again, whatever their files say. */
+  unsettled(): readonly string[];
 }
 
 export class LibraryWatch {
@@ -37,7 +39,8 @@ export class LibraryWatch {
 
   private compare(): void {
     const now = this.look();
-    for (const [name, marks] of now) if (this.seen.get(name) !== marks) this.listener.changed(name);
+    const unsettled = new Set(this.listener.unsettled());
+    for (const [name, marks] of now) if (this.seen.get(name) !== marks || unsettled.has(name)) this.listener.changed(name);
     for (const name of this.seen.keys()) if (!now.has(name)) this.listener.removed(name);
     this.seen = now;
   }

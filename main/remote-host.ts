@@ -1,4 +1,7 @@
-/** A host service in another process, reached through its owner socket. */
+/**
+ * A host service in another process, reached through its owner socket. An answer may take as long as what was asked for; a process that gets no cycles at all is let go of, and what it
+ * had not begun by then it does not begin when it goes on (asker.ts).
+ */
 import { connect, type Socket } from 'node:net';
 import { CairnError, IpcError } from '#engine/errors/errors.ts';
 import {
@@ -12,10 +15,22 @@ import {
   type Result,
 } from './ipc/contract.ts';
 import { MessageStream } from './ipc/stream.ts';
+import { howToEnd, isStopped } from './process-state.ts';
+import { hasPulse } from './pulse.ts';
 
 /** A screen frame or a list of checkpoints is far smaller. */
 const LARGEST_MESSAGE = 64 * 1024 * 1024;
 const CONNECT_PATIENCE_MS = 2000;
+/** A process that sends nothing for so long is asked for its pulse. */
+const QUIET_MS = 2000;
+/** However busy the computer is, a thread that has nothing else to do gets its turn in this time. */
+const PULSE_PATIENCE_MS = 4000;
+
+/** Where another process listens. */
+export interface RemoteAddress {
+  readonly pid: number;
+  readonly socket: string;
+}
 
 interface Waiter {
   resolve(result: never): void;
@@ -29,12 +44,23 @@ export class RemoteHost implements HostClient {
   private readonly waiters = new Map<number, Waiter>();
   private readonly listeners = new Map<EventName, Set<(payload: never) => void>>();
   private readonly frameListeners = new Set<(frame: Uint8Array) => void | Promise<void>>();
+  private readonly address: RemoteAddress;
+  private readonly socket: Socket;
   private nextId = 1;
   private isClosed = false;
+  private hasSaidSomething = false;
+  private isProbing = false;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, address: RemoteAddress) {
+    this.socket = socket;
+    this.address = address;
+    socket.on('data', () => (this.hasSaidSomething = true));
+    const watch = setInterval(() => this.watch(), QUIET_MS).unref();
     this.closed = new Promise(resolve => {
-      socket.once('close', () => resolve());
+      socket.once('close', () => {
+        clearInterval(watch);
+        resolve();
+      });
     });
     this.stream = new MessageStream(socket, LARGEST_MESSAGE, {
       text: text => {
@@ -50,26 +76,30 @@ export class RemoteHost implements HostClient {
           for (const listener of this.frameListeners) void listener(frame);
         });
       },
-      closed: () => this.fail(),
+      closed: () => this.fail(goneAway()),
     });
+    this.watch();
   }
 
-  /** Undefined when nobody listens there (any more). */
-  static async connect(path: string): Promise<RemoteHost | undefined> {
-    const socket = connect(path);
-    const connected = await new Promise<boolean>(resolve => {
-      socket.once('connect', () => resolve(true));
-      socket.once('error', () => resolve(false));
-      socket.setTimeout(CONNECT_PATIENCE_MS, () => resolve(false));
+  /** Undefined when nobody listens there (any more). Throws IpcError NO_ANSWER when the process there does not react. */
+  static async connect(address: RemoteAddress): Promise<RemoteHost | undefined> {
+    const socket = connect(address.socket);
+    const outcome = await new Promise<'connected' | 'nobody' | 'frozen'>(resolve => {
+      socket.once('connect', () => resolve('connected'));
+      // unix(7): so many have connected that the process has not looked at
+      socket.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'EAGAIN' ? 'frozen' : 'nobody'));
+      socket.setTimeout(CONNECT_PATIENCE_MS, () => resolve('frozen'));
     });
     socket.setTimeout(0);
-    if (connected) return new RemoteHost(socket);
+    if (outcome === 'connected') return new RemoteHost(socket, address);
     socket.destroy();
+    if (outcome === 'frozen') throw noAnswer(address.pid);
     return undefined;
   }
 
   request<N extends RequestName>(name: N, params: Params<N>): Promise<Result<N>> {
     if (this.isClosed) return Promise.reject(goneAway());
+    this.watch();
     const id = this.nextId++;
     const result = new Promise<Result<N>>((resolve, reject) => this.waiters.set(id, { resolve, reject }));
     this.stream.sendText(JSON.stringify({ id, name, params }));
@@ -115,11 +145,33 @@ export class RemoteHost implements HostClient {
     waiter?.reject(new CairnError(code, sentence));
   }
 
-  private fail(): void {
+  /** Of a process that has said nothing since it was looked at last. */
+  private watch(): void {
+    const isQuiet = !this.hasSaidSomething;
+    this.hasSaidSomething = false;
+    if (!isQuiet || this.isProbing || this.isClosed) return;
+    this.isProbing = true;
+    void hasPulse(this.address.socket, PULSE_PATIENCE_MS).then(isAlive => {
+      this.isProbing = false;
+      if (isAlive || this.hasSaidSomething) return;
+      this.fail(noAnswer(this.address.pid));
+      this.socket.destroy();
+    });
+  }
+
+  private fail(error: Error): void {
     this.isClosed = true;
-    for (const waiter of this.waiters.values()) waiter.reject(goneAway());
+    for (const waiter of this.waiters.values()) waiter.reject(error);
     this.waiters.clear();
   }
+}
+
+function noAnswer(pid: number): IpcError {
+  const why = isStopped(pid) ? 'is stopped' : 'gets no computing time, or hangs';
+  return new IpcError(
+    'NO_ANSWER',
+    `process ${pid}, which has this VM open, does not answer: it ${why}. ${howToEnd(pid)}. Nothing was done.`,
+  );
 }
 
 const goneAway = () => new IpcError('OWNER_GONE', 'the Cairn that had this VM open has just closed: try again.');

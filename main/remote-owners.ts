@@ -1,8 +1,10 @@
 /** Connections to the Cairn processes that own VMs of this library, one for each process, and their events. */
+import { join } from 'node:path';
+import { Catalog } from './catalog.ts';
 import { readOwner } from './owner.ts';
 import { decodeFrame, type Frame } from './ipc/frames.ts';
 import type { EventName, Events } from './ipc/contract.ts';
-import { RemoteHost } from './remote-host.ts';
+import { RemoteHost, type RemoteAddress } from './remote-host.ts';
 
 /** Events about one VM, as its owner tells them. */
 const FORWARDED = [
@@ -20,6 +22,7 @@ export interface RemoteListener {
 }
 
 export class RemoteOwners {
+  /** By socket. */
   private readonly hosts = new Map<string, Promise<RemoteHost | undefined>>();
   private readonly listener: RemoteListener;
 
@@ -27,23 +30,32 @@ export class RemoteOwners {
     this.listener = listener;
   }
 
-  /** The process that has the VM open and listens; undefined when there is none, or it was killed. */
+  /** The process that has the VM open and listens; undefined when there is none, or it was killed. Throws IpcError NO_ANSWER when it does not react. */
   async ownerOf(bundlePath: string): Promise<RemoteHost | undefined> {
+    if (!Catalog.isHeld(join(bundlePath, 'catalog.db'))) return undefined; // whatever owner.json says
     const owner = readOwner(bundlePath);
     if (owner?.socket === undefined || owner.pid === process.pid) return undefined;
-    const { socket } = owner;
+    const { socket, pid } = owner;
     const known = this.hosts.get(socket);
     if (known) return known;
-    const opening = RemoteHost.connect(socket);
+    const opening = this.connect({ socket, pid });
     this.hosts.set(socket, opening);
-    const remote = await opening;
-    if (remote) this.watch(remote, socket);
-    else this.hosts.delete(socket);
-    return remote;
+    return opening;
   }
 
   async close(): Promise<void> {
-    for (const host of this.hosts.values()) (await host)?.close();
+    for (const host of this.hosts.values()) (await host.catch(() => undefined))?.close();
+  }
+
+  private async connect(address: RemoteAddress): Promise<RemoteHost | undefined> {
+    let remote: RemoteHost | undefined;
+    try {
+      remote = await RemoteHost.connect(address);
+      if (remote) this.watch(remote, address.socket);
+      return remote;
+    } finally {
+      if (!remote) this.hosts.delete(address.socket);
+    }
   }
 
   private watch(remote: RemoteHost, socket: string): void {

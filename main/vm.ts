@@ -11,6 +11,7 @@ import type { DiskProgress } from '#worker/disk-protocol.ts';
 import * as protocol from '#worker/protocol.ts';
 import type { Stats, WorldEnd } from '#worker/protocol.ts';
 import { storedFiles } from '#worker/stored-files.ts';
+import { ifStillAsked } from './asker.ts';
 import type { Bundle } from './bundle.ts';
 import { takeSettings } from './checkpoint-settings.ts';
 import { CheckpointTaker, type TakeOrder } from './checkpoint-taker.ts';
@@ -554,7 +555,8 @@ export class Vm {
   }
 
   private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.turn.then(work, work);
+    const begin = ifStillAsked(work);
+    const result = this.turn.then(begin, begin);
     this.turn = result.catch(() => {});
     return result;
   }

@@ -29,6 +29,7 @@ export interface WorldFiles {
   readonly vcpuEntry: URL;
   readonly checkpointEntry: URL;
   readonly diskEntry: URL;
+  readonly pulseEntry: URL;
 }
 
 export const sourceFiles: WorldFiles = {
@@ -36,6 +37,7 @@ export const sourceFiles: WorldFiles = {
   vcpuEntry: new URL('../native-free-worker/vcpu-worker.ts', import.meta.url),
   checkpointEntry: new URL('../native-free-worker/checkpoint-worker.ts', import.meta.url),
   diskEntry: new URL('../native-free-worker/disk-worker.ts', import.meta.url),
+  pulseEntry: new URL('../native-free-worker/pulse.ts', import.meta.url),
 };
 
 export interface WorldSpec {

@@ -24,6 +24,7 @@ await build({
     'native-free-worker/vcpu-worker.ts',
     'native-free-worker/checkpoint-worker.ts',
     'native-free-worker/disk-worker.ts',
+    'native-free-worker/pulse.ts',
   ],
 });
 await build({ ...shared, format: 'cjs', outfile: 'dist/main/preload.cjs', entryPoints: ['main/electron/preload.ts'] });

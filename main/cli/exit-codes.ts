@@ -23,7 +23,7 @@ export class UsageError extends CairnError {
   }
 }
 
-const IN_USE = new Set(['VM_IN_USE', 'VM_RUNNING', 'VM_OFF', 'OWNER_GONE', 'FILE_IN_USE']);
+const IN_USE = new Set(['VM_IN_USE', 'VM_RUNNING', 'VM_OFF', 'OWNER_GONE', 'NO_ANSWER', 'ASKER_GONE', 'FILE_IN_USE']);
 /** The user named a wrong file: no disk failed. */
 const WRONG_FILE = new Set(['NO_SUCH_FILE', 'FILE_EXISTS', 'NOT_A_FILE', 'NO_ACCESS']);
 const SOFTWARE = new Set(['CRASHED', 'INVARIANT', 'INTERNAL']);

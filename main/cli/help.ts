@@ -21,7 +21,7 @@ Exit codes
   0   done; \`run\`: the guest powered off, halted for good, or was ended by you
   1   wrong words on the command line
   2   what was asked for cannot be: a file that is missing or no kernel, too much memory, no such VM
-  3   the VM is open in another Cairn, or not in a state for that (running, off)
+  3   the VM is open in another Cairn, which may not answer, or not in a state for that (running, off)
   4   a checkpoint could not be taken or read, its passphrase is missing or wrong, or the disk failed
   5   \`disk compare\`: the disks differ; \`check\`, \`disk check\`: something is damaged
   6   \`check\`, \`disk check\`: nothing is damaged, but there is something for \`repair\` or \`disk repair\` to do

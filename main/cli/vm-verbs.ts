@@ -1,11 +1,21 @@
 /** cairn vm list|show|stop|pause|resume|reset|balloon|media|delete|clone */
 import { resolve } from 'node:path';
-import type { CdromDrive, RequestName, VmDetail, VmSummary } from '../ipc/contract.ts';
+import type { CdromDrive, RequestName, VmDetail, VmState, VmSummary } from '../ipc/contract.ts';
 import { usableFormat } from '../image-format.ts';
 import { parseMemory, readArguments } from './args.ts';
 import { EXIT_OK, UsageError } from './exit-codes.ts';
 import { printJson, printLine, printNotice, printTable } from './output.ts';
 import { withClient } from './with-service.ts';
+
+const STATE_WORDS: Readonly<Record<VmState, string>> = {
+  off: 'off',
+  starting: 'starting',
+  running: 'running',
+  paused: 'paused',
+  reverting: 'reverting',
+  crashed: 'crashed',
+  'no-answer': 'does not answer',
+};
 
 export async function vmVerb(argv: readonly string[]): Promise<number> {
   const [verb, ...rest] = argv;
@@ -45,7 +55,7 @@ async function list(argv: readonly string[]): Promise<number> {
   else
     printTable(
       ['NAME', 'STATE', 'MEMORY', 'CHECKPOINT'],
-      vms.map(vm => [vm.name, vm.state, `${vm.memoryMiB} MiB`, vm.current ?? '-']),
+      vms.map(vm => [vm.name, STATE_WORDS[vm.state], `${vm.memoryMiB} MiB`, vm.current ?? '-']),
     );
   return EXIT_OK;
 }
@@ -148,12 +158,12 @@ async function clone(argv: readonly string[]): Promise<number> {
 
 function printSummary(vm: VmSummary, json: boolean): void {
   if (json) printJson(vm);
-  else printLine(`${vm.name} is ${vm.state}.`);
+  else printLine(`${vm.name} is ${STATE_WORDS[vm.state]}.`);
 }
 
 function printDetail(vm: VmDetail): void {
   const lines: (readonly [string, string | undefined])[] = [
-    ['state', vm.reason === undefined ? vm.state : `${vm.state}: ${vm.reason}`],
+    ['state', vm.reason === undefined ? STATE_WORDS[vm.state] : `${STATE_WORDS[vm.state]}: ${vm.reason}`],
     ['memory', `${vm.memoryMiB} MiB`],
     ['given back', vm.balloonedMiB === undefined ? undefined : `${vm.balloonedMiB.toFixed(1)} MiB of it`],
     ['shared', vm.savedMiB === undefined ? undefined : `${vm.savedMiB.toFixed(1)} MiB of it saved`],

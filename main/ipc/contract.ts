@@ -123,13 +123,14 @@ export type CdromDrive = z.infer<typeof cdromDrive>;
 export const cdromDrives = ({ disks }: Pick<VmConfig, 'disks'>): CdromDrive[] =>
   disks.flatMap((disk, index) => (isDrive(disk) ? [{ disk: `disk${index}`, path: disk.path, isLocked: false, isOpen: false }] : []));
 
-export const vmState = z.enum(['off', 'starting', 'running', 'paused', 'reverting', 'crashed']);
+/** `no-answer`: the process that has it open does not react. */
+export const vmState = z.enum(['off', 'starting', 'running', 'paused', 'reverting', 'crashed', 'no-answer']);
 export type VmState = z.infer<typeof vmState>;
 
 export const vmSummary = z.object({
   name: vmName,
   state: vmState,
-  /** Why it is crashed, or paused by the host (disk full…), in words for the user. */
+  /** Why it is crashed, paused by the host (disk full…), or why nothing is known of it, in words for the user. */
   reason: z.string().optional(),
   memoryMiB: z.number(),
   /** Checkpoint that the machine's present state descends from ("you are here"), if any. */

@@ -11,7 +11,7 @@ const HEADER_SIZE = 5;
 export interface StreamHandlers {
   text(text: string): void;
   binary(bytes: Uint8Array): void;
-  /** The far end is gone, or sent what can't be believed. Called once. */
+  /** The far end is gone, sends nothing more, or sent what can't be believed. Called once. */
   closed(): void;
 }
 
@@ -28,7 +28,12 @@ export class MessageStream {
       if (!this.deliver(largestMessage, handlers)) stream.destroy();
     });
     stream.on('error', () => stream.destroy());
-    stream.once('close', () => handlers.closed());
+    let isClosed = false;
+    for (const event of ['end', 'close'])
+      stream.once(event, () => {
+        if (!isClosed) handlers.closed();
+        isClosed = true;
+      });
   }
 
   sendText(text: string): void {

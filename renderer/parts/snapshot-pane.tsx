@@ -129,4 +129,5 @@ const HERE_WORDS = {
   paused: 'the machine is paused',
   reverting: 'going back…',
   crashed: 'the machine has crashed',
+  'no-answer': 'the machine does not answer',
 } as const;

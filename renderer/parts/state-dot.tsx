@@ -7,6 +7,7 @@ export const STATE_WORDS: Readonly<Record<VmState, string>> = {
   paused: 'paused',
   reverting: 'going back',
   crashed: 'crashed',
+  'no-answer': 'does not answer',
 };
 
 export function StateDot({ state }: { state: VmState }) {
