@@ -188,15 +188,21 @@ export class PitChannel {
         return e < s.active ? s.startTick + s.active : undefined;
       case 2:
       case 3: {
-        const period = e - (e % s.active);
-        const fall = s.mode === 2 ? s.active - 1 : highHalf(s.active);
-        const edge = s.startTick + period + (e % s.active < fall ? fall : s.active);
-        return s.switching ? Math.min(edge, Math.max(s.switchTick, tick + 1)) : edge;
+        const edge = this.nextPeriodicEdge(tick, e);
+        return s.switching ? Math.min(edge ?? Infinity, Math.max(s.switchTick, tick + 1)) : edge;
       }
       default:
         if (e < s.active) return s.startTick + s.active;
         return e === s.active ? s.startTick + s.active + 1 : undefined;
     }
+  }
+
+  /** A period of one tick, which the data sheet does not allow in mode 2, has no room for a pulse. */
+  private nextPeriodicEdge(tick: number, elapsed: number): number | undefined {
+    const { mode, active, startTick } = this.s;
+    if (active === 1) return tick < startTick ? startTick : undefined;
+    const fall = mode === 2 ? active - 1 : highHalf(active);
+    return startTick + elapsed - (elapsed % active) + (elapsed % active < fall ? fall : active);
   }
 
   private elapsed(tick = this.nowTick()): number {

@@ -186,3 +186,15 @@ test.each([1, 2, 3, 1000, 0])('an hour that passes at once is one interrupt and 
     expect([mode, steps < 12, bench.edges.get(0)! > before]).toEqual([mode, true, mode === 3 || count !== 1]); // which mode 2 has no room for
   }
 });
+
+test('a count of 1 in mode 2 has its level at once, as after a load, and asks for no more time', () => {
+  const bench = new Bench();
+  const pit = makePit(bench);
+  bench.out(0x43, 0x34);
+  bench.out(0x40, 1, 0);
+  expect(bench.levels.get(0)).toBe(true);
+  bench.pass(tickNs(1));
+  const level = bench.levels.get(0);
+  pit.loadState(structuredClone(pit.saveState()));
+  expect([level, bench.levels.get(0), bench.time.nextDeadlineNs()]).toEqual([false, false, undefined]);
+});

@@ -1,6 +1,7 @@
 /** One case: a run of operations from power-on, and if it fails the shortest run that is found to fail alike. */
 import { Random } from '../random.ts';
-import type { Coverage } from './coverage.ts';
+import type { Board } from './boards.ts';
+import { Coverage } from './coverage.ts';
 import { Emit, type Place } from './emit.ts';
 import { generators } from './generators/all.ts';
 import type { Operation } from './operation.ts';
@@ -47,15 +48,17 @@ const kindOf = (error: CaseError) => error.message.replace(/[0-9]+/g, '#').slice
 
 /** Looks for what of a run can be left out. After a failure there are new machines: it may have left anything behind. */
 class Search {
+  private readonly board: Board;
   private readonly kind: string;
   private readonly coverage: Coverage;
   private pair: Pair;
   private triesLeft: number;
 
-  constructor(kind: string, coverage: Coverage, tries: number) {
+  constructor(board: Board, kind: string, coverage: Coverage, tries: number) {
+    this.board = board;
     this.kind = kind;
     this.coverage = coverage;
-    this.pair = new Pair(coverage);
+    this.pair = new Pair(board, coverage);
     this.triesLeft = tries;
   }
 
@@ -69,7 +72,7 @@ class Search {
     try {
       runCase(this.pair, run);
     } catch (thrown) {
-      this.pair = new Pair(this.coverage);
+      this.pair = new Pair(this.board, this.coverage);
       if (thrown instanceof CaseError && kindOf(thrown) === this.kind) return run.slice(0, thrown.applied);
     }
     return undefined;
@@ -87,8 +90,8 @@ class Search {
 }
 
 /** A run that fails like `operations`, and of which no piece can be left out, as far as so many tries tell. */
-export function shorten(operations: readonly Operation[], error: CaseError, coverage: Coverage, tries = 4000): readonly Operation[] {
-  const search = new Search(kindOf(error), coverage, tries);
+export function shorten(board: Board, operations: readonly Operation[], error: CaseError, tries = 4000): readonly Operation[] {
+  const search = new Search(board, kindOf(error), new Coverage(), tries);
   let run: readonly Operation[] = operations.slice(0, error.applied);
   for (let size = run.length >> 1; size >= 1; size >>= 1) run = search.without(Math.min(size, run.length), run);
   return run;

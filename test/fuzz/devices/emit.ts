@@ -1,5 +1,6 @@
 /** A run of operations in the making, and what those who make it know of the board. */
 import type { AccessSize } from '#engine/devices/device.ts';
+import { ENDS } from './boards.ts';
 import type { Random } from '../random.ts';
 import type { Operation } from './operation.ts';
 
@@ -61,6 +62,13 @@ export class Emit {
     const { random } = this;
     if (random.oneIn(3)) return random.next();
     return (random.pick(EDGES) + random.below(3) - 1) >>> 0;
+  }
+  /** A block: near the beginning, near where something ends, or anywhere. */
+  block() {
+    const { random } = this;
+    const how = random.below(20);
+    if (how === 0) return this.word();
+    return how < 5 ? Math.max(0, random.pick(ENDS) - random.below(20)) : random.below(1024);
   }
   size(): AccessSize {
     return this.random.pick([1, 2, 4] as const);

@@ -32,6 +32,11 @@ export interface PcInside {
   releasePages(first: number, count: number): void;
 }
 
+export interface VirtioInside {
+  readonly transport: { readonly model: object; readonly slot: PciInside['functions'][number] };
+}
+export const isVirtio = (device: object): device is Device & VirtioInside => 'transport' in device;
+
 export const inside = (pc: Pc) => pc as unknown as PcInside;
 
 /** Calls `before` before each call of a method of one object. */

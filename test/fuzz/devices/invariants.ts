@@ -4,7 +4,7 @@ import type { IdeState } from '#engine/devices/ide/ide.ts';
 import type { PicState } from '#engine/devices/pic.ts';
 import type { AcpiPmState } from '#engine/devices/acpi-pm.ts';
 import type { SavedDevice } from '#engine/machine/machine.ts';
-import { stateOf } from './inside.ts';
+import { isVirtio, stateOf } from './inside.ts';
 import type { FuzzMachine } from './machine.ts';
 
 const CASCADE = 2;
@@ -26,7 +26,7 @@ export function checkInvariants(machine: FuzzMachine) {
   const raised = Array.from(machine.inner.pic.raised, count => count > 0);
   linesFollowDrivers(saved, raised);
   ideLines(saved, raised);
-  pciLines(machine, saved, raised);
+  virtio(machine, saved, raised);
   const { control, status, enable } = stateOf<StateOf<typeof AcpiPmState>>(saved, 'acpi-pm');
   if ((control & SCI_EN) !== 0 && (status & enable & ACPI_EVENTS) !== 0) require(raised[9]!, 'IRQ 9: the SCI is lost');
   const held = machine.drives.flatMap(drive => drive.held);
@@ -49,23 +49,34 @@ function ideLines(saved: readonly SavedDevice[], raised: readonly boolean[]) {
   const { primary, secondary } = stateOf<StateOf<typeof IdeState>>(saved, 'ide');
   for (const [i, { control, device, asserted }] of [primary, secondary].entries()) {
     const name = `ide${2 * i + ((device & SELECTED) === 0 ? 0 : 1)}`;
-    const { intrq } = stateOf<{ device: { intrq: boolean } }>(saved, name).device;
+    const intrq = stateOf<{ device: { intrq: boolean } } | undefined>(saved, name)?.device.intrq === true;
     const level = intrq && (control & NIEN) === 0;
     require(asserted === level &&
       (!level || raised[14 + i] === true), `IRQ ${14 + i}: ${name} says ${level}, the channel ${asserted}, the line ${raised[14 + i]}`);
   }
 }
 
-/** Each device of virtio's interrupts by its INTA#, where that is routed to. */
-function pciLines(machine: FuzzMachine, saved: readonly SavedDevice[], raised: readonly boolean[]) {
-  const routes = machine.inner.pci.functions.find(({ model }) => model.device === 1 && model.function === 0)!;
-  const virtio = saved.filter(({ name }) => name.startsWith('virtio-'));
-  for (const { name, state } of virtio) {
-    const { isr } = (state as { transport: { isr: number } }).transport;
-    const { model, command } = machine.functionOf(name);
+/** Each device of virtio's interrupts by its INTA#, where that is routed to; what it has taken from its queues is under way. */
+function virtio({ inner }: FuzzMachine, saved: readonly SavedDevice[], raised: readonly boolean[]) {
+  const routes = inner.pci.functions.find(({ model }) => model.device === 1 && model.function === 0)!;
+  for (const { name, device } of inner.devices) {
+    if (!isVirtio(device)) continue;
+    const { isr, status, started, queues } = stateOf<{ transport: Transport }>(saved, name).transport;
+    for (const [i, { taken, returned }] of Object.values(queues).entries()) {
+      const underWay = started.filter(({ queue }) => queue === i).length;
+      if ((status & NEEDS_RESET) === 0) require(((taken - returned) & 0xffff) === underWay, `${name}: a chain of queue ${i} is lost`);
+    }
+    const { model, command } = device.transport.slot;
     const route = routes.configByte(0x60 + (model.device % 4));
     if (isr === 0 || (command & INTX_DISABLE) !== 0 || (route & 0x80) !== 0 || !ROUTABLE.includes(route & 0x0f)) continue;
     require(raised[route & 0x0f]!, `IRQ ${route & 0x0f}: the interrupt of ${name} is lost`);
   }
 }
+interface Transport {
+  readonly isr: number;
+  readonly status: number;
+  readonly started: readonly { readonly queue: number }[];
+  readonly queues: Readonly<Record<string, { readonly taken: number; readonly returned: number }>>;
+}
+const NEEDS_RESET = 64;
 const ROUTABLE = [3, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15];

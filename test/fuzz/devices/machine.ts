@@ -7,18 +7,16 @@ import type { Pc } from '#engine/machine/pc.ts';
 import { PAGE_SIZE } from '#engine/memory/layout.ts';
 import { BenchPc } from '#test/support/bench-pc.ts';
 import { TinyKernel } from '#test/support/tiny-kernel.ts';
+import { type Board, DISCS } from './boards.ts';
 import type { Coverage } from './coverage.ts';
 import type { Place } from './emit.ts';
-import { FuzzDrive } from './fuzz-drive.ts';
+import { type DriveShape, FuzzDrive } from './fuzz-drive.ts';
 import { inside, type PcInside, tap } from './inside.ts';
 import { Meter } from './meter.ts';
 import type { Operation } from './operation.ts';
 
-const MIB = 1 << 20;
-const GIB = 2 ** 30;
-export const RAM_BYTES = 4 * MIB;
-/** What is put into CD-ROM drives: nothing, a CD, a DVD, another CD, less than a block. */
-const DISCS = [0, 600 * MIB, 5 * GIB, 600 * MIB, 512];
+export const RAM_BYTES = 4 << 20;
+const FIRST_DISC = 1;
 
 /** Between two operations. */
 export interface SavedMachine {
@@ -31,33 +29,39 @@ export class FuzzMachine {
   readonly inner: PcInside;
   readonly meter = new Meter();
   readonly drives: readonly FuzzDrive[];
+  private readonly cdroms: readonly string[];
+  /** All that can be put into each. */
   private readonly discs: readonly (readonly FuzzDrive[])[];
   private readonly inDrive: number[];
   private readonly memory: GuestMemory;
 
-  constructor(coverage: Coverage) {
+  constructor(board: Board, coverage: Coverage) {
     const late: GuestMemory = {
       read: (gpa, into) => this.memory.read(gpa, into),
       write: (gpa, bytes) => this.memory.write(gpa, bytes),
     };
-    const drive = (name: string, sizeBytes: number, more = {}) =>
-      new FuzzDrive(late, { name, sizeBytes, ...more }, what => {
+    const drive = (shape: DriveShape) =>
+      new FuzzDrive(late, shape, what => {
         throw new Error(what);
       });
-    const disks = [
-      drive('ide0', 64 * MIB),
-      drive('ide2', 3 * 1024 * GIB, { writeThrough: true }),
-      drive('scsi0', 16 * MIB),
-      drive('scsi1', 3 * 1024 * GIB, { readOnly: true }),
-      drive('virtio0', GIB),
-      drive('virtio1', 8 * MIB, { readOnly: true }),
-    ];
-    const discs = (name: string) =>
-      DISCS.map((sizeBytes, i) => drive(`${name}-disc${i}`, sizeBytes, { readOnly: true, fingerprint: `disc ${i}` }));
-    this.discs = [discs('ide1'), discs('ide3'), discs('scsi2')];
-    this.inDrive = [...IN_DRIVES];
-    this.drives = [...disks, ...this.discs.flat()];
-    const { pc } = new BenchPc({ ramBytes: RAM_BYTES, balloon: true, boot: KERNEL, drives: this.attached(disks) });
+    const disks = board.map(fitting => (fitting.media === 'disk' ? drive(fitting.shape) : undefined));
+    this.cdroms = board.flatMap(fitting => (fitting.media === 'cdrom' ? [fitting.name] : []));
+    this.discs = this.cdroms.map(name =>
+      DISCS.map((sizeBytes, i) => drive({ name: `${name}-disc${i}`, sizeBytes, readOnly: true, fingerprint: `disc ${i}` })),
+    );
+    this.inDrive = this.cdroms.map(() => FIRST_DISC);
+    this.drives = [...disks.flatMap(each => each ?? []), ...this.discs.flat()];
+    const drives = board.map((fitting, i): AttachedDrive => {
+      if (fitting.media === 'disk') return { interface: fitting.interface, media: 'disk', drive: disks[i]! };
+      return {
+        interface: fitting.interface,
+        media: 'cdrom',
+        name: fitting.name,
+        serial: 'FUZZ-CD',
+        drive: this.disc(this.cdroms.indexOf(fitting.name)),
+      };
+    });
+    const { pc } = new BenchPc({ ramBytes: RAM_BYTES, balloon: true, boot: KERNEL, drives });
     this.pc = pc;
     this.inner = inside(pc);
     this.memory = this.meter.watch(pc.memory);
@@ -65,19 +69,6 @@ export class FuzzMachine {
     coverage.watch(this);
   }
 
-  private attached(disks: readonly FuzzDrive[]): AttachedDrive[] {
-    const disk = (kind: AttachedDrive['interface'], index: number): AttachedDrive => ({
-      interface: kind,
-      media: 'disk',
-      drive: disks[index]!,
-    });
-    const cdrom = (kind: 'ide' | 'scsi', index: number, name: string): AttachedDrive => {
-      const drive = this.disc(index);
-      return { interface: kind, media: 'cdrom', name, serial: 'FUZZ-CD', drive };
-    };
-    const ide = [disk('ide', 0), cdrom('ide', 0, 'ide1'), disk('ide', 1), cdrom('ide', 1, 'ide3')];
-    return [...ide, disk('scsi', 2), disk('scsi', 3), cdrom('scsi', 2, 'scsi2'), disk('virtio', 4), disk('virtio', 5)];
-  }
   private disc(drive: number): Drive | undefined {
     const disc = this.inDrive[drive]!;
     return disc === 0 ? undefined : this.discs[drive]![disc];
@@ -90,14 +81,6 @@ export class FuzzMachine {
     for (const timer of inner.time.timers) tap(timer, 'onExpire', () => meter.count('fired'));
   }
 
-  /** The PCI functions of devices with virtqueues, in the order of their slots and states. */
-  functionOf(name: string) {
-    const names = this.inner.devices.map(device => device.name).filter(each => each.startsWith('virtio-'));
-    return this.virtioFunctions[names.indexOf(name)]!;
-  }
-  private get virtioFunctions() {
-    return this.inner.pci.functions.filter(({ model }) => model.vendorId === 0x1af4);
-  }
   /** The windows of all functions, as firmware has placed them. */
   get places(): Place[] {
     return this.inner.pci.functions.flatMap(({ model, bars, configByte }, i) => {
@@ -196,10 +179,10 @@ export class FuzzMachine {
         pc.setBalloonTarget(operation.pages);
         return pc.balloonedPages();
       case 'disc':
-        this.change(operation.drive, operation.disc);
+        this.change(operation.drive % this.cdroms.length, operation.disc);
         return 0;
       case 'eject':
-        pc.pressEject(CDROMS[operation.drive]!);
+        pc.pressEject(this.cdroms[operation.drive % this.cdroms.length]!);
         return 0;
       case 'reset':
         this.reset();
@@ -270,13 +253,13 @@ export class FuzzMachine {
       drive.digest = 0;
       drive.ended = 0;
     }
-    for (const [i, disc] of IN_DRIVES.entries()) this.change(i, disc);
+    for (const i of this.cdroms.keys()) this.change(i, FIRST_DISC);
     this.loadSaved(saved);
   }
 
   private change(drive: number, disc: number) {
     this.inDrive[drive] = disc;
-    this.pc.changeMedium(CDROMS[drive]!, this.disc(drive));
+    this.pc.changeMedium(this.cdroms[drive]!, this.disc(drive));
   }
 
   private readonly was = new Uint8Array(PAGE_SIZE);
@@ -291,9 +274,7 @@ export class FuzzMachine {
   }
 }
 
-const IN_DRIVES = [1, 2, 1];
 const TURN = 1_000_000;
-const CDROMS = ['ide1', 'ide3', 'scsi2'];
 const KERNEL = { kind: 'multiboot', kernel: new TinyKernel().forever().image(), modules: [], commandLine: '' } as const;
 
 /** A virtqueue's device with requests that are not told yet, or chains left for its next turn. */

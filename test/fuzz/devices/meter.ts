@@ -57,3 +57,8 @@ export class Meter {
   }
 }
 const FIGURES = Object.keys(BOUNDS) as Figure[];
+
+/** Of each figure. */
+export function largest(all: readonly Readonly<Record<Figure, number>>[]): Record<Figure, number> {
+  return Object.fromEntries(FIGURES.map(figure => [figure, Math.max(...all.map(each => each[figure]))])) as Record<Figure, number>;
+}

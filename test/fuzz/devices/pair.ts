@@ -1,10 +1,10 @@
 /** Two machines of one kind: one goes on, the other is loaded from it now and then, and must be the same and stay the same. */
 import { encodeState } from '#engine/state/state.ts';
+import type { Board } from './boards.ts';
 import type { Coverage } from './coverage.ts';
 import type { Place } from './emit.ts';
 import { checkInvariants } from './invariants.ts';
 import { FuzzMachine, type SavedMachine } from './machine.ts';
-import type { Figure } from './meter.ts';
 import type { Operation } from './operation.ts';
 
 /** Operations between two looks at the invariants. */
@@ -19,20 +19,18 @@ export class Pair {
   private following = 0;
   private count = 0;
 
-  constructor(coverage: Coverage) {
-    this.machine = new FuzzMachine(coverage);
-    this.other = new FuzzMachine(coverage);
+  readonly board: Board;
+
+  constructor(board: Board, coverage: Coverage) {
+    this.board = board;
+    this.machine = new FuzzMachine(board, coverage);
+    this.other = new FuzzMachine(board, coverage);
     this.baseline = this.machine.save();
     this.places = this.machine.places;
   }
 
-  /** The largest figures of the machine that had more. */
-  get most(): Readonly<Record<Figure, number>> {
-    const [a, b] = [this.machine.meter.most, this.other.meter.most];
-    return Object.fromEntries(Object.keys(a).map(figure => [figure, Math.max(a[figure as Figure], b[figure as Figure])])) as Record<
-      Figure,
-      number
-    >;
+  get most() {
+    return [this.machine, this.other].map(({ meter }) => meter.most);
   }
 
   /** As after power-on. */

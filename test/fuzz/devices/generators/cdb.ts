@@ -18,7 +18,7 @@ const plain =
     answer(cdb, 0);
 
 function blocks(emit: Emit) {
-  const first = emit.chance(85) ? emit.random.below(1024) : emit.word();
+  const first = emit.block();
   return { first, count: emit.chance(85) ? emit.random.below(9) : emit.word() & 0xffff };
 }
 const bytes = (count: number, blockBytes: number) => Math.min(count * blockBytes, 65536);

@@ -23,7 +23,7 @@ export function ide(emit: Emit) {
   const channel = random.pick(CHANNELS);
   const busMaster = (emit.places.find(({ deviceId }) => deviceId === 0x7010)?.base ?? 0xc000) + channel.busMaster;
   const device = random.below(2);
-  switch (random.below(12)) {
+  switch (random.below(13)) {
     case 0:
       emit.out8(channel.base + 1 + random.below(7), emit.byte());
       return;
@@ -42,6 +42,9 @@ export function ide(emit: Emit) {
     case 6:
     case 7:
       packet(emit, channel, busMaster, emit.chance(90) ? 1 : device);
+      return;
+    case 9:
+      both(emit, channel, device);
       return;
     case 8:
       select(emit, channel, device, 0, emit.byte());
@@ -76,6 +79,25 @@ function end(emit: Emit, { base, control }: Channel, bytes: number) {
   }
 }
 
+/** One device has a command under way, and the other gets one. */
+function both(emit: Emit, channel: Channel, device: number) {
+  const { random } = emit;
+  const first = random.pick([
+    Command.IdentifyDevice,
+    Command.IdentifyPacketDevice,
+    Command.ReadSectors,
+    Command.WriteSectors,
+    Command.Packet,
+  ]);
+  select(emit, channel, device, emit.block() % 2 ** 28, 1);
+  emit.out8(channel.base + 7, first);
+  if (emit.chance(50)) emit.complete();
+  emit.out8(channel.base + 6, 0xa0 | ((device ^ 1) << 4));
+  emit.out8(channel.base + 7, emit.chance(50) ? Command.ExecuteDiagnostic : random.pick(WITHOUT_DATA));
+  if (emit.chance(50)) emit.out8(channel.base + 6, 0xa0 | (device << 4));
+  end(emit, channel, 512);
+}
+
 function regions(emit: Emit, busMaster: number, bytes: number) {
   const { random } = emit;
   const table: number[] = [];
@@ -94,7 +116,7 @@ function transfer(emit: Emit, channel: Channel, busMaster: number, device: numbe
   const { random } = emit;
   const [command, { protocol, write, ext }] = random.pick([...TRANSFERS, TRIM]);
   const count = random.pick([1, 1, 2, 3, 8, 0, emit.byte()]);
-  const lba = emit.chance(90) ? random.below(1000) : emit.word();
+  const lba = emit.block() % 2 ** 32;
   if (ext && emit.chance(70)) {
     emit.out8(channel.base + 2, emit.chance(95) ? 0 : emit.byte());
     for (const register of [3, 4, 5]) emit.out8(channel.base + register, emit.chance(90) ? 0 : emit.byte());

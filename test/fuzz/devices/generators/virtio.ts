@@ -157,7 +157,7 @@ function damage(emit: Emit, table: { gpa: number; length: number; flags: number;
 function blockRequest(emit: Emit): Part[] {
   const { random } = emit;
   const type = random.pick([0, 0, 1, 1, 4, 8, 11, 13, emit.chance(50) ? 0 : emit.byte()]);
-  const sector = emit.chance(90) ? random.below(16_000) : emit.word();
+  const sector = emit.block();
   const header = reads([...le32(type), ...le32(0), ...le64(sector)]);
   const sectors = random.pick([1, 1, 2, 8, 16]);
   const segment = () => [
