@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest';
 import { fuzzDevices } from '../fuzz/devices/fuzz-devices.ts';
 
-test('a million operations', () => {
-  const { operations, coverage } = fuzzDevices({ operations: 1_000_000, seed: 2 });
-  expect(operations).toBeGreaterThanOrEqual(1_000_000);
+test('two million operations', () => {
+  const { operations, coverage } = fuzzDevices({ operations: 2_000_000, seed: 2 });
+  expect(operations).toBeGreaterThanOrEqual(2_000_000);
   // Every device is reached, and the hosts of SCSI units and discs as often as the rest.
   const reached = (beginning: string) => [...coverage].reduce((sum, [what, count]) => sum + (what.startsWith(beginning) ? count : 0), 0);
   const often = [

@@ -8,7 +8,7 @@ import { FuzzMachine, type SavedMachine } from './machine.ts';
 import type { Operation } from './operation.ts';
 
 /** Operations between two looks at the invariants. */
-const LOOK_EVERY = 64;
+const LOOK_EVERY = 16;
 
 export class Pair {
   private machine: FuzzMachine;

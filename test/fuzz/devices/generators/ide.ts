@@ -94,6 +94,7 @@ function both(emit: Emit, channel: Channel, device: number) {
   if (emit.chance(50)) emit.complete();
   emit.out8(channel.base + 6, 0xa0 | ((device ^ 1) << 4));
   emit.out8(channel.base + 7, emit.chance(50) ? Command.ExecuteDiagnostic : random.pick(WITHOUT_DATA));
+  if (emit.chance(20)) emit.add({ kind: 'reload' });
   if (emit.chance(50)) emit.out8(channel.base + 6, 0xa0 | (device << 4));
   end(emit, channel, 512);
 }
