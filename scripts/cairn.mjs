@@ -38,8 +38,7 @@ async function runHere() {
   // A thread's modules without their types, compiled: loading them takes a fifth of the time, also for the threads of a world.
   module.enableCompileCache(path.join(cacheDir(), 'compiled'));
   const { main } = await import('../main/cli/cli.ts');
-  const code = await main(process.argv.slice(2));
-  process.stdout.write('', () => process.exit(code));
+  process.exit(await main(process.argv.slice(2)));
 }
 
 /** Nothing but the command itself writes to stdout. */

@@ -21,6 +21,7 @@ import { printError } from './output.ts';
 import { policyVerb } from './policy-verbs.ts';
 import { runVerb } from './run.ts';
 import { serveVerb } from './serve.ts';
+import { exitCodeAfterOutput, watchOutput, writeOut } from './standard-output.ts';
 import { storeVerb } from './store-verbs.ts';
 import { VERSION } from './version.ts';
 import { vmVerb } from './vm-verbs.ts';
@@ -42,20 +43,25 @@ const VERBS: Record<string, { readonly run: Verb; readonly help: string }> = {
 };
 
 export async function main(argv: readonly string[]): Promise<number> {
+  watchOutput();
+  return exitCodeAfterOutput(await obey(argv));
+}
+
+async function obey(argv: readonly string[]): Promise<number> {
   const [word, ...rest] = argv;
   try {
     if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
-      process.stdout.write(HELP);
+      writeOut(HELP);
       return EXIT_OK;
     }
     if (word === '--version') {
-      process.stdout.write(`${VERSION}\n`);
+      writeOut(`${VERSION}\n`);
       return EXIT_OK;
     }
     const verb = Object.hasOwn(VERBS, word) ? VERBS[word] : undefined;
     if (!verb) throw new UsageError(`there is no verb “${word}”: \`cairn --help\` lists them.`);
     if (rest.includes('--help') || rest.includes('-h')) {
-      process.stdout.write(verb.help);
+      writeOut(verb.help);
       return EXIT_OK;
     }
     return await verb.run(rest);

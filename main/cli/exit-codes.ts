@@ -13,6 +13,10 @@ export const EXIT_DIFFERENT = 5;
 export const EXIT_LEAKS = 6;
 /** The VM crashed, or Cairn has a bug (sysexits.h, EX_SOFTWARE). */
 export const EXIT_SOFTWARE = 70;
+/** What was printed could not be written (sysexits.h, EX_IOERR). */
+export const EXIT_OUTPUT = 74;
+/** Nobody reads what was printed, as the shell has it (128 + SIGPIPE). */
+export const EXIT_PIPE = 141;
 /** Ended by Ctrl-C, as the shell has it (128 + SIGINT). */
 export const EXIT_INTERRUPTED = 130;
 
@@ -43,6 +47,7 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT_USAGE;
   if (!(error instanceof CairnError)) return EXIT_SOFTWARE;
   if (error.code === 'INTERRUPTED') return EXIT_INTERRUPTED;
+  if (error.code === 'OUTPUT') return EXIT_OUTPUT;
   if (IN_USE.has(error.code)) return EXIT_IN_USE;
   if (WRONG_FILE.has(error.code)) return EXIT_CONFIG;
   if (error instanceof CheckpointError || error instanceof StateError || error instanceof StorageError) return EXIT_CHECKPOINT;

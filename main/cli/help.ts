@@ -26,6 +26,8 @@ Exit codes
   5   \`disk compare\`: the disks differ; \`check\`, \`disk check\`: something is damaged
   6   \`check\`, \`disk check\`: nothing is damaged, but there is something for \`repair\` or \`disk repair\` to do
   70  the VM crashed, or Cairn did
+  74  all went well, but what was to be printed could not be written: the disk behind stdout is full, say
+  141 the same, for nobody reads stdout any more (as after \`| head\`)
   130 ended by Ctrl-C
   \`run --debug-exit\` ends with (value << 1) | 1 when the guest writes a value to the debug-exit port
 `;
@@ -80,7 +82,8 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
 A VM keeps what it was given. --no-overwrite, --no-balloon, --no-keep-in-ram, --no-share-memory, --no-encrypt, --no-debug-exit and --reboot take it back; checkpoints
 that are encrypted stay so, and one that has a balloon in it starts only with the balloon.
 
-With a terminal, Ctrl-A X ends the VM and Ctrl-A A sends a Ctrl-A. The end of stdin ends nothing.
+With a terminal, Ctrl-A X ends the VM and Ctrl-A A sends a Ctrl-A. The end of stdin ends nothing. When nobody reads stdout any more, or its disk is full, the VM runs
+on and that is said on stderr; the exit code at its end is 141 or 74 then, where it would be 0. A terminal that goes away (SIGHUP) ends it like SIGTERM: --shutdown of \`cairn policy\` keeps a checkpoint.
 Checkpoints are taken from another terminal, or from \`cairn serve\`.
 
   cairn run --name debian --memory 512M --kernel vmlinuz --initrd initrd.gz --append "console=ttyS0"

@@ -1,13 +1,14 @@
 /** How verbs print: for people, or one JSON document. */
 import { CairnError, messageOf } from '#engine/errors/errors.ts';
 import type { Events } from '../ipc/contract.ts';
+import { writeOut } from './standard-output.ts';
 
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  writeOut(`${JSON.stringify(value, undefined, 2)}\n`);
 }
 
 export function printLine(text: string): void {
-  process.stdout.write(`${shown(text)}\n`);
+  writeOut(`${shown(text)}\n`);
 }
 
 /** What files say of themselves (a title, a name) is shown by a terminal, and never obeyed. */

@@ -126,7 +126,7 @@ async function runToEnd(
     terminal?.listen();
     const unplug = () => client.request('vm.stop', { name, how: 'plug' }).catch(() => {}); // it may end by itself meanwhile
     void signal.then(async which => {
-      if (which === 'SIGTERM') await service.hostEvent('shutdown'); // what a host that shuts down sends
+      if (which !== 'SIGINT') await service.hostEvent('shutdown'); // what a host that shuts down sends, or a terminal that goes away
       await unplug();
     });
     void terminal?.left.then(unplug);
@@ -135,7 +135,7 @@ async function runToEnd(
     if (json) printJson(end);
     return exitCodeOfEnd(end);
   } finally {
-    await terminal?.close();
+    terminal?.close();
   }
 }
 

@@ -7,6 +7,7 @@ import { EXIT_OK, UsageError } from './exit-codes.ts';
 import { printError, printJson, printLine } from './output.ts';
 import { openInBrowser } from './open-browser.ts';
 import { endingSignal } from './signals.ts';
+import { outputWritten } from './standard-output.ts';
 import { openService } from './with-service.ts';
 
 export async function serveVerb(argv: readonly string[]): Promise<number> {
@@ -23,9 +24,10 @@ export async function serveVerb(argv: readonly string[]): Promise<number> {
     });
     if (args.flag('json')) printJson({ url: shell.url });
     else printLine(`Cairn is at ${shell.url}`);
+    await outputWritten(); // without its address nobody can use it
     await openDemo(service.connect(), process.env).catch((error: unknown) => printError(error, false)); // the window can do without
     if (args.flag('open')) openInBrowser(shell.url);
-    if ((await ended) === 'SIGTERM') await service.hostEvent('shutdown'); // what a host that shuts down sends
+    if ((await ended) !== 'SIGINT') await service.hostEvent('shutdown'); // what a host that shuts down sends
     await shell.close();
   } finally {
     await service.close();

@@ -1,3 +1,5 @@
+import { hurryOutput } from './standard-output.ts';
+
 /** SIGINT, SIGTERM and SIGHUP end a command cleanly. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Ctrl-C reaches this process from the terminal and from the script that started it. */
@@ -13,6 +15,7 @@ export function endingSignal(): Promise<NodeJS.Signals> {
     for (const signal of SIGNALS)
       process.on(signal, () => {
         firstMs ??= performance.now();
+        hurryOutput();
         if (performance.now() - firstMs > SAME_KEY_MS) killAs(signal);
         resolve(signal);
       });
