@@ -298,7 +298,7 @@ export class Bundle {
         gone: goneParents(parents, doomed),
       },
       () => {
-        for (const id of ids) this.catalog.forget(id);
+        this.catalog.forget(...ids);
       },
     );
   }

@@ -233,13 +233,23 @@ export class Catalog {
       .run(marks.title, marks.note, marks.pinned ? 1 : 0, id);
   }
 
-  /** Forgets a checkpoint whose file has gone; its children are now its parent's. */
-  forget(id: string): void {
+  /** Forgets checkpoints whose files have gone; their children are the nearest living ancestor's. */
+  forget(...ids: readonly string[]): void {
+    const doomed = new Set(ids);
     this.together(() => {
-      this.db.prepare('UPDATE checkpoint SET parent = (SELECT parent FROM checkpoint WHERE id = ?) WHERE parent = ?').run(id, id);
-      this.db.prepare('DELETE FROM checkpoint WHERE id = ?').run(id);
-      this.db.prepare('DELETE FROM checkpoint_disk WHERE checkpoint = ?').run(id);
-      this.db.prepare('DELETE FROM meta WHERE value = ?').run(id);
+      const parents = new Map(this.parents().map(({ id, parent }) => [id, parent]));
+      const adopt = this.db.prepare('UPDATE checkpoint SET parent = ? WHERE id = ?');
+      for (const [id, parent] of parents) {
+        if (doomed.has(id) || parent === null || !doomed.has(parent)) continue;
+        const living = nearestLiving(parent, doomed, parents);
+        parents.set(id, living);
+        adopt.run(living, id);
+      }
+      for (const id of doomed) {
+        this.db.prepare('DELETE FROM checkpoint WHERE id = ?').run(id);
+        this.db.prepare('DELETE FROM checkpoint_disk WHERE checkpoint = ?').run(id);
+        this.db.prepare('DELETE FROM meta WHERE value = ?').run(id);
+      }
     });
   }
 
@@ -320,6 +330,19 @@ export class Catalog {
       throw cause instanceof Database.SqliteError ? unwritten(this.db.name, cause) : cause;
     }
   }
+}
+
+/** A chain of doomed ones is passed once: each of them has the answer then. */
+function nearestLiving(parent: string, doomed: ReadonlySet<string>, parents: Map<string, string | null>): string | null {
+  const passed = new Set<string>();
+  let at: string | null = parent;
+  while (at !== null && doomed.has(at) && !passed.has(at)) {
+    passed.add(at);
+    at = parents.get(at) ?? null;
+  }
+  const living = at !== null && doomed.has(at) ? null : at; // a circle of a damaged catalogue
+  for (const id of passed) parents.set(id, living);
+  return living;
 }
 
 function unwritten(path: string, cause: unknown): StorageError {

@@ -11,6 +11,9 @@ import { nodeFiles } from '#worker/node-files.ts';
 import type { LayerRow } from './catalog.ts';
 import type { Checkpoint, CheckpointDetail } from './ipc/contract.ts';
 
+/** Of the checkpoints that share a file so many are named, and all counted. */
+const MOST_NAMED = 100;
+
 type ShownLayer = CheckpointDetail['disks'][number]['layers'][number];
 
 /** For whoever only looks at a disk's files. */
@@ -83,16 +86,17 @@ export class DiskGraph {
   behind(checkpoint: Checkpoint, all: readonly Checkpoint[]): CheckpointDetail['disks'] {
     return checkpoint.disks.map(({ disk, layer }) => {
       const files = this.disks.get(disk);
-      const others = all
-        .filter(({ id }) => id !== checkpoint.id)
-        .map(({ id, disks }) => {
-          const pointer = disks.find(each => each.disk === disk);
-          return { id, files: new Set(pointer && files ? files.chain(pointer.layer).map(({ file }) => file) : []) };
-        });
-      const layers = (files?.chain(layer) ?? []).map((shown): ShownLayer => ({
-        ...shown,
-        sharedWith: others.filter(other => other.files.has(shown.file)).map(({ id }) => id),
-      }));
+      if (files === undefined) return { disk, layers: [] };
+      const joins = files.whereJoin(layer);
+      const others = all.flatMap(({ id, disks }) => {
+        const pointer = id === checkpoint.id ? undefined : disks.find(each => each.disk === disk);
+        const at = pointer && joins(pointer.layer);
+        return at === undefined ? [] : [{ id, at }];
+      });
+      const layers = files.chain(layer).map((shown, place): ShownLayer => {
+        const sharing = others.filter(({ at }) => at <= place);
+        return { ...shown, sharedWith: sharing.slice(0, MOST_NAMED).map(({ id }) => id), shared: sharing.length };
+      });
       return { disk, layers };
     });
   }
@@ -148,37 +152,53 @@ class DiskFiles {
   }
 
   unneededBytes(needed: ReadonlySet<LayerId>): number {
-    const left = new Map(this.layers);
+    const above = new Map<string, number>();
+    for (const { on } of this.layers.values()) above.set(on, (above.get(on) ?? 0) + 1);
+    const isFree = (id: LayerId) => !above.get(id) && id !== this.descriptor.top && !needed.has(id);
+    const doomed = [...this.layers.keys()].filter(isFree);
     let bytes = 0;
-    for (let removed = true; removed;) {
-      const under = new Set([...left.values()].map(({ on }) => on));
-      const doomed = [...left.keys()].filter(id => id !== this.descriptor.top && !needed.has(id) && !under.has(id));
-      for (const id of doomed) {
-        bytes += allocatedBytes(this.folder.layerPath(id));
-        left.delete(id);
-      }
-      removed = doomed.length > 0;
+    for (let id = doomed.pop(); id !== undefined; id = doomed.pop()) {
+      bytes += allocatedBytes(this.folder.layerPath(id));
+      const { on } = this.layers.get(id)!;
+      above.set(on, above.get(on)! - 1);
+      if (this.layers.has(on) && isFree(on)) doomed.push(on);
     }
     return bytes;
   }
 
+  /** For each state the place in the chain of `state` from which on both are read through the same files; undefined when through none. Each layer is passed once, however many states are asked about. */
+  whereJoin(state: LayerId): (other: LayerId) => number | undefined {
+    const places = new Map<string, number | undefined>(this.below(state).map((id, place) => [id, place]));
+    return other => {
+      const passed = this.below(other, id => places.has(id));
+      const last = passed.at(-1);
+      const place = last === undefined ? undefined : places.get(last);
+      for (const id of passed) places.set(id, place);
+      return place;
+    };
+  }
+
   /** The files through which a state is read. */
-  chain(state: LayerId): Omit<ShownLayer, 'sharedWith'>[] {
+  chain(state: LayerId): Omit<ShownLayer, 'shared' | 'sharedWith'>[] {
     const { base } = this.descriptor;
-    const chain: Omit<ShownLayer, 'sharedWith'>[] = [];
-    const seen = new Set<string>();
-    for (let at: LayerId | 'base' | 'nothing' = this.layers.has(state) ? state : base?.content === state ? 'base' : 'nothing'; ;) {
-      if (at === 'nothing' || seen.has(at)) return chain;
-      seen.add(at);
-      if (at === 'base') {
-        if (base) chain.push({ id: base.content, file: base.path, bytes: allocatedBytes(this.folder.pathOf(base.path)) });
-        return chain;
-      }
-      const facts = this.layers.get(at);
-      if (facts === undefined) return chain;
-      chain.push({ id: at, file: this.folder.layerName(at), bytes: allocatedBytes(this.folder.layerPath(at)) });
-      at = facts.on;
+    return this.below(state).map(at =>
+      at === 'base'
+        ? { id: base!.content, file: base!.path, bytes: allocatedBytes(this.folder.pathOf(base!.path)) }
+        : { id: at, file: this.folder.layerName(at), bytes: allocatedBytes(this.folder.layerPath(at)) },
+    );
+  }
+
+  /** A state's own file and those below it, down to the first of which `isEnd` is true. */
+  private below(state: LayerId, isEnd: (file: Top) => boolean = () => false): Top[] {
+    const { base } = this.descriptor;
+    const files = new Set<Top>();
+    let at: Top | 'nothing' = this.layers.has(state) ? state : base?.content === state ? 'base' : 'nothing';
+    while (at !== 'nothing' && !files.has(at) && (at === 'base' ? base !== undefined : this.layers.has(at))) {
+      files.add(at);
+      if (isEnd(at)) break;
+      at = at === 'base' ? 'nothing' : this.layers.get(at)!.on;
     }
+    return [...files];
   }
 }
 

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { eliminateCheckpoints } from '#engine/checkpoint/eliminate.ts';
-import { sharingOf } from '#engine/checkpoint/sharing.ts';
+import { sharingOf, type Sharing } from '#engine/checkpoint/sharing.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { ConfigError, StorageError } from '#engine/errors/errors.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
@@ -38,8 +38,9 @@ export function chooseDoomed(checkpoints: readonly Checkpoint[], ids: readonly s
 /** Those of `unwanted` that the checkpoint `by` takes the place of, oldest first: not what the user keeps, or what has other children. */
 export function chooseReplaced(checkpoints: readonly Checkpoint[], unwanted: ReadonlySet<string>, by: string): string[] {
   const going = new Set<string>();
+  const childrenOf = Map.groupBy(checkpoints, ({ parent }) => parent);
   for (const { id, pinned } of checkpoints.toReversed()) {
-    const children = checkpoints.filter(({ parent }) => parent === id);
+    const children = childrenOf.get(id) ?? [];
     if (unwanted.has(id) && !pinned && children.every(child => child.id === by || going.has(child.id))) going.add(id);
   }
   return [...going].toReversed();
@@ -57,25 +58,32 @@ export class Eliminator {
   show(id: string): CheckpointDetail {
     const checkpoint = this.bundle.checkpoint(id);
     const all = this.bundle.catalog.list();
+    const graph = new DiskGraph(diskFolderOf(this.bundle.path));
+    const memory = sharingOf(this.store, [id], nodeCodec);
+    const alone = this.preview([id], graph, memory);
+    const doomed = chooseDoomed(all, [id], true);
     return {
       checkpoint,
       children: all.filter(({ parent }) => parent === id).map(child => child.id),
-      memory: sharingOf(this.store, [id], nodeCodec),
-      disks: new DiskGraph(diskFolderOf(this.bundle.path)).behind(checkpoint, all),
-      alone: this.preview([id]),
-      withChildren: this.preview(chooseDoomed(all, [id], true)),
+      memory,
+      disks: graph.behind(checkpoint, all),
+      alone,
+      withChildren: doomed.length === 1 ? alone : this.preview(doomed, graph),
     };
   }
 
   /** What eliminating them would do; nothing changes. */
-  preview(ids: readonly string[]): Elimination {
-    const { ownBytes, sharedBytes } = sharingOf(this.store, ids, nodeCodec);
+  preview(
+    ids: readonly string[],
+    graph = new DiskGraph(diskFolderOf(this.bundle.path)),
+    { ownBytes, sharedBytes }: Sharing = sharingOf(this.store, ids, nodeCodec),
+  ): Elimination {
     const doomed = new Set(ids);
     const { catalog, path } = this.bundle;
-    const [going, staying] = [catalog.list().filter(({ id }) => doomed.has(id)), catalog.list().filter(({ id }) => !doomed.has(id))];
+    const all = catalog.list();
+    const [going, staying] = [all.filter(({ id }) => doomed.has(id)), all.filter(({ id }) => !doomed.has(id))];
     const layers = new Set(going.flatMap(({ disks }) => disks.map(({ layer }) => layer)));
     const linked = layers.size === 0 ? [] : linkedStates(path);
-    const graph = new DiskGraph(diskFolderOf(path));
     const pinned = new Set(linked.map(({ state }) => state));
     // What is unneeded already is not this elimination's doing.
     const diskBytes = graph.freedWithout(staying, pinned) - graph.freedWithout([...staying, ...going], pinned);

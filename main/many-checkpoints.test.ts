@@ -16,7 +16,7 @@ import { VmDisks } from './vm-disks.ts';
 import { sourceFiles } from './world-manager.ts';
 
 /** More than chains could have. */
-const COUNT = 300;
+const COUNT = 260;
 const SIZE = 1 << 20;
 
 let home: string;
@@ -91,7 +91,7 @@ async function problems(): Promise<unknown> {
   return found;
 }
 
-test('three hundred checkpoints: every verb works on the first, the last and those in between', async () => {
+test('more than 256 checkpoints: every verb works on the first, the last and those in between', async () => {
   const ids = await fill(COUNT);
   service = new HostService({ libraryPath: join(home, 'library'), version: '0' });
   client = service.connect();
@@ -103,21 +103,21 @@ test('three hundred checkpoints: every verb works on the first, the last and tho
     await client.request('checkpoint.revert', { name: 'a', id: ids[at]! });
     expect(guestReads('a', COUNT)).toEqual(written(at, COUNT));
   }
-  await client.request('vm.clone', { name: 'a', checkpoint: ids[280]!, as: 'linked', full: false });
-  await client.request('vm.clone', { name: 'a', checkpoint: ids[290]!, as: 'full', full: true });
-  expect([guestReads('linked', COUNT), guestReads('full', COUNT)]).toEqual([written(280, COUNT), written(290, COUNT)]);
+  await client.request('vm.clone', { name: 'a', checkpoint: ids[230]!, as: 'linked', full: false });
+  await client.request('vm.clone', { name: 'a', checkpoint: ids[240]!, as: 'full', full: true });
+  expect([guestReads('linked', COUNT), guestReads('full', COUNT)]).toEqual([written(230, COUNT), written(240, COUNT)]);
   expect(await client.request('vm.repair', { name: 'a' })).toMatchObject({ checkpoints: COUNT });
   await client.request('checkpoint.delete', { name: 'a', ids: [ids[10]!], children: false, force: false });
   const kept = new DiskFolder(graphHost, join(bundlePath(), 'disks'), 'disk0');
-  for (const at of [0, 9, 11, 150, 280, COUNT - 1]) {
+  for (const at of [0, 9, 11, 230, COUNT - 1]) {
     await client.request('checkpoint.revert', { name: 'a', id: ids[at]! });
     expect(guestReads('a', COUNT)).toEqual(written(at, COUNT));
   }
   expect(kept.layerIds().length).toBeGreaterThan(COUNT - 2);
   expect(await problems()).toEqual([]);
   await client.request('checkpoint.take', { name: 'a', title: 'one more' });
-  await client.request('checkpoint.delete', { name: 'a', ids: ids.slice(20, 290), children: false, force: false });
-  expect(await client.request('checkpoint.list', { name: 'a' })).toHaveLength(COUNT - 1 - 270 + 1);
+  await client.request('checkpoint.delete', { name: 'a', ids: ids.slice(20, 60), children: false, force: false });
+  expect(await client.request('checkpoint.list', { name: 'a' })).toHaveLength(COUNT - 1 - 40 + 1);
   expect(await problems()).toEqual([]);
 }, 120_000);
 

@@ -31,6 +31,13 @@ export function baseOf(reader: CheckpointReader, epoch: number, folder: string):
   };
 }
 
+/**
+ * A checkpoint points to no more files than this: a restore opens all of them, and deleting one asks of all checkpoints what they point to. When there are more, the pages that lie in the
+ * files with the fewest are stored anew, a quarter of the files at once.
+ */
+export const MOST_POINTED = 128;
+const POINTED_AFTERWARDS = 96;
+
 /** Points the unchanged pages of one checkpoint to where they were stored: always to the file that has them, so chains have depth 1. */
 export class Pointers {
   /** The files table of the new checkpoint: those of the base that are pointed to. */
@@ -43,7 +50,10 @@ export class Pointers {
   /** A base of another folder is not pointed to, nor is what has gone of its files. */
   constructor(base: Base | undefined, store: CheckpointStore, codec: Codec) {
     this.base = base?.folder === store.folder && base.isEncrypted === (codec.vault !== undefined) ? base : undefined;
-    this.has = this.base ? [this.base.self, ...this.base.files].map(file => presence(file, store, codec)) : [];
+    const pointed = this.base && filesToPointTo(this.base);
+    this.has = this.base
+      ? [this.base.self, ...this.base.files].map((file, n) => (pointed!.has(n) ? presence(file, store, codec) : () => false))
+      : [];
   }
 
   /** Puts the entry of `gppn` into `index` if it can be had from the base; false when the page must be looked at. */
@@ -69,6 +79,15 @@ export class Pointers {
     this.numbers.set(file.id, this.files.length);
     return this.files.push(file) - 1;
   }
+}
+
+/** Of the base's own file, 0, and those that it points to, from 1 on. */
+function filesToPointTo({ files, index }: Base): ReadonlySet<number> {
+  const all = [...files.keys()].map(file => file + 1);
+  if (files.length < MOST_POINTED) return new Set([0, ...all]);
+  const pages = new Uint32Array(files.length + 1);
+  for (const kind of index.kinds) if (kind >= INDEX_POINTED) pages[kind - INDEX_STORED]!++;
+  return new Set([0, ...all.toSorted((a, b) => pages[b]! - pages[a]!).slice(0, POINTED_AFTERWARDS - 1)]);
 }
 
 /** Whether a page group can be read: any of a checkpoint that is there, those that are left of an eliminated one, none if the file is another one. */

@@ -40,11 +40,12 @@ export function eliminateCheckpoints(
     if (!store.has(id))
       throw new ConfigError('NO_SUCH_CHECKPOINT', `There is no checkpoint ${id} in ${store.folder}: nothing was deleted.`);
   }
-  const needs = new Needs(store, codec);
-  const pointed = new Set<string>();
-  for (const { id, pointsTo } of dependentsFirst(store, ids, codec)) {
+  const ordered = dependentsFirst(store, ids, codec);
+  const pointed = new Set(ordered.flatMap(({ pointsTo }) => pointsTo));
+  const needs = new Needs(store, codec, new Set([...ids, ...[...pointed].filter(id => !store.has(id))]));
+  for (const { id } of ordered) {
     eliminate(store, id, needs.ofFile(id), codec, isLoading);
-    for (const file of pointsTo) pointed.add(file);
+    needs.gone(id);
   }
   if (!isLoading) for (const id of pointed) shrink(store, id, needs, codec);
 }
@@ -64,13 +65,22 @@ export function endSettingAside(store: CheckpointStore, codec: Codec): void {
 /** Later checkpoints go before those that they point to, so that these need not keep anything for them. */
 function dependentsFirst(store: CheckpointStore, ids: readonly string[], codec: Codec): { id: string; pointsTo: readonly string[] }[] {
   const left = new Map([...new Set(ids)].map(id => [id, pointsTo(store, id, codec)]));
+  const dependents = new Map<string, number>();
+  for (const file of [...left.values()].flat()) dependents.set(file, (dependents.get(file) ?? 0) + 1);
+  const free = [...left.keys()].filter(id => !dependents.has(id));
   const ordered: { id: string; pointsTo: readonly string[] }[] = [];
   while (left.size > 0) {
-    const free = [...left.keys()].find(id => ![...left.values()].some(files => files.includes(id)));
     // Files that claim to point at each other were forged: any order will do.
-    const id = free ?? [...left.keys()][0]!;
-    ordered.push({ id, pointsTo: left.get(id)! });
+    const id = free.pop() ?? left.keys().next().value!;
+    const files = left.get(id);
+    if (files === undefined) continue;
+    ordered.push({ id, pointsTo: files });
     left.delete(id);
+    for (const file of files) {
+      const others = dependents.get(file)! - 1;
+      dependents.set(file, others);
+      if (others === 0 && left.has(file)) free.push(file);
+    }
   }
   return ordered;
 }

@@ -13,18 +13,29 @@ const NOBODY: ReadonlySet<string> = new Set();
 export class Needs {
   private readonly store: CheckpointStore;
   private readonly codec: Codec;
+  /** The files that will be asked about; undefined: any. */
+  private readonly only: ReadonlySet<string> | undefined;
   /** Checkpoint → file that it points to → groups there. */
   private readonly known = new Map<string, ReadonlyMap<string, ReadonlySet<number>> | 'unknown'>();
+  /** Those in the folder, once somebody has asked. */
+  private there: Set<string> | undefined;
 
-  constructor(store: CheckpointStore, codec: Codec) {
+  /** `only`: nothing is remembered of other files. */
+  constructor(store: CheckpointStore, codec: Codec, only?: ReadonlySet<string>) {
     this.store = store;
     this.codec = codec;
+    this.only = only;
   }
 
-  /** What the checkpoints that are in the folder now, but for `id` itself and those in `without`, need of the file of `id`. */
+  /** The checkpoint has been eliminated. */
+  gone(id: string): void {
+    this.there?.delete(id);
+  }
+
+  /** What the checkpoints that are in the folder, but for `id` itself and those in `without`, need of the file of `id`. */
   ofFile(id: string, without: ReadonlySet<string> = NOBODY): GroupSet {
     const groups = new Set<number>();
-    for (const other of this.store.list()) {
+    for (const other of (this.there ??= new Set(this.store.list()))) {
       if (other === id || without.has(other)) continue;
       const needs = this.of(other);
       if (needs === 'unknown') return 'all';
@@ -43,7 +54,7 @@ export class Needs {
     let needs = this.known.get(id);
     if (needs === undefined) {
       try {
-        needs = neededGroups(this.store, id, this.codec);
+        needs = neededGroups(this.store, id, this.codec, this.only);
       } catch (error) {
         if (!(error instanceof CheckpointError || error instanceof StorageError)) throw error;
         needs = 'unknown';
@@ -54,10 +65,18 @@ export class Needs {
   }
 }
 
-function neededGroups(store: CheckpointStore, id: string, codec: Codec): ReadonlyMap<string, ReadonlySet<number>> {
+function neededGroups(
+  store: CheckpointStore,
+  id: string,
+  codec: Codec,
+  only: ReadonlySet<string> | undefined,
+): ReadonlyMap<string, ReadonlySet<number>> {
   const path = store.pathOf(id);
+  const isMeant = ([file]: readonly [string, unknown]) => only === undefined || only.has(file);
   using reader = PointingReader.openPointing(store.files, path, codec);
-  if (!reader.neededGroups.includes(undefined)) return new Map(reader.files.map((file, number) => [file.id, reader.neededGroups[number]!]));
+  if (!reader.neededGroups.includes(undefined))
+    return new Map(reader.files.map((file, number) => [file.id, reader.neededGroups[number]!] as const).filter(isMeant));
   using whole = CheckpointReader.open(store.files, path, codec);
-  return new Map(pointedGroups(whole.index, whole.files.length).map((groups, number) => [whole.files[number]!.id, groups]));
+  const groups = pointedGroups(whole.index, whole.files.length);
+  return new Map(groups.map((pointed, number) => [whole.files[number]!.id, pointed] as const).filter(isMeant));
 }

@@ -14,8 +14,9 @@ export interface Sharing {
 
 /** Changes nothing. A file that is damaged counts as one that nobody can point into. */
 export function sharingOf(store: CheckpointStore, ids: readonly string[], codec: Codec): Sharing {
-  const needs = new Needs(store, codec);
   const doomed = new Set(ids);
+  const left = store.listPages().filter(id => !store.has(id));
+  const needs = new Needs(store, codec, new Set([...doomed, ...left]));
   let ownBytes = 0;
   let sharedBytes = 0;
   for (const id of doomed) {
@@ -24,8 +25,7 @@ export function sharingOf(store: CheckpointStore, ids: readonly string[], codec:
     ownBytes += file.size() - shared;
     sharedBytes += shared;
   }
-  for (const id of store.listPages()) {
-    if (store.has(id)) continue;
+  for (const id of left) {
     const path = store.pagesPathOf(id);
     ownBytes += neededOf(store, path, needs.ofFile(id), codec) - neededOf(store, path, needs.ofFile(id, doomed), codec);
   }

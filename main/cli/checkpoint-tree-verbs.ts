@@ -89,8 +89,8 @@ function detailLines({ checkpoint, children, memory, disks, alone, withChildren 
   return [`${id}  “${title}”`, ...lines.filter(([, text]) => text !== undefined).map(([key, text]) => `  ${key.padEnd(10)}${text}`)];
 }
 
-function layerWords({ file, bytes, sharedWith }: CheckpointDetail['disks'][number]['layers'][number]): string {
-  return `${file}, ${formatBytes(bytes)}${sharedWith.length === 0 ? '' : `, also of ${sharedWith.length} other${sharedWith.length === 1 ? '' : 's'}`}`;
+function layerWords({ file, bytes, shared }: CheckpointDetail['disks'][number]['layers'][number]): string {
+  return `${file}, ${formatBytes(bytes)}${shared === 0 ? '' : `, also of ${shared} other${shared === 1 ? '' : 's'}`}`;
 }
 
 function historyLine({ at, event, checkpoint, details }: HistoryEntry): string {

@@ -296,7 +296,10 @@ export const checkpointDetail = z.object({
   disks: z.array(
     z.object({
       disk: z.string(),
-      layers: z.array(z.object({ id: layerId, file: z.string(), bytes: z.number(), sharedWith: z.array(checkpointId) })),
+      /** `shared`: how many other checkpoints are read through it; `sharedWith`: the first hundred of them. */
+      layers: z.array(
+        z.object({ id: layerId, file: z.string(), bytes: z.number(), shared: z.number(), sharedWith: z.array(checkpointId) }),
+      ),
     }),
   ),
   /** What eliminating it, alone or with its children, would do. */

@@ -29,8 +29,11 @@ export function DiskChain({ disk: { disk, layers }, checkpoints }: { disk: Disk;
                 {shortName(layer.file)}
               </span>
               <span>{formatBytes(layer.bytes)}</span>
-              <span className="chain-shared" title={layer.sharedWith.map(id => titles.get(id) ?? id).join('\n')}>
-                {sharedWords(layer.sharedWith.length)}
+              <span
+                className="chain-shared"
+                title={layer.sharedWith.map(id => titles.get(id) ?? id).join('\n') + (layer.shared > layer.sharedWith.length ? '\n…' : '')}
+              >
+                {sharedWords(layer.shared)}
               </span>
             </li>
           ))}
