@@ -1,4 +1,5 @@
 import {
+  cpSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -52,17 +53,22 @@ describe('a bundle', () => {
     const [one, two] = [await take(null, 'one'), await take(null, 'two')];
     let bundle = await open();
     bundle.stand(two.id, undefined);
-    const told: string[] = [];
     mkdirSync(join(path, 'state.json.tmp', 'x'), { recursive: true });
-    expect(bundle.standAlready(one.id, one.id, () => told.push('gone back'))).toMatchObject({
-      message: expect.stringContaining('state.json'),
-    });
-    expect([bundle.current, bundle.resume, told]).toEqual([one.id, one.id, []]);
+    bundle.standAlready(one.id, one.id, () => bundle.catalog.record('reverted', one.id, {}));
+    expect(bundle.tellUnwritten()).toMatch(/is done, but could not be written down yet.*state\.json/);
+    expect(bundle.tellUnwritten()).toBeUndefined();
+    const events = () => bundle.catalog.history(9).map(({ event }) => event);
+    expect([bundle.current, bundle.resume, bundle.catalog.getMeta('current'), events()]).toEqual([one.id, one.id, one.id, ['reverted']]);
+    cpSync(path, `${path}.killed`, { recursive: true }); // as the files would be found now
     rmSync(join(path, 'state.json.tmp'), { recursive: true });
     bundle.setPoweredOn(5);
     bundle.setPoweredOn(6);
-    expect(told).toEqual(['gone back']);
+    expect(events()).toEqual(['reverted']);
     bundle.close();
+    rmSync(join(`${path}.killed`, 'state.json.tmp'), { recursive: true });
+    const killed = (await Bundle.open(`${path}.killed`, readCheckpointInfo))!;
+    expect([killed.current, killed.resume, killed.catalog.history(9)]).toEqual([two.id, undefined, []]);
+    killed.close();
     bundle = await open();
     expect([bundle.current, bundle.resume]).toEqual([one.id, one.id]);
     bundle.close();

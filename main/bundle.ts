@@ -11,7 +11,7 @@ import { z } from 'zod';
 import { CairnError, ConfigError, StorageError } from '#engine/errors/errors.ts';
 import { readBoundedText } from '#worker/bounded-read.ts';
 import { nodeFiles, storageError } from '#worker/node-files.ts';
-import { Catalog } from './catalog.ts';
+import { Catalog, type Intent } from './catalog.ts';
 import {
   CHECKPOINTS,
   checkpointStoreOf,
@@ -63,8 +63,11 @@ export class Bundle {
   private state: StateOfVm = NEW_STATE;
   /** Of the checkpoint volume, if there is one. */
   private volumeUse: Disposable | undefined;
-  /** What the catalogue is still to be told. */
-  private untold: (() => void)[] = [];
+  /** Why state.json is older than `state`; undefined when it is not. */
+  private unwritten: unknown;
+  private isTold = true;
+  /** What has ended, and is in the catalogue until that can be written. */
+  private ended: number[] = [];
   private closed = false;
 
   private constructor(path: string, catalog: Catalog, file: VmFile) {
@@ -211,28 +214,17 @@ export class Bundle {
   }
 
   setPoweredOn(poweredOnMs: number): void {
-    this.change({ ...this.state, poweredOnMs }, () => {});
+    this.note({ ...this.state, poweredOnMs }, () => {});
   }
 
   /** Where the machine stands from now on. */
   stand(current: string | undefined, resume: string | undefined): void {
-    this.change(this.standing(current, resume), () => {});
+    this.decide(this.standing(current, resume), () => {});
   }
 
-  /**
-   * Where the machine stands already, whether it can be written down or not: if not, the next change does it, and this answers why. `inCatalog`: what the catalogue is told with it, all
-   * of it or nothing.
-   */
-  standAlready(current: string | undefined, resume: string | undefined, inCatalog: () => void): unknown {
-    const state = this.standing(current, resume);
-    try {
-      this.change(state, inCatalog);
-      return undefined;
-    } catch (error) {
-      this.state = state;
-      this.untold.push(inCatalog);
-      return error;
-    }
+  /** Where the machine stands already, whether it can be written down or not. `inCatalog`: what the catalogue is told with it, all of it or nothing. */
+  standAlready(current: string | undefined, resume: string | undefined, inCatalog: () => void): void {
+    this.note(this.standing(current, resume), inCatalog);
   }
 
   /** Checkpoints that later ones have taken the place of and that could not be removed yet. */
@@ -240,15 +232,9 @@ export class Bundle {
     return this.state.replaced ?? [];
   }
 
-  /** Where storage fails, the next change writes it down. */
   rememberReplaced(ids: readonly string[]): void {
     const { replaced: _replaced, ...rest } = this.state;
-    const state = ids.length === 0 ? rest : { ...rest, replaced: [...ids] };
-    try {
-      this.change(state, () => {});
-    } catch {
-      this.state = state;
-    }
+    this.note(ids.length === 0 ? rest : { ...rest, replaced: [...ids] }, () => {});
   }
 
   private standing(current: string | undefined, resume: string | undefined): StateOfVm {
@@ -260,7 +246,7 @@ export class Bundle {
   add(facts: CheckpointFacts): Checkpoint {
     const checkpoint = { ...facts, pinned: false, note: '' };
     const { bytesWritten, pauseMs, totalMs, trigger, poweredOnMs } = facts;
-    this.change({ ...this.state, current: facts.id, poweredOnMs: Math.max(poweredOnMs, this.state.poweredOnMs) }, () => {
+    this.note({ ...this.state, current: facts.id, poweredOnMs: Math.max(poweredOnMs, this.state.poweredOnMs) }, () => {
       this.catalog.add(checkpoint);
       this.catalog.record('taken', facts.id, { title: facts.title, trigger, pauseMs, totalMs, bytesWritten });
     });
@@ -270,7 +256,7 @@ export class Bundle {
   /** What the user says of a checkpoint. */
   mark(id: string, said: Marks): Checkpoint {
     const { title, note, pinned } = { ...this.checkpoint(id), ...said };
-    this.change({ ...this.state, marks: { ...this.state.marks, [id]: { ...this.state.marks[id], ...said } } }, () =>
+    this.decide({ ...this.state, marks: { ...this.state.marks, [id]: { ...this.state.marks[id], ...said } } }, () =>
       this.catalog.mark(id, { title, note, pinned }),
     );
     return this.checkpoint(id);
@@ -278,7 +264,7 @@ export class Bundle {
 
   /** To be called before the files of `ids` are removed: what would be forgotten with them is written down first. */
   prepareToForget(ids: readonly string[]): void {
-    this.change({ ...this.state, gone: { ...this.state.gone, ...goneParents(this.catalog.parents(), new Set(ids)) } }, () => {});
+    this.decide({ ...this.state, gone: { ...this.state.gone, ...goneParents(this.catalog.parents(), new Set(ids)) } }, () => {});
   }
 
   /** To be called when the files of `ids` are gone. Their children are their parents' from now on, and the machine descends from the nearest that is left. */
@@ -289,7 +275,7 @@ export class Bundle {
     const old = Object.fromEntries(parents.map(({ id, parent }) => [id, parent]));
     const { current, resume, marks, ...rest } = this.state;
     const stands = livingParent(current ?? null, id => living.has(id), old);
-    this.change(
+    this.note(
       {
         ...rest,
         ...(stands === null ? {} : { current: stands }),
@@ -316,25 +302,69 @@ export class Bundle {
     return notices;
   }
 
-  /** state.json first: the catalogue mirrors it, and takes over what it says at the next opening if this ends between the two. */
-  private change(state: StateOfVm, inCatalog: () => void): void {
+  /** Before it is done. Throws StorageError, and then it is not begun. */
+  begin(operation: Intent['operation'], details: Intent['details']): number {
+    if (this.unwritten !== undefined) this.decide(this.state, () => {});
+    return this.catalog.begin(operation, details);
+  }
+
+  /** Is written once what it has led to is. */
+  end(intent: number): void {
+    if (this.unwritten === undefined) this.catalog.end(intent);
+    else this.ended.push(intent);
+  }
+
+  /** A sentence about what is so and could not be written down, once. */
+  tellUnwritten(): string | undefined {
+    if (this.unwritten === undefined || this.isTold) return undefined;
+    this.isTold = true;
+    return `What was just done to ${this.name} is done, but could not be written down yet; it will be with its next change: ${problem(this.unwritten)}`;
+  }
+
+  /**
+   * state.json first: the catalogue mirrors it, and takes over what it says at the next opening if this ends between the two. Throws StorageError, and nothing is changed.
+   */
+  private decide(state: StateOfVm, inCatalog: () => void): void {
     writeVmState(this.path, state);
+    this.unwritten = undefined;
+    this.catalog.hold(false);
+    const ended = this.ended.splice(0);
+    this.adopt(state, () => {
+      inCatalog();
+      for (const intent of ended) this.catalog.end(intent);
+    });
+  }
+
+  /** What has happened, whether it can be written down or not; if not, the next change does it, and until then the files say what the catalogue says: how it was before. */
+  private note(state: StateOfVm, inCatalog: () => void): void {
+    try {
+      this.decide(state, inCatalog);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.unwritten = error;
+      this.isTold = false;
+      this.catalog.hold(true);
+      this.adopt(state, inCatalog);
+    }
+  }
+
+  private adopt(state: StateOfVm, inCatalog: () => void): void {
     this.state = state;
     this.catalog.together(() => {
-      for (const tell of [...this.untold, inCatalog]) tell();
+      inCatalog();
       this.catalog.setMeta('current', state.current);
       this.catalog.setMeta('resume', state.resume);
     });
-    this.untold.length = 0;
   }
 
   close(): void {
     if (this.closed) return; // the next owner's owner.json is not ours to remove
     this.closed = true;
     try {
+      if (this.unwritten !== undefined) this.decide(this.state, () => {}); // there may be room again
       mirrorLayers(this.path, this.catalog);
     } catch {
-      // It is only a mirror: the next opening looks again.
+      // The files say how it is: the next opening looks again.
     }
     removeOwner(this.path);
     this.volumeUse?.[Symbol.dispose]();
@@ -414,8 +444,10 @@ function openCatalog(path: string): { opened: Catalog; notice?: string } | undef
     return opened && { opened };
   } catch (error) {
     if (!(error instanceof StorageError) || error.code !== 'CATALOG_DAMAGED') throw error;
-    renameSync(file, `${file}.damaged-${process.pid}`);
-    rmSync(`${file}-journal`, { force: true });
+    const aside = `${file}.damaged-${process.pid}`;
+    rmSync(aside, { recursive: true, force: true });
+    if (nodeFiles.exists(file)) renameSync(file, aside);
+    for (const suffix of ['-journal', '-wal', '-shm']) rmSync(file + suffix, { recursive: true, force: true });
     const opened = Catalog.tryOpen(file);
     return opened && { opened, notice: `${nameOf(path)}: its catalogue was damaged and has been rebuilt from the checkpoint files.` };
   }

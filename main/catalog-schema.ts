@@ -1,5 +1,5 @@
 /** catalog.db's tables (docs/formats/bundle.md), and how a catalogue of an older Cairn becomes one of this. */
-import type Database from 'better-sqlite3';
+import Database from 'better-sqlite3';
 
 export const SCHEMA_VERSION = 2;
 
@@ -38,4 +38,26 @@ const STEPS = [VERSION_1, VERSION_2];
 export function migrate(db: Database.Database, from: number): void {
   for (const step of STEPS.slice(from)) db.exec(step);
   db.pragma(`user_version = ${SCHEMA_VERSION}`);
+}
+
+/** What is in it besides rows, as text: a forged file may have triggers and views. */
+export function schemaOf(db: Database.Database): string {
+  const entries = db.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name').all();
+  return JSON.stringify(entries)
+    .replaceAll(/(?:\\n|\s)+/g, ' ')
+    .replaceAll('( ', '(')
+    .replaceAll(' )', ')');
+}
+
+let pristine: string | undefined;
+
+/** Of a new catalogue. */
+export function pristineSchema(): string {
+  if (pristine === undefined) {
+    using stack = new DisposableStack();
+    const db = stack.adopt(new Database(':memory:'), each => each.close());
+    migrate(db, 0);
+    pristine = schemaOf(db);
+  }
+  return pristine;
 }

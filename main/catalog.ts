@@ -2,16 +2,20 @@
  * catalog.db: the checkpoint tree of one VM, its disks' layers, what is under way and what has happened (docs/formats/bundle.md). It mirrors the files, for lists and history. Whoever
  * has it open owns the VM: SQLite holds an exclusive lock on the file, which the operating system lets go when the process dies, however it dies.
  */
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import type { z } from 'zod';
 import { StorageError } from '#engine/errors/errors.ts';
-import { requireDescriptors } from '#worker/descriptors.ts';
-import { requireFile } from '#worker/node-files.ts';
-import { migrate, SCHEMA_VERSION } from './catalog-schema.ts';
-import type { Checkpoint, CheckpointMode, CheckpointTrigger, HistoryEntry, intent } from './ipc/contract.ts';
+import { CatalogFile } from './catalog-file.ts';
+import {
+  checkpoint,
+  type Checkpoint,
+  type CheckpointMode,
+  type CheckpointTrigger,
+  type HistoryEntry,
+  type intent,
+} from './ipc/contract.ts';
+import { problem } from './problem.ts';
 
-/** Of a database: the file, its journal, its folder. */
-const DATABASE_DESCRIPTORS = 3;
 /** What happened longer ago is forgotten, so that periodic checkpoints do not fill the catalogue. */
 const HISTORY_LIMIT = 10_000;
 /** `current`: the checkpoint that the machine's state descends from. `resume`: the one that the next start goes on from. */
@@ -59,117 +63,70 @@ export interface LayerRow {
 /** What was under way. The files decide what becomes of it; this is for the user to know. */
 export type Intent = Readonly<z.infer<typeof intent>> & { readonly id: number };
 
-/** A pipe in the place of one of its files would be waited for. */
-function open(path: string, options: Database.Options): Database.Database {
-  try {
-    for (const suffix of ['', '-journal', '-wal', '-shm']) requireFile(path + suffix);
-  } catch (cause) {
-    throw new StorageError('CATALOG_DAMAGED', (cause as StorageError).message, { cause });
-  }
-  return new Database(path, options);
-}
-
 export class Catalog {
-  private readonly db: Database.Database;
+  private readonly file: Pick<CatalogFile, 'db' | 'isHeld' | 'change' | 'secure' | 'close'>;
 
-  private constructor(db: Database.Database) {
-    this.db = db;
+  private constructor(file: Catalog['file']) {
+    this.file = file;
   }
 
-  /** Undefined when another process (or another opener here) has it. Throws StorageError when the file is no catalogue. */
+  /** Undefined when another process (or another opener here) has it. Throws StorageError; CATALOG_DAMAGED when the file is no catalogue. */
   static tryOpen(path: string): Catalog | undefined {
-    let db: Database.Database | undefined;
+    const file = CatalogFile.tryOpen(path);
+    if (file === undefined) return undefined;
+    const catalog = new Catalog(file);
     try {
-      db = open(path, { timeout: 0 });
-      db.pragma('locking_mode = EXCLUSIVE');
-      db.exec('BEGIN EXCLUSIVE');
-      const version = db.pragma('user_version', { simple: true });
-      if (typeof version !== 'number' || version > SCHEMA_VERSION) {
-        throw new StorageError(
-          'CATALOG_VERSION',
-          `${path} was written by a newer Cairn (catalogue version ${String(version)}): open the VM with that one.`,
-        );
-      }
-      if (version < SCHEMA_VERSION) migrate(db, version);
-      db.exec('COMMIT'); // in exclusive locking mode the lock stays
-      const catalog = new Catalog(db);
-      if (db.pragma('quick_check(1)', { simple: true }) !== 'ok' || !catalog.isReadable()) {
-        throw new StorageError('CATALOG_DAMAGED', `${path} is damaged.`);
-      }
+      catalog.readAll();
       return catalog;
     } catch (cause) {
-      db?.close();
-      if (cause instanceof StorageError) throw cause;
-      const code = (cause as { code?: string }).code ?? '';
-      if (code.startsWith('SQLITE_BUSY')) return undefined;
-      if (code === 'SQLITE_CANTOPEN') requireDescriptors(DATABASE_DESCRIPTORS, `Opening ${path}`);
-      const damaged = code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT');
-      throw new StorageError(damaged ? 'CATALOG_DAMAGED' : 'CATALOG', `${path} cannot be opened: ${(cause as Error).message}.`, { cause });
+      catalog.close();
+      throw new StorageError('CATALOG_DAMAGED', `${path} is damaged: ${problem(cause)}.`, { cause });
     }
   }
 
   /** Whether somebody has it open, and owns the VM with it. */
   static isHeld(path: string): boolean {
-    let db: Database.Database | undefined;
-    try {
-      db = new Database(path, { timeout: 0, readonly: true, fileMustExist: true });
-      db.pragma('user_version'); // reading takes a lock
-      return false;
-    } catch (cause) {
-      return ((cause as { code?: string }).code ?? '').startsWith('SQLITE_BUSY'); // what cannot be read is nobody's
-    } finally {
-      db?.close();
-    }
+    return CatalogFile.isHeld(path);
   }
 
-  /** A glance at a catalogue that nobody has open; undefined when somebody has, or there is none yet. */
+  /** A glance at a catalogue that nobody has open; undefined when somebody has, or there is none that can be read. */
   static peek(path: string): { current: string | undefined; checkpoints: number } | undefined {
-    let db: Database.Database | undefined;
-    try {
-      db = open(path, { timeout: 0, readonly: true, fileMustExist: true });
-      const catalog = new Catalog(db);
-      return { current: catalog.getMeta('current'), checkpoints: catalog.count() };
-    } catch {
-      return undefined;
-    } finally {
-      db?.close();
-    }
+    return CatalogFile.glance(path, db => {
+      const { count } = db.prepare('SELECT count(*) AS count FROM checkpoint').get() as { count: number };
+      const current = db.prepare("SELECT value FROM meta WHERE key = 'current'").get() as { value: string } | undefined;
+      return { current: current?.value, checkpoints: count };
+    });
   }
 
-  /** The ids of its checkpoints, without owning it; undefined when somebody does. Throws StorageError when the file is no catalogue. */
+  /** The ids of its checkpoints, without owning it; undefined when somebody does. Throws StorageError when the file is none that could be opened. */
   static ids(path: string): ReadonlySet<string> | undefined {
-    let db: Database.Database | undefined;
-    try {
-      db = open(path, { timeout: 0, readonly: true, fileMustExist: true });
-      if (db.pragma('quick_check(1)', { simple: true }) !== 'ok') throw new StorageError('CATALOG_DAMAGED', `${path} is damaged.`);
-      return new Set((db.prepare('SELECT id FROM checkpoint').all() as { id: string }[]).map(({ id }) => id));
-    } catch (cause) {
-      if (cause instanceof StorageError) throw cause;
-      const { code = '' } = cause as { code?: string };
-      if (code.startsWith('SQLITE_BUSY')) return undefined;
-      if (code === 'SQLITE_CANTOPEN') requireDescriptors(DATABASE_DESCRIPTORS, `Opening ${path}`);
-      throw new StorageError('CATALOG_DAMAGED', `${path} is damaged: ${(cause as Error).message}.`, { cause });
-    } finally {
-      db?.close();
-    }
+    return CatalogFile.look(path, db => {
+      const catalog = new Catalog({ db, isHeld: false, change: work => work(), secure: work => work(), close: () => {} });
+      catalog.readAll();
+      return new Set(catalog.list().map(({ id }) => id));
+    });
   }
 
   close(): void {
-    this.db.close();
+    this.file.close();
   }
 
-  /** Whether every row says what it should. */
-  private isReadable(): boolean {
-    try {
-      this.getMeta('current');
-      this.list();
-      this.intents();
-      this.history(1);
-      this.layers();
-      return true;
-    } catch {
-      return false;
-    }
+  /** While true, catalog.db stays as it is, and what changes is kept in memory. */
+  hold(isHeld: boolean): void {
+    this.file.isHeld = isHeld;
+  }
+
+  private get db(): Database.Database {
+    return this.file.db;
+  }
+
+  /** Throws when a row says what none can. */
+  private readAll(): void {
+    this.getMeta('current');
+    for (const each of this.list()) checkpoint.parse(each);
+    this.intents();
+    this.history(HISTORY_LIMIT);
+    this.layers();
   }
 
   /** Oldest first. */
@@ -193,33 +150,37 @@ export class Catalog {
   }
 
   /** `fileParent`: the parent that its file names, which may be gone. */
-  add(checkpoint: Checkpoint, fileParent: string | null = checkpoint.parent): void {
-    const { pages, id } = checkpoint;
+  add(added: Checkpoint, fileParent: string | null = added.parent): void {
+    this.file.change(() => this.insert(added, fileParent));
+  }
+
+  private insert(added: Checkpoint, fileParent: string | null): void {
+    const { pages, id } = added;
     this.db
       .prepare('INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)')
       .run(
-        checkpoint.id,
-        checkpoint.title,
-        checkpoint.parent,
-        checkpoint.takenAt,
-        checkpoint.pauseMs,
-        checkpoint.totalMs,
-        checkpoint.bytesWritten,
+        added.id,
+        added.title,
+        added.parent,
+        added.takenAt,
+        added.pauseMs,
+        added.totalMs,
+        added.bytesWritten,
         pages.stored,
         pages.zero,
         pages.pointed,
         pages.absent,
-        checkpoint.running ? 1 : 0,
+        added.running ? 1 : 0,
         fileParent,
-        checkpoint.trigger,
-        checkpoint.mode ?? null,
-        checkpoint.poweredOnMs,
-        checkpoint.pinned ? 1 : 0,
-        checkpoint.note,
+        added.trigger,
+        added.mode ?? null,
+        added.poweredOnMs,
+        added.pinned ? 1 : 0,
+        added.note,
       );
     this.db.prepare('DELETE FROM checkpoint_disk WHERE checkpoint = ?').run(id);
     const addDisk = this.db.prepare('INSERT INTO checkpoint_disk VALUES (?, ?, ?, ?)');
-    for (const { disk, layer, sizeBytes } of checkpoint.disks) addDisk.run(id, disk, layer, sizeBytes);
+    for (const { disk, layer, sizeBytes } of added.disks) addDisk.run(id, disk, layer, sizeBytes);
   }
 
   /** Each checkpoint with the parent that it has and the one that its file names. */
@@ -228,9 +189,8 @@ export class Catalog {
   }
 
   mark(id: string, marks: { readonly title: string; readonly note: string; readonly pinned: boolean }): void {
-    this.db
-      .prepare('UPDATE checkpoint SET title = ?, note = ?, pinned = ? WHERE id = ?')
-      .run(marks.title, marks.note, marks.pinned ? 1 : 0, id);
+    const update = 'UPDATE checkpoint SET title = ?, note = ?, pinned = ? WHERE id = ?';
+    this.file.change(() => void this.db.prepare(update).run(marks.title, marks.note, marks.pinned ? 1 : 0, id));
   }
 
   /** Forgets checkpoints whose files have gone; their children are the nearest living ancestor's. */
@@ -272,21 +232,19 @@ export class Catalog {
     });
   }
 
-  /** Throws StorageError when that cannot be written. */
+  /** Is in the file when it returns. Throws StorageError when that cannot be written. */
   begin(operation: Intent['operation'], details: Intent['details']): number {
-    try {
-      const { lastInsertRowid } = this.db
-        .prepare('INSERT INTO intent (operation, details, started_at) VALUES (?, ?, ?)')
-        .run(operation, JSON.stringify(details), new Date().toISOString());
-      return Number(lastInsertRowid);
-    } catch (cause) {
-      throw unwritten(this.db.name, cause);
-    }
+    const insert = 'INSERT INTO intent (operation, details, started_at) VALUES (?, ?, ?)';
+    let id = 0;
+    this.file.secure(() => {
+      id = Number(this.db.prepare(insert).run(operation, JSON.stringify(details), new Date().toISOString()).lastInsertRowid);
+    });
+    return id;
   }
 
   /** It is done, or has failed and left nothing. */
   end(intent: number): void {
-    this.db.prepare('DELETE FROM intent WHERE id = ?').run(intent);
+    this.file.change(() => void this.db.prepare('DELETE FROM intent WHERE id = ?').run(intent));
   }
 
   intents(): Intent[] {
@@ -298,10 +256,11 @@ export class Catalog {
   }
 
   record(event: HistoryEntry['event'], checkpoint: string | null, details: HistoryEntry['details']): void {
-    this.db
-      .prepare('INSERT INTO history (at, event, checkpoint, details) VALUES (?, ?, ?, ?)')
-      .run(new Date().toISOString(), event, checkpoint, JSON.stringify(details));
-    this.db.prepare('DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?').run(HISTORY_LIMIT);
+    const values = [new Date().toISOString(), event, checkpoint, JSON.stringify(details)];
+    this.file.change(() => {
+      this.db.prepare('INSERT INTO history (at, event, checkpoint, details) VALUES (?, ?, ?, ?)').run(...values);
+      this.db.prepare('DELETE FROM history WHERE id <= (SELECT max(id) FROM history) - ?').run(HISTORY_LIMIT);
+    });
   }
 
   /** Newest first. */
@@ -318,17 +277,15 @@ export class Catalog {
   }
 
   setMeta(key: MetaKey, value: string | undefined): void {
-    if (value === undefined) this.db.prepare('DELETE FROM meta WHERE key = ?').run(key);
-    else this.db.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)').run(key, value);
+    this.file.change(() => {
+      if (value === undefined) this.db.prepare('DELETE FROM meta WHERE key = ?').run(key);
+      else this.db.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)').run(key, value);
+    });
   }
 
-  /** All of it or nothing. */
+  /** All of it or nothing. It is so when this returns, and in the file as soon as that can be written: `change` is done again then. */
   together(change: () => void): void {
-    try {
-      this.db.transaction(change)();
-    } catch (cause) {
-      throw cause instanceof Database.SqliteError ? unwritten(this.db.name, cause) : cause;
-    }
+    this.file.change(change);
   }
 }
 
@@ -343,14 +300,6 @@ function nearestLiving(parent: string, doomed: ReadonlySet<string>, parents: Map
   const living = at !== null && doomed.has(at) ? null : at; // a circle of a damaged catalogue
   for (const id of passed) parents.set(id, living);
   return living;
-}
-
-function unwritten(path: string, cause: unknown): StorageError {
-  const { code = '', message } = cause as { readonly code?: string; readonly message: string };
-  if (code.startsWith('SQLITE_CANTOPEN')) requireDescriptors(DATABASE_DESCRIPTORS, `Writing ${path}`); // for its journal
-  return code === 'SQLITE_FULL'
-    ? new StorageError('DISK_FULL', `${path} cannot be written: the disk is full: make room and try again.`, { cause })
-    : new StorageError('CATALOG', `${path} cannot be written: ${message}.`, { cause });
 }
 
 function toCheckpoint(row: Row, disks: readonly DiskRow[]): Checkpoint {

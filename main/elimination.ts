@@ -100,24 +100,40 @@ export class Eliminator {
     return doomed;
   }
 
-  /** Their memory; disk layers are the collector's. `world`: does it on a thread of its own. A StorageError leaves some of them eliminated and the rest as it was. */
+  /**
+   * Their memory; disk layers are the collector's. `world`: does it on a thread of its own. A StorageError says which of them are eliminated all the same; the rest is as it was.
+   */
   async eliminate(doomed: readonly string[], world?: Pick<World, 'eliminate'>): Promise<void> {
     const { bundle } = this;
     const intent = this.begin(doomed);
+    let failure: unknown;
     try {
       if (world) await world.eliminate(bundle.checkpointsPath, doomed);
       else eliminateCheckpoints(this.store, doomed, nodeCodec);
-    } finally {
-      this.forget(doomed.filter(id => !this.store.has(id)));
-      if (intent !== undefined) bundle.catalog.end(intent);
+    } catch (error) {
+      failure = error;
     }
+    const gone = doomed.filter(id => !this.store.has(id));
+    const titles = gone.map(id => `“${bundle.checkpoint(id).title}”`);
+    this.forget(gone);
+    if (intent !== undefined) bundle.end(intent);
+    if (failure === undefined) return;
+    if (gone.length === 0 || !(failure instanceof StorageError)) throw failure;
+    const rest = gone.length === doomed.length ? '' : `, the other ${doomed.length - gone.length} not`;
+    throw new StorageError(
+      failure.code,
+      `${titles.join(', ')} of ${bundle.name} ${gone.length === 1 ? 'is' : 'are'} deleted${rest}: ${failure.message}`,
+      {
+        cause: failure,
+      },
+    );
   }
 
   /** What whoever goes on needs if this process is killed. On a disk that is full there is no room for it before something is deleted: then undefined. Whatever else fails leaves nothing begun. */
   private begin(doomed: readonly string[]): number | undefined {
     try {
       this.bundle.prepareToForget(doomed);
-      return this.bundle.catalog.begin('eliminate', { ids: doomed });
+      return this.bundle.begin('eliminate', { ids: doomed });
     } catch (error) {
       if (error instanceof StorageError && error.code === 'DISK_FULL') return undefined;
       throw error;
@@ -127,7 +143,7 @@ export class Eliminator {
   private forget(gone: readonly string[]): void {
     const { catalog } = this.bundle;
     const told = gone.map(id => this.bundle.checkpoint(id));
-    this.bundle.forget(gone);
+    if (gone.length > 0) this.bundle.forget(gone);
     for (const { id, title, bytesWritten, trigger } of told) catalog.record('eliminated', id, { title, bytesWritten, trigger });
   }
 

@@ -18,11 +18,11 @@ export class RevertIntent {
   }
 
   begin(): void {
-    this.entry ??= this.bundle.catalog.begin('revert', { ...this.details, tops: topsIn(diskFolderOf(this.bundle.path)) });
+    this.entry ??= this.bundle.begin('revert', { ...this.details, tops: topsIn(diskFolderOf(this.bundle.path)) });
   }
 
   end(): void {
-    if (this.entry !== undefined) this.bundle.catalog.end(this.entry);
+    if (this.entry !== undefined) this.bundle.end(this.entry);
     this.entry = undefined;
   }
 

@@ -21,6 +21,7 @@ import { graphHost } from '#worker/node-graph-host.ts';
 import { formatOfDisk } from './image-format.ts';
 import { finishReverts } from './interrupted.ts';
 import { linkedStates } from './linked-clones.ts';
+import { problem } from './problem.ts';
 import { WorldDisks } from './world-disks.ts';
 import type { World } from './world.ts';
 
@@ -197,3 +198,6 @@ export function orItHasEnded(world: World): (error: unknown) => void {
     if (!world.hasEnded) throw error;
   };
 }
+
+/** They are what they should be, and take more room than they need. */
+export const notTidied = (name: string, error: unknown): string => `The disk files of ${name} are not tidied up: ${problem(error)}`;

@@ -10,9 +10,8 @@ import { CheckpointError, ConfigError, StorageError } from '#engine/errors/error
 import * as protocol from '#worker/protocol.ts';
 import type { Bundle } from './bundle.ts';
 import type { Checkpoint, VmState } from './ipc/contract.ts';
-import { problem } from './problem.ts';
 import { RevertIntent } from './revert-intent.ts';
-import { orItHasEnded, type VmDisks } from './vm-disks.ts';
+import { notTidied, orItHasEnded, type VmDisks } from './vm-disks.ts';
 import type { VmPassphrase } from './vm-passphrase.ts';
 import { unplug } from './world-launch.ts';
 import type { World } from './world.ts';
@@ -59,14 +58,8 @@ export class VmReverter {
     // A world may have ended when its disks were the checkpoint's already: then the VM is off, and has gone back.
     const isOff = this.vm.world() === undefined;
     const ms = Math.round(performance.now() - begun);
-    const unwritten = this.bundle.standAlready(id, isOff && running ? id : undefined, () => {
-      this.bundle.catalog.record('reverted', id, { title, way, ms });
-      intent.end();
-    });
-    if (unwritten !== undefined)
-      this.vm.notice(
-        `${this.bundle.name} has gone back to “${title}”, and that could not be written down yet; it will be with its next change: ${problem(unwritten)}`,
-      );
+    this.bundle.standAlready(id, isOff && running ? id : undefined, () => this.bundle.catalog.record('reverted', id, { title, way, ms }));
+    intent.end();
     const now = this.vm.world();
     if (now) this.vm.tellDisks(now);
   }
@@ -96,7 +89,7 @@ export class VmReverter {
         intent.endOnceSettled(session);
         throw error;
       }
-      await this.disks.tell(session);
+      await this.disks.tell(session).catch((error: unknown) => this.vm.notice(notTidied(this.bundle.name, error))); // they have gone back
     });
   }
 
@@ -175,7 +168,7 @@ export class VmReverter {
     await old.disks
       ?.request('hold', { hold: false })
       .catch(orItHasEnded(old))
-      .catch((error: unknown) => this.vm.notice(`The disk files of ${this.bundle.name} are not tidied up: ${problem(error)}`));
+      .catch((error: unknown) => this.vm.notice(notTidied(this.bundle.name, error)));
     if (this.vm.world() !== old) return;
     this.vm.followTrays();
     if (!wasPaused) old.post(protocol.ACTION_RESUME);

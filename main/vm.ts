@@ -36,7 +36,7 @@ import { PoweredOnClock } from './policies/powered-on-clock.ts';
 import { thinnable } from './policies/retention.ts';
 import { problem } from './problem.ts';
 import { repairBundle } from './repair.ts';
-import { orItHasEnded, VmDisks } from './vm-disks.ts';
+import { notTidied, orItHasEnded, VmDisks } from './vm-disks.ts';
 import { VmPassphrase } from './vm-passphrase.ts';
 import { VmReverter } from './vm-revert.ts';
 import type { Marks } from './vm-state.ts';
@@ -109,7 +109,7 @@ export class Vm {
     this.passphrase = new VmPassphrase(bundle, passphrase);
     this.disks = new VmDisks(bundle, worlds.files.diskEntry, text => listener.notice(text));
     this.drives = new CdDrives(bundle, this.disks);
-    this.taker = new CheckpointTaker(bundle, this.disks);
+    this.taker = new CheckpointTaker(bundle, this.disks, text => listener.notice(text));
     this.reverter = new VmReverter(bundle, this.disks, this.passphrase, {
       world: () => this.world,
       isPaused: () => this.state === 'paused',
@@ -292,12 +292,13 @@ export class Vm {
         ...(this.disks.any && { mode: this.bundle.config.checkpointMode }),
         ...takeSettings(config, this.passphrase.forTaking),
       };
-      const intent = catalog.begin('take', { id: order.id, title: order.title });
+      const intent = this.bundle.begin('take', { id: order.id, title: order.title });
       let taken: Checkpoint;
       try {
         taken = await this.taker.take(this.world, order, progress => this.listener.progress(progress));
       } finally {
-        catalog.end(intent);
+        this.bundle.end(intent);
+        this.tellUnwritten();
       }
       if (this.bundle.config.overwrite) await this.replace(taken);
       this.listener.changed();
@@ -329,6 +330,7 @@ export class Vm {
     return this.inTurn(async () => {
       const wasOff = this.world === undefined;
       await this.reverter.revert(this.bundle.checkpoint(id), passphrase);
+      this.tellUnwritten();
       if (wasOff) {
         this.reason = undefined;
         this.setState('off');
@@ -373,19 +375,32 @@ export class Vm {
     });
   }
 
-  /** Disk layers that nobody needs then go at once when the VM is off, beside the guest's operations when it runs. Answers the bytes that are free. */
+  /**
+   * Disk layers that nobody needs then go at once when the VM is off, beside the guest's operations when it runs; where that fails they go later. Answers the bytes that are free.
+   */
   private async eliminateNow(doomed: readonly string[]): Promise<number> {
     const before = usedBytes(this.bundle);
-    await this.eliminator.eliminate(doomed, this.world);
-    for (const id of doomed) this.world?.post(protocol.ACTION_DROP_FROM_RAM, protocol.encodeText(id));
     try {
-      if (this.world) this.tellDisks(this.world);
-      else await this.collectDisks();
+      await this.eliminator.eliminate(doomed, this.world);
     } finally {
+      const gone = doomed.filter(id => this.bundle.catalog.get(id) === undefined);
+      for (const id of gone) this.world?.post(protocol.ACTION_DROP_FROM_RAM, protocol.encodeText(id));
+      if (gone.length > 0) await this.tidyDisks();
+      this.tellUnwritten();
       this.listener.changed();
       this.listener.checkpointsChanged();
     }
     return Math.max(0, before - usedBytes(this.bundle));
+  }
+
+  private async tidyDisks(): Promise<void> {
+    if (this.world) this.tellDisks(this.world);
+    else await this.collectDisks().catch((error: unknown) => this.listener.notice(notTidied(this.bundle.name, error)));
+  }
+
+  private tellUnwritten(): void {
+    const sentence = this.bundle.tellUnwritten();
+    if (sentence !== undefined) this.listener.notice(sentence);
   }
 
   /** Of a VM that is off: its disks' files become what is needed and no more. */
@@ -432,7 +447,7 @@ export class Vm {
   /** The collector begins, or goes on, with what is not needed. */
   private tellDisks(world: World): void {
     const tell = world.disks && this.disks.tell(world.disks).catch(orItHasEnded(world));
-    tell?.catch((error: unknown) => this.listener.notice(`The disk files of ${this.bundle.name} are not tidied up: ${problem(error)}`));
+    tell?.catch((error: unknown) => this.listener.notice(notTidied(this.bundle.name, error)));
   }
 
   /** A world that has come as far as its first slice. */
@@ -523,11 +538,7 @@ export class Vm {
     this.locks?.dispose();
     this.console.setSource(undefined);
     this.clock.run(false);
-    try {
-      this.bundle.setPoweredOn(this.clock.ms);
-    } catch (error) {
-      this.listener.notice(`How long ${this.bundle.name} was on is not noted: ${problem(error)}`); // the host's disk may be full
-    }
+    this.bundle.setPoweredOn(this.clock.ms);
     this.reason = whyItEnded(end, this.bundle.config.noReboot);
     this.setState(end.kind === 'crashed' ? 'crashed' : 'off');
     this.listener.ended(end);

@@ -28,7 +28,7 @@ const WORTH_REWRITING = 1 / 4;
 
 /**
  * Removes the checkpoints `ids` from the folder. Only for who owns it, between two takes: a checkpoint being written may point anywhere. Works on a full disk. Throws ConfigError before anything
- * changes when one is not there, and StorageError; then some are eliminated and the rest is as it was.
+ * changes when one is not there, and StorageError when one cannot be eliminated; then some are and the rest is as it was.
  */
 export function eliminateCheckpoints(
   store: CheckpointStore,
@@ -47,7 +47,7 @@ export function eliminateCheckpoints(
     eliminate(store, id, needs.ofFile(id), codec, isLoading);
     needs.gone(id);
   }
-  if (!isLoading) for (const id of pointed) shrink(store, id, needs, codec);
+  if (!isLoading) for (const id of pointed) ifPossible(() => shrink(store, id, needs, codec));
 }
 
 /** Gives back what no checkpoint needs of eliminated ones: what eliminateCheckpoints() does in the end, for when it was interrupted. */
@@ -102,13 +102,24 @@ function eliminate(store: CheckpointStore, id: string, needed: GroupSet, codec: 
   const discard = () => (isLoading ? store.setAside(id) : store.files.remove(path));
   if (needed !== 'all' && needed.size === 0) {
     discard();
-    store.files.syncFolder(store.folder);
-    store.files.remove(pages);
+    ifPossible(() => {
+      store.files.syncFolder(store.folder);
+      store.files.remove(pages);
+    });
     return;
   }
   if (needed !== 'all' && wroteSparse(store, path, pages, needed, codec)) discard();
   else store.files.rename(path, pages);
-  store.files.syncFolder(store.folder);
+  ifPossible(() => store.files.syncFolder(store.folder));
+}
+
+/** The checkpoint is eliminated already: what storage refuses now is done at the next opening, or by the next elimination. */
+function ifPossible(tidy: () => void): void {
+  try {
+    tidy();
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+  }
 }
 
 /** Rewrites or removes ID.pages if enough of it is no longer needed. */
