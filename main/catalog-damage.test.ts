@@ -38,7 +38,7 @@ async function openAsFound(what: string): Promise<{ said: boolean; setAside: boo
     bundle.catalog.list().map(({ id }) => id),
     what,
   ).toEqual(ids);
-  bundle.catalog.record('renamed', ids[0]!, {});
+  bundle.catalog.record('repaired', null, {});
   expect(bundle.catalog.history(1), what).toHaveLength(1);
   bundle.close();
   return { said, setAside: bundle.notices.some(text => text.includes('its catalogue was damaged')) };
