@@ -179,6 +179,14 @@ describe('what has to wait', () => {
     expect(after.bytes).toEqual(pattern(512, 1));
   });
 
+  test('is waited for by a drain, and the slice ends', async () => {
+    const bench = await DiskBench.create();
+    bench.submit({ kind: 'flush' });
+    const before = bench.sliceBreaks;
+    bench.drive.drain();
+    expect(bench.sliceBreaks - before).toBe(1);
+  });
+
   test('is waited for by a drain; what is held ends with an error then', async () => {
     const bench = await DiskBench.create();
     const outcomes = [1, 2, 3].map(i => bench.submit({ kind: 'write-bytes', offset: i * 4096, bytes: pattern(512, i) }));

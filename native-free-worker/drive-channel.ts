@@ -415,6 +415,7 @@ export class DriveChannel {
       for (const request of waiting.splice(0, waiting.length, ...others)) if (mine(request)) this.end(request, 'error');
     }
     for (const request of left()) this.finish(request);
+    this.machine?.breakSlice(); // a guest that resets its controllers over and over is not all that this thread has to do
   }
 
   /** False when the disk worker cannot help any more. Of one disk: its held operations are given up. */

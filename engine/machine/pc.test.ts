@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError, StateError } from '#engine/errors/errors.ts';
 import { BenchPc } from '#test/support/bench-pc.ts';
+import { FakeDrive } from '#test/support/fake-drive.ts';
 import { CLI, HLT, STI, TinyKernel } from '#test/support/tiny-kernel.ts';
 import { FLAGS, INTR } from '../cpu/block.ts';
+import type { GuestMemory } from '../devices/device.ts';
 import { CPU_BLOCK } from '../memory/layout.ts';
 import type { MachineConfig } from './machine.ts';
 
@@ -45,6 +47,57 @@ describe('ends of a slice', () => {
     const { pc } = start(k().forever());
     pc.runSlice(12345);
     expect(pc.instructionCount()).toBe(12345);
+  });
+});
+
+describe('a guest that has its devices do much for each instruction gets short slices', () => {
+  const BUDGET = 1_000_000;
+  /** Slices are short, and it gets on all the same. */
+  function expectShort({ pc }: BenchPc) {
+    const counts = [0, 1, 2].map(() => {
+      const before = pc.instructionCount();
+      expect(pc.runSlice(BUDGET)).toEqual({ kind: 'budget' });
+      return pc.instructionCount() - before;
+    });
+    expect(counts.filter(count => count === 0 || count > BUDGET / 2)).toEqual([]);
+  }
+
+  test('a timer every ten instructions', () => {
+    const kernel = new TinyKernel()
+      .raw(CLI)
+      .store32(0xfed00108, 1)
+      .store32(0xfed00100, 0x14c | (5 << 9))
+      .store32(0xfed00108, 1)
+      .store32(0xfed00010, 1);
+    const bench = new BenchPc({ boot: { kind: 'multiboot', kernel: kernel.forever().image(), modules: [], commandLine: '' } });
+    expectShort(bench);
+  });
+
+  test('a bus master with a long table, over and over', () => {
+    const TABLE = 0x300000;
+    const kernel = new TinyKernel().raw(CLI).out32(0xc004, TABLE);
+    const again = kernel.here;
+    for (const [port, value] of [
+      [0x1f2, 0],
+      [0x1f6, 0xe0],
+      [0x1f7, 0xc8],
+      [0xc000, 9],
+      [0xc000, 0],
+      [0x3f6, 4],
+      [0x3f6, 0],
+    ] as const)
+      kernel.out8(port, value);
+    const memory: GuestMemory = {
+      read: (gpa, into) => bench.pc.memory.read(gpa, into),
+      write: (gpa, bytes) => bench.pc.memory.write(gpa, bytes),
+    };
+    const drive = new FakeDrive(memory);
+    const bench: BenchPc = new BenchPc({
+      drives: [{ interface: 'ide', media: 'disk', drive }],
+      boot: { kind: 'multiboot', kernel: kernel.jumpTo(again).image(), modules: [], commandLine: '' },
+    });
+    for (let i = 0; i < 4096; i++) bench.pc.memory.write(TABLE + 8 * i, Uint8Array.of(0, 0, 0x20, 0, 2, 0, 0, 0));
+    expectShort(bench);
   });
 });
 

@@ -69,6 +69,11 @@ import { ClockState, VirtualTime } from './virtual-time.ts';
 const A20_ON = 0xffffffff;
 const A20_OFF = 0xffefffff;
 const INTERRUPT_FLAG = 1 << 9;
+/**
+ * After so many timers fired, pages released and accesses of bus masters a slice ends: whoever waits for the vcpu thread waits for no guest that has its devices
+ * do much for each instruction.
+ */
+const SLICE_WORK = 8192;
 /** The core counts a run's instructions in 32 bits. */
 const MAX_STEP = 2 ** 31 - 1;
 
@@ -98,6 +103,8 @@ export class Pc implements Machine {
   /** Set inside a handler; ends the slice at the next boundary. */
   private pendingEnd: SliceEnd | undefined;
   private sliceBroken = false;
+  /** Of the slice under way. */
+  private work = 0;
 
   constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, config: MachineConfig, outputs: MachineOutputs) {
     checkRamSize(config.ramBytes);
@@ -124,6 +131,7 @@ export class Pc implements Machine {
     const time = (this.time = new VirtualTime(
       () => core.instructionCount(),
       () => core.requestExit(),
+      () => this.worked(1),
     ));
     const reset = (cause: string) => this.end({ kind: 'reset', cause });
     const pic = (this.pic = new PicPair(ports, level => this.setIntr(level)));
@@ -159,7 +167,7 @@ export class Pc implements Machine {
     const acpi = (this.acpi = new AcpiPm(ports, PM_BASE, time, pic.line(9), () => this.end({ kind: 'power-off' })));
     const dma = new Dma(ports);
     const releasePages = (first: number, count: number) => this.releasePages(first, count);
-    const plugged = pciDevices({ bus: pci, ports, memory: this.memory, time, line: irq => pic.line(irq), releasePages }, config);
+    const plugged = pciDevices({ bus: pci, ports, memory: this.busMemory(), time, line: irq => pic.line(irq), releasePages }, config);
     this.balloon = plugged.balloon;
     this.cdroms = plugged.cdroms;
     if (config.debugExit) connectDebugExit(ports, code => this.end({ kind: 'debug-exit', code }));
@@ -188,7 +196,22 @@ export class Pc implements Machine {
     if (config.boot.kind !== 'none' && config.filledLater !== true) this.reset();
   }
 
+  /** Memory as bus masters reach it. */
+  private busMemory(): GuestMemory {
+    return {
+      read: (gpa, into) => {
+        this.worked(1);
+        this.memory.read(gpa, into);
+      },
+      write: (gpa, bytes) => {
+        this.worked(1);
+        this.memory.write(gpa, bytes);
+      },
+    };
+  }
+
   private releasePages(first: number, count: number) {
+    this.worked(count);
     for (let gppn = first; gppn < first + count; gppn++) this.core.clearPage(gppn);
   }
 
@@ -202,6 +225,7 @@ export class Pc implements Machine {
   runSlice(budget: number): SliceEnd {
     const { cpu, time } = this;
     const endCount = cpu.exports.instructionCount() + budget;
+    this.work = 0;
     for (;;) {
       this.fireDue();
       if (this.pendingEnd) return this.takeEnd();
@@ -251,9 +275,15 @@ export class Pc implements Machine {
     return end;
   }
 
-  /** For a timer's handler: the slice ends here, for something outside the machine is due. */
+  /** The slice ends before the next instruction: something outside the machine is due. */
   breakSlice() {
+    if (this.sliceBroken) return;
     this.sliceBroken = true;
+    this.cpu.exports.requestExit();
+  }
+  private worked(count: number) {
+    this.work += count;
+    if (this.work > SLICE_WORK) this.breakSlice();
   }
 
   private setIntr(level: boolean) {

@@ -36,10 +36,12 @@ export class VirtualTime implements Timers {
   /** The running slice ends there; a timer armed for sooner calls `onEarlier`. */
   sliceEndNs = -Infinity;
   private readonly onEarlier: () => void;
+  private readonly onFire: () => void;
 
-  constructor(instructionCount: () => number, onEarlier: () => void) {
+  constructor(instructionCount: () => number, onEarlier: () => void, onFire: () => void = () => {}) {
     this.instructionCount = instructionCount;
     this.onEarlier = onEarlier;
+    this.onFire = onFire;
   }
 
   nowNs() {
@@ -82,6 +84,7 @@ export class VirtualTime implements Timers {
       if (timer?.deadlineNs === undefined || timer.deadlineNs > nowNs) return;
       const { deadlineNs, patient } = timer;
       timer.disarm();
+      this.onFire();
       try {
         timer.onExpire(nowNs);
       } catch (thrown) {
