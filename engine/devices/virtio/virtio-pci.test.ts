@@ -4,7 +4,7 @@ import { boardOf, PciAccess, PoolExhausted } from '#test/support/pci-bench.ts';
 import { EVENT_IDX, INDIRECT_DESC, VERSION_1, VirtioDriver } from '#test/support/virtio-driver.ts';
 import { gather, scatter } from '../guest-ranges.ts';
 import type { Chain } from './queue.ts';
-import { type StartedRequest, VirtioPci } from './virtio-pci.ts';
+import { type StartedRequest, virtioState, VirtioPci } from './virtio-pci.ts';
 import { TURN_NS } from './turns.ts';
 
 const SLOT = 3;
@@ -209,6 +209,18 @@ describe('requests', () => {
       expect([queue.used(), queue.availEvent, held.length]).toEqual([[[0, 2]], 2, 2]);
     }
   });
+});
+
+test('a narrow window of the configuration space takes no more than its width, and the state can be loaded', () => {
+  const { device, driver } = setUp();
+  let window = driver.config.read(0x34, 1);
+  while (driver.config.read(window + 3, 1) !== 5) window = driver.config.read(window + 1, 1);
+  driver.config.write(window + 8, 0x16);
+  driver.config.write(window + 12, 2);
+  driver.config.write(window + 16, 0xaf940001);
+  expect(driver.common(0x16, 2)).toBe(1);
+  const field = virtioState(2);
+  expect(field.parse(device.save(), 'device')).toEqual(device.save());
 });
 
 test('features that the device has not agreed to are not in force, nor are they once the state is loaded', () => {

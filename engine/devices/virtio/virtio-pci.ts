@@ -180,7 +180,7 @@ export class VirtioPci {
       bars: [bar],
       capabilities: CAPABILITIES,
       onConfigRead: offset => this.throughConfig(offset, (at, size) => this.read(at, size)),
-      onConfigWrite: offset => this.throughConfig(offset, (at, size) => this.write(at, size, this.windowData())),
+      onConfigWrite: offset => this.throughConfig(offset, (at, size) => this.write(at, size, this.windowData(size))),
     });
   }
 
@@ -222,8 +222,10 @@ export class VirtioPci {
     if ((size !== 1 && size !== 2 && size !== 4) || at % size !== 0 || at + size > BAR_BYTES) return undefined;
     return access(at, size);
   }
-  private windowData() {
-    return this.configWord(this.slot.capabilities[CAPABILITIES.length - 1]! + WINDOW_DATA);
+  /** As much of it as the window is wide. */
+  private windowData(size: AccessSize) {
+    const word = this.configWord(this.slot.capabilities[CAPABILITIES.length - 1]! + WINDOW_DATA);
+    return size === 4 ? word : word & (2 ** (8 * size) - 1);
   }
   private configWord(offset: number) {
     return valueAt(
