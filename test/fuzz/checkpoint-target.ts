@@ -13,6 +13,7 @@ import {
 } from '#engine/checkpoint/format/layout.ts';
 import { PageIndex } from '#engine/checkpoint/format/page-index.ts';
 import { CheckpointWriter } from '#engine/checkpoint/format/writer.ts';
+import type { Codec } from '#engine/checkpoint/ports.ts';
 import { CairnError } from '#engine/errors/errors.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
 import { MemoryFiles } from '../support/memory-files.ts';
@@ -25,9 +26,9 @@ const PATH = '/vm/checkpoint1.ckpt';
 const BOUNDS = { operations: 20_000, readBytes: 256 << 20, oneReadBytes: 64 << 20, fileBytes: 1 << 20 };
 
 /** Stored pages in two groups, a zero page, one in another file, one absent, and a disk. */
-export function makeCheckpoint(): Uint8Array {
+export function makeCheckpoint(codec: Codec = nodeCodec): Uint8Array {
   const files = new MemoryFiles();
-  const writer = new CheckpointWriter(files.createExclusive(PATH), nodeCodec);
+  const writer = new CheckpointWriter(files.createExclusive(PATH), codec);
   writer.writeDevices([{ name: 'cpu', version: 1, state: { block: new Uint8Array([1, 2, 3]), list: [1, 'two', null, { deep: true }] } }]);
   const index = new PageIndex(5);
   index.kinds.set([INDEX_STORED, INDEX_STORED, INDEX_ZERO, INDEX_POINTED]);

@@ -50,7 +50,7 @@ export function fuzzDisk(seed: DiskSeed, random: Random): boolean {
   }
   let well = false;
   try {
-    well = use({ files, codec: nodeDecompressor }, seed, `${FOLDER}/${names[0]!}`);
+    well = useDisk({ files, codec: nodeDecompressor }, seed, `${FOLDER}/${names[0]!}`);
   } finally {
     for (const back of undo) back();
   }
@@ -58,7 +58,8 @@ export function fuzzDisk(seed: DiskSeed, random: Random): boolean {
   return well;
 }
 
-function use(host: DiskHost, { format }: DiskSeed, path: string): boolean {
+/** Whether all went well that Cairn does with an image. */
+export function useDisk(host: DiskHost, { format }: DiskSeed, path: string): boolean {
   let well = true;
   const attempt = (action: () => void) => {
     try {

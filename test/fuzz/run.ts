@@ -13,7 +13,7 @@ const { values } = parseArgs({
 const start = performance.now();
 let [before, slowestMs, slowest] = [start, 0, 0];
 try {
-  const { targets } = fuzz({
+  const { targets } = await fuzz({
     cases: Number(values.cases),
     seed: Number(values.seed),
     from: Number(values.from),

@@ -1,6 +1,6 @@
 /** The group table: where each independently compressed group of pages lies. */
 import { PAGE_SIZE } from '../../memory/layout.ts';
-import { CODEC_RAW, CODEC_ZSTD, GROUP_PAGES, GROUP_RECORD, MAX_GROUPS } from './layout.ts';
+import { CODEC_RAW, CODEC_ZSTD, GROUP_PAGES, GROUP_RECORD, MAX_GPPNS, MAX_GROUPS } from './layout.ts';
 
 export interface Group {
   readonly offset: number;
@@ -29,6 +29,7 @@ export function decodeGroups(bytes: Uint8Array, overhead = 0): Group[] | undefin
   if (bytes.length % GROUP_RECORD !== 0 || bytes.length / GROUP_RECORD > MAX_GROUPS) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const groups: Group[] = [];
+  let pages = 0;
   for (let at = 0; at < bytes.length; at += GROUP_RECORD) {
     const offset = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
     const group = {
@@ -50,6 +51,8 @@ export function decodeGroups(bytes: Uint8Array, overhead = 0): Group[] | undefin
     )
       return undefined;
     groups.push(group);
+    pages += group.pages;
   }
-  return groups;
+  // Each page of a machine is stored once at most: a small file must not unpack to terabytes.
+  return pages <= MAX_GPPNS ? groups : undefined;
 }

@@ -6,6 +6,8 @@ import type { Cluster } from './l2.ts';
 import { zstdFrameBytes } from './zstd-frame.ts';
 
 const KEPT = 8;
+/** QEMU makes one, as a rule. */
+const MOST_FRAMES = 64;
 
 export class CompressedClusters {
   private readonly codec: Decompressor;
@@ -48,7 +50,9 @@ export class CompressedClusters {
   private decompressFrames(packed: Uint8Array): Uint8Array {
     const bytes = new Uint8Array(this.clusterBytes);
     let done = 0;
-    for (let at = 0; done < bytes.length;) {
+    for (let at = 0, frames = 1; done < bytes.length; frames++) {
+      // Thousands of frames of a byte or none would take minutes.
+      if (frames > MOST_FRAMES) throw new RangeError(`it has more than ${MOST_FRAMES} parts`);
       const length = zstdFrameBytes(packed.subarray(at));
       if (length === undefined) throw new RangeError('it ends too early');
       const part = this.codec.zstd(packed.subarray(at, at + length), bytes.length - done);
