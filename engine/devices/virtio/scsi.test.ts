@@ -258,6 +258,28 @@ describe('commands', () => {
   });
 });
 
+test('commands that write a block over and over are taken as others end: their copies have a bound', () => {
+  const { bench, commands, driver, disk } = setUp();
+  submit(commands, at(0), [Op.TestUnitReady]);
+  const block = new Uint8Array(512).fill(1);
+  const { head } = commands.chain([header(at(0), [Op.WriteSame10, 0, ...u32(0), 0, 0x08, 0]), block], [RESPONSE_BYTES]);
+  const pending = () => disk.requests.reduce((sum, request) => sum + (request.kind === 'write-bytes' ? request.bytes.length : 0), 0);
+  let most = 0;
+  for (let i = 0; i < 63; i++) commands.offer(head);
+  driver.notify(2);
+  bench.pass(1e7);
+  most = Math.max(most, pending());
+  for (let ended = 0; ended < 200; ended++) if (disk.held.length > 0) disk.complete();
+  bench.pass(1e7);
+  most = Math.max(most, pending());
+  expect(most).toBeLessThanOrEqual(34 << 20);
+  while (disk.held.length > 0) {
+    disk.completeAll();
+    bench.pass(1e7);
+  }
+  expect([commands.used().length, driver.status]).toEqual([64, 0x0f]);
+});
+
 describe('targets and LUNs', () => {
   test('who is not there', () => {
     const board = setUp();

@@ -34,7 +34,7 @@ const BAR_BYTES = 0x80;
 export const MAX_CONFIG_BYTES = BAR_BYTES - DEVICE;
 
 /** Units of requests that are under way: no further chain is taken while there are more. */
-const MOST_UNDER_WAY = 16_384;
+const MOST_UNDER_WAY = 8192;
 
 const ISR_QUEUE = 1 << 0;
 const ISR_CONFIG = 1 << 1;
