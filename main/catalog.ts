@@ -89,12 +89,17 @@ export class Catalog {
     return CatalogFile.isHeld(path);
   }
 
-  /** A glance at a catalogue that nobody has open; undefined when somebody has, or there is none that can be read. */
-  static peek(path: string): { current: string | undefined; checkpoints: number } | undefined {
+  /** A glance at a catalogue that nobody has open; undefined when somebody has, or there is none that can be read. `last`: what it says of `current`. */
+  static peek(
+    path: string,
+  ):
+    | { current: string | undefined; last: { readonly title: string; readonly takenAt: string } | undefined; checkpoints: number }
+    | undefined {
     return CatalogFile.glance(path, db => {
       const { count } = db.prepare('SELECT count(*) AS count FROM checkpoint').get() as { count: number };
-      const current = db.prepare("SELECT value FROM meta WHERE key = 'current'").get() as { value: string } | undefined;
-      return { current: current?.value, checkpoints: count };
+      const current = (db.prepare("SELECT value FROM meta WHERE key = 'current'").get() as { value: string } | undefined)?.value;
+      const last = db.prepare('SELECT title, taken_at AS takenAt FROM checkpoint WHERE id = ?').get(current ?? '');
+      return { current, last: last as { title: string; takenAt: string } | undefined, checkpoints: count };
     });
   }
 

@@ -41,5 +41,5 @@ export async function openDemo(client: HostClient, environment: NodeJS.ProcessEn
     };
     demo = await client.request('vm.create', { name: DEMO_VM, config });
   }
-  if (demo.state === 'off' && !demo.ownedElsewhere) await client.request('vm.start', { name: DEMO_VM });
+  if ((demo.state === 'off' || demo.state === 'crashed') && !demo.ownedElsewhere) await client.request('vm.start', { name: DEMO_VM });
 }

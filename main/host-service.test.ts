@@ -150,6 +150,15 @@ describe('a host service', () => {
     await serial.type('alive');
     await serial.saw('alive');
     await client.request('vm.start', { name: 'bad' }).catch(() => {}); // it can be started again
+    await service.close();
+    service = openService(); // what nobody has seen yet is still known
+    const crashed = (await service.connect().request('vm.list', {})).find(({ name }) => name === 'bad');
+    expect(crashed).toMatchObject({
+      state: 'crashed',
+      reason: expect.stringMatching(/the core trapped\. It has no checkpoint to go back to\.$/),
+    });
+    expect(crashed!.killed).toBeUndefined();
+    expect(await service.connect().request('vm.show', { name: 'good' })).toMatchObject({ state: 'off' });
   });
 
   test('a guest that moves its tray all the time keeps nobody else from his turn', async () => {

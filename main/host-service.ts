@@ -38,7 +38,8 @@ import type { PowerState } from './policies/power.ts';
 import { readPowerSupply } from './policies/power-supply.ts';
 import type { RemoteHost } from './remote-host.ts';
 import { RemoteOwners } from './remote-owners.ts';
-import { NEW_STATE, writeVmState } from './vm-state.ts';
+import { lostVm, readLostRun } from './run-record.ts';
+import { NEW_STATE, readVmState, writeVmState } from './vm-state.ts';
 import { Vm, type StartOptions, type VmListener } from './vm.ts';
 import { WorldManager } from './world-manager.ts';
 
@@ -90,8 +91,9 @@ export class HostService {
     this.remotes = new RemoteOwners({
       event: (name, payload, socket) => this.forward(name, payload, socket),
       frame: (frame, remote) => this.remoteConsoles.frame(frame, remote),
-      gone: remote => {
-        for (const name of this.remoteConsoles.gone(remote)) void this.announce(name);
+      gone: (remote, { pid }) => {
+        this.remoteConsoles.gone(remote);
+        this.watch.lookAgain(name => !this.vms.has(name) && readOwner(this.library.bundlePath(name))?.pid === pid);
       },
     });
     this.watch = new LibraryWatch(this.library, {
@@ -406,11 +408,15 @@ export class HostService {
       return summary;
     }
     try {
-      const current = Catalog.peek(join(path, 'catalog.db'))?.current;
+      const { current, last } = Catalog.peek(join(path, 'catalog.db')) ?? {};
       const config = Bundle.readConfig(path);
       const drives = cdromDrives(config);
+      const run = readLostRun(path);
+      const isOn = run !== undefined && readOwner(path)?.pid === run.pid && Catalog.isHeld(join(path, 'catalog.db'));
+      const lost = isOn ? outOfReach(run.pid) : run && lostVm(run, current ?? currentOf(path), last);
       return {
         ...{ name, state: 'off', memoryMiB: config.memoryMiB, ownedElsewhere: false },
+        ...lost,
         ...(current ? { current } : {}),
         ...(drives.length > 0 ? { drives } : {}),
       };
@@ -521,6 +527,17 @@ export class HostService {
     while (taken.has(this.nextHandle));
     return this.nextHandle;
   }
+}
+
+/** Another user's, for example. */
+function outOfReach(pid: number): Pick<VmSummary, 'state' | 'reason' | 'ownedElsewhere'> {
+  return { state: 'no-answer', ownedElsewhere: true, reason: `process ${pid} runs it, and takes no commands from here.` };
+}
+
+/** As state.json has it, where the catalogue cannot be looked at now. */
+function currentOf(path: string): string | undefined {
+  const state = readVmState(path);
+  return state === 'damaged' ? undefined : state?.current;
 }
 
 /** An answer of another process, as seen from here. */

@@ -27,7 +27,11 @@ export class LibraryWatch {
   /** From now on; what is there already is no news. */
   start(): void {
     if (this.timer) return;
-    this.seen = this.look();
+    try {
+      this.seen = this.look();
+    } catch {
+      // Whoever asks for the list is told.
+    }
     this.timer = setInterval(() => this.compare(), INTERVAL_MS);
     this.timer.unref();
   }
@@ -37,8 +41,19 @@ export class LibraryWatch {
     this.timer = undefined;
   }
 
+  /** At those VMs, whatever their files say. */
+  lookAgain(isMeant: (name: string) => boolean): void {
+    if (!this.timer) return;
+    for (const name of this.seen.keys()) if (isMeant(name)) this.listener.changed(name);
+  }
+
   private compare(): void {
-    const now = this.look();
+    let now: Map<string, string>;
+    try {
+      now = this.look();
+    } catch {
+      return; // its disk may be away for a while: what runs here runs on, and nothing has been removed
+    }
     const unsettled = new Set(this.listener.unsettled());
     for (const [name, marks] of now) if (this.seen.get(name) !== marks || unsettled.has(name)) this.listener.changed(name);
     for (const name of this.seen.keys()) if (!now.has(name)) this.listener.removed(name);

@@ -1,5 +1,5 @@
 /** The library: a folder of VM folders, NAME.cairn each (docs/formats/bundle.md). */
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, type Dirent } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '#engine/errors/errors.ts';
@@ -31,13 +31,25 @@ export class Library {
     }
   }
 
-  /** Names of the VMs here, sorted. */
+  /** Names of the VMs here, sorted. Throws ConfigError when the folder cannot be read (any more). */
   names(): string[] {
-    return readdirSync(this.path, { withFileTypes: true })
+    return this.entries()
       .filter(entry => entry.isDirectory() && entry.name.endsWith(BUNDLE_SUFFIX))
       .map(entry => entry.name.slice(0, -BUNDLE_SUFFIX.length))
       .filter(name => vmName.safeParse(name).success)
       .toSorted();
+  }
+
+  private entries(): Dirent[] {
+    try {
+      return readdirSync(this.path, { withFileTypes: true });
+    } catch (cause) {
+      throw new ConfigError(
+        'LIBRARY',
+        `the library folder ${this.path} cannot be read: ${(cause as Error).message}. Is its disk there? CAIRN_HOME names another library.`,
+        { cause },
+      );
+    }
   }
 
   bundlePath(name: string): string {

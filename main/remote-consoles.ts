@@ -53,13 +53,12 @@ export class RemoteConsoles {
     }
   }
 
-  /** The names whose consoles are cut off by it. */
-  gone(remote: RemoteHost): string[] {
+  /** The consoles of its VMs are cut off. */
+  gone(remote: RemoteHost): void {
     const names = [...this.bridges].filter(([, bridge]) => bridge.remote === remote).map(([name]) => name);
     for (const name of names) {
       this.bridges.delete(name);
       this.hub(name).setSource(undefined);
     }
-    return names;
   }
 }

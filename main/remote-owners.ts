@@ -18,7 +18,7 @@ const FORWARDED = [
 export interface RemoteListener {
   event<E extends EventName>(name: E, payload: Events[E], socket: string): void;
   frame(frame: Frame, remote: RemoteHost): void | Promise<void>;
-  gone(remote: RemoteHost): void;
+  gone(remote: RemoteHost, address: RemoteAddress): void;
 }
 
 export class RemoteOwners {
@@ -51,14 +51,15 @@ export class RemoteOwners {
     let remote: RemoteHost | undefined;
     try {
       remote = await RemoteHost.connect(address);
-      if (remote) this.watch(remote, address.socket);
+      if (remote) this.watch(remote, address);
       return remote;
     } finally {
       if (!remote) this.hosts.delete(address.socket);
     }
   }
 
-  private watch(remote: RemoteHost, socket: string): void {
+  private watch(remote: RemoteHost, address: RemoteAddress): void {
+    const { socket } = address;
     for (const name of FORWARDED) remote.on(name, payload => this.listener.event(name, payload, socket));
     remote.onFrame(bytes => {
       const frame = decodeFrame(bytes);
@@ -66,7 +67,7 @@ export class RemoteOwners {
     });
     void remote.closed.then(() => {
       this.hosts.delete(socket);
-      this.listener.gone(remote);
+      this.listener.gone(remote, address);
     });
   }
 }

@@ -39,6 +39,7 @@ import { repairBundle } from './repair.ts';
 import { notTidied, orItHasEnded, VmDisks } from './vm-disks.ts';
 import { VmPassphrase } from './vm-passphrase.ts';
 import { VmReverter } from './vm-revert.ts';
+import { forgetLostRun, lostVm, readLostRun, RunRecord, type LostRun } from './run-record.ts';
 import type { Marks } from './vm-state.ts';
 import { launchWorld, unplug, type LaunchListener, type LaunchOptions } from './world-launch.ts';
 import type { World } from './world.ts';
@@ -79,6 +80,9 @@ export class Vm {
   private readonly taker: CheckpointTaker;
   private readonly reverter: VmReverter;
   private world: World | undefined;
+  private run: RunRecord | undefined;
+  /** The last run, if nobody switched the VM off. */
+  private lost: LostRun | undefined;
   /** On files outside the bundle, while the VM is not off. */
   private locks: DisposableStack | undefined;
   private state: VmState = 'off';
@@ -104,6 +108,7 @@ export class Vm {
     this.worlds = worlds;
     this.console = console;
     this.listener = listener;
+    this.lost = readLostRun(bundle.path);
     this.clock = new PoweredOnClock(bundle.poweredOnMs);
     this.eliminator = new Eliminator(bundle);
     this.passphrase = new VmPassphrase(bundle, passphrase);
@@ -142,19 +147,28 @@ export class Vm {
   summary(): VmSummary {
     const { config, name, current } = this.bundle;
     const drives = this.drives.list();
+    const { state, reason, killed } = this.standing();
     const fresh = this.stats && performance.now() - this.stats.at < STATS_LIFE_MS ? this.stats : { mips: 0, load: 0 };
     return {
       name,
-      state: this.state,
+      state,
       memoryMiB: config.memoryMiB,
       ownedElsewhere: false,
-      ...(this.reason === undefined ? {} : { reason: this.reason }),
+      ...(reason === undefined ? {} : { reason }),
+      ...(killed === undefined ? {} : { killed }),
       ...(current === undefined ? {} : { current }),
       ...(this.world ? { mips: fresh.mips, load: fresh.load } : {}),
       ...(this.world && config.balloon ? balloonOf(config.memoryMiB, this.stats) : {}),
       ...(drives.length > 0 ? { drives } : {}),
       ...(this.world && config.shareMemory ? { savedMiB: (this.world.savedPages * PAGE_SIZE) / MIB } : {}),
     };
+  }
+
+  /** Of a VM that is off it stays known how it came to be that. */
+  private standing(): Pick<VmSummary, 'state' | 'reason' | 'killed'> {
+    if (this.lost === undefined || (this.state !== 'off' && this.state !== 'crashed')) return { state: this.state, reason: this.reason };
+    const { catalog, current } = this.bundle;
+    return lostVm(this.lost, current, current === undefined ? undefined : catalog.get(current));
   }
 
   detail(): VmDetail {
@@ -182,6 +196,8 @@ export class Vm {
   start(options: StartOptions = {}): Promise<void> {
     return this.inTurn(async () => {
       if (this.busy) throw new ConfigError('VM_RUNNING', `${this.bundle.name} is running already.`);
+      const before = this.standing();
+      if (before.killed) this.listener.notice(`${this.bundle.name} was not switched off the last time: ${before.reason}`);
       this.setState('starting');
       try {
         this.locks = this.disks.open();
@@ -220,6 +236,10 @@ export class Vm {
     }
     this.adopt(world, startPaused || waits);
     this.bundle.stand(current, undefined);
+    if (this.world === world) {
+      this.run = new RunRecord(this.bundle.path);
+      this.lost = undefined;
+    }
     if (waits && !startPaused) world.post(protocol.ACTION_RESUME);
     this.tellDisks(world);
   }
@@ -333,6 +353,7 @@ export class Vm {
       this.tellUnwritten();
       if (wasOff) {
         this.reason = undefined;
+        this.forgetLost();
         this.setState('off');
       }
       this.listener.changed();
@@ -540,8 +561,21 @@ export class Vm {
     this.clock.run(false);
     this.bundle.setPoweredOn(this.clock.ms);
     this.reason = whyItEnded(end, this.bundle.config.noReboot);
+    if (end.kind === 'crashed') this.run?.crashed(end.reason);
+    else this.run?.end();
+    this.lost = end.kind === 'crashed' ? readLostRun(this.bundle.path) : undefined;
+    this.run = undefined;
     this.setState(end.kind === 'crashed' ? 'crashed' : 'off');
     this.listener.ended(end);
+  }
+
+  private forgetLost(): void {
+    this.lost = undefined;
+    try {
+      forgetLostRun(this.bundle.path);
+    } catch (error) {
+      this.listener.notice(`That ${this.bundle.name} was not switched off the last time is still noted: ${problem(error)}`);
+    }
   }
 
   private running(): World {

@@ -57,6 +57,7 @@ async function list(argv: readonly string[]): Promise<number> {
       ['NAME', 'STATE', 'MEMORY', 'CHECKPOINT'],
       vms.map(vm => [vm.name, STATE_WORDS[vm.state], `${vm.memoryMiB} MiB`, vm.current ?? '-']),
     );
+  if (!args.flag('json')) for (const { name, reason } of vms) if (reason !== undefined) printLine(`${name}: ${reason}`);
   return EXIT_OK;
 }
 

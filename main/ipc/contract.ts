@@ -132,6 +132,8 @@ export const vmSummary = z.object({
   state: vmState,
   /** Why it is crashed, paused by the host (disk full…), or why nothing is known of it, in words for the user. */
   reason: z.string().optional(),
+  /** Of a crashed one whose process was killed, or whose computer failed, while it was on: the process, and when it was alive for certain last (ISO 8601, UTC). */
+  killed: z.object({ pid: z.number(), since: z.string(), lastSeenAt: z.string() }).optional(),
   memoryMiB: z.number(),
   /** Checkpoint that the machine's present state descends from ("you are here"), if any. */
   current: checkpointId.optional(),

@@ -160,8 +160,16 @@ function ScreenCover({ vm }: { vm: VmSummary }) {
   if (vm.state === 'crashed') {
     return (
       <div className="screen-cover crashed" role="alert">
-        <p>{vm.name} has crashed</p>
+        <p>{vm.killed ? `${vm.name} was cut off` : `${vm.name} has crashed`}</p>
         <p className="hint">{vm.reason ?? 'The reason is not known.'} Its checkpoints are safe: revert to one, or start it again.</p>
+      </div>
+    );
+  }
+  if (vm.state === 'no-answer') {
+    return (
+      <div className="screen-cover crashed" role="alert">
+        <p>{vm.name} does not answer</p>
+        <p className="hint">{vm.reason}</p>
       </div>
     );
   }

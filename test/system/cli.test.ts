@@ -275,7 +275,7 @@ describe('checkpoints of a VM that another process runs', () => {
     await vm.says('ready\nA');
     const { id } = json<Checkpoint>('checkpoint', 'take', 'a');
     await vm.kill('SIGKILL');
-    expect(json<VmSummary>('vm', 'show', 'a')).toMatchObject({ state: 'off', current: id });
+    expect(json<VmSummary>('vm', 'show', 'a')).toMatchObject({ state: 'crashed', current: id });
     const off = json<Checkpoint>('checkpoint', 'take', 'a', '--title', 'off');
     expect(off).toMatchObject({ running: false, parent: id });
     json('checkpoint', 'revert', 'a', id);

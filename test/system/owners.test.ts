@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Checkpoint, VmSummary } from '#main/ipc/contract.ts';
+import { HostService } from '#main/host-service.ts';
 import { ConsoleProcess } from '../support/console-process.ts';
 import { echoGuest } from '../support/echo-guest.ts';
 
@@ -131,6 +132,61 @@ const connections = (path: string): number =>
   readFileSync('/proc/net/unix', 'utf8')
     .split('\n')
     .filter(line => line.endsWith(` ${path}`)).length;
+
+describe('a VM whose process was killed', () => {
+  test('is crashed, not off, until it is started or goes back: which process, when, and what the last checkpoint is', async () => {
+    const vm = await run('a');
+    const { id } = json<Checkpoint>('checkpoint', 'take', 'a', '--title', 'good');
+    const before = new Date().toISOString();
+    const { pid } = ownerOf('a');
+    vm.child.kill('SIGKILL');
+    await vm.ended;
+    const crashed = {
+      state: 'crashed',
+      current: id,
+      ownedElsewhere: false,
+      killed: { pid, since: expect.any(String), lastSeenAt: expect.any(String) },
+      reason: expect.stringMatching(
+        new RegExp(`process \\(${pid}\\) was killed.* memory is lost\\. The last checkpoint is “good” \\(${id}\\) of `),
+      ),
+    };
+    for (const _ of ['seen once', 'seen again']) {
+      expect(json<VmSummary[]>('vm', 'list')).toMatchObject([crashed]);
+      expect(json<VmSummary>('vm', 'show', 'a')).toMatchObject(crashed);
+      expect(json<Checkpoint[]>('checkpoint', 'list', 'a')).toHaveLength(1); // opens it
+    }
+    const { killed } = json<VmSummary>('vm', 'show', 'a');
+    expect(killed!.since <= killed!.lastSeenAt && killed!.since < before).toBe(true);
+    expect(cairn('vm', 'list').stdout).toMatch(/^a +crashed .*\n(.*\n)*a: its process/m);
+
+    const again = await run('a');
+    expect(again.errors).toMatch(/^cairn: a was not switched off the last time: its process/m);
+    expect(json<VmSummary>('vm', 'show', 'a')).toMatchObject({ state: 'running' });
+    again.child.kill('SIGKILL');
+    await again.ended;
+    json('checkpoint', 'revert', 'a', id);
+    expect(json<VmSummary>('vm', 'show', 'a')).toMatchObject({ state: 'off' });
+    expect(json<VmSummary>('vm', 'show', 'a').killed).toBeUndefined();
+  });
+
+  test('is seen at once by a Cairn that was looking', async () => {
+    const vm = await run('a');
+    const service = new HostService({ libraryPath: join(home, 'library'), version: '0' });
+    const client = service.connect();
+    const states: string[] = [];
+    const seen = new Promise<void>(resolve =>
+      client.on('vm.changed', ({ state, reason }) => {
+        states.push(state);
+        if (state === 'crashed' && reason !== undefined) resolve();
+      }),
+    );
+    expect(await client.request('vm.list', {})).toMatchObject([{ name: 'a', state: 'running' }]);
+    vm.child.kill('SIGKILL');
+    await seen;
+    expect(states).not.toContain('off');
+    await service.close();
+  });
+});
 
 describe('owner.json', () => {
   test('is believed only while the VM is open, and only of its own bundle', async () => {
