@@ -36,7 +36,7 @@ import { RemoteConsoles } from './remote-consoles.ts';
 import { PolicyRunner } from './policies/policy-runner.ts';
 import type { PowerState } from './policies/power.ts';
 import { readPowerSupply } from './policies/power-supply.ts';
-import type { RemoteHost } from './remote-host.ts';
+import { whyNoAnswer, type RemoteHost } from './remote-host.ts';
 import { RemoteOwners } from './remote-owners.ts';
 import { lostVm, readLostRun } from './run-record.ts';
 import { NEW_STATE, readVmState, writeVmState } from './vm-state.ts';
@@ -464,7 +464,8 @@ export class HostService {
         this.unsettled.delete(name);
         throw error;
       }
-      reason = error.message;
+      const pid = readOwner(path)?.pid;
+      reason = pid === undefined ? error.message : whyNoAnswer(pid);
     }
     this.unsettled.set(name, false);
     const config = Bundle.readConfig(path);

@@ -167,11 +167,12 @@ export class RemoteHost implements HostClient {
 }
 
 function noAnswer(pid: number): IpcError {
+  return new IpcError('NO_ANSWER', `${whyNoAnswer(pid)} What it has not begun of this it will not do later.`);
+}
+
+export function whyNoAnswer(pid: number): string {
   const why = isStopped(pid) ? 'is stopped' : 'gets no computing time, or hangs';
-  return new IpcError(
-    'NO_ANSWER',
-    `process ${pid}, which has this VM open, does not answer: it ${why}. ${howToEnd(pid)}. Nothing was done.`,
-  );
+  return `process ${pid}, which has this VM open, does not answer: it ${why}. ${howToEnd(pid)}.`;
 }
 
 const goneAway = () => new IpcError('OWNER_GONE', 'the Cairn that had this VM open has just closed: try again.');

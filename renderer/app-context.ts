@@ -28,5 +28,5 @@ export function useAppState<T>(select: (state: AppState) => T): T {
 
 /** Can this VM be told anything now? One that another process owns can: the host passes it on. */
 export function useCanCommand(view: VmView): boolean {
-  return useAppState(state => state.connection === 'open') && view.pending === undefined;
+  return useAppState(state => state.connection === 'open') && view.pending === undefined && view.summary.state !== 'no-answer';
 }

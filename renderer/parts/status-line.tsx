@@ -28,7 +28,8 @@ function MachineStatus({ view }: { view: VmView }) {
   return (
     <>
       <span>
-        {vm.name} is {STATE_WORDS[vm.state]}
+        {vm.name} {vm.state === 'no-answer' ? '' : 'is '}
+        {STATE_WORDS[vm.state]}
         {reason ? `: ${reason}` : ''}
       </span>
       {vm.mips !== undefined && vm.state === 'running' ? (

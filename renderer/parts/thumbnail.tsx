@@ -25,7 +25,7 @@ export function Thumbnail({ vm }: { vm: VmSummary }) {
       <canvas ref={canvas} width={80 * DOTS_X} height={25 * DOTS_Y} />
       {vm.state === 'off' ? (
         <Power size={20} />
-      ) : vm.state === 'crashed' || (vm.state === 'paused' && vm.reason !== undefined) ? (
+      ) : vm.state === 'crashed' || vm.state === 'no-answer' || (vm.state === 'paused' && vm.reason !== undefined) ? (
         <TriangleAlert size={20} />
       ) : null}
     </span>
