@@ -38,7 +38,7 @@ import { problem } from './problem.ts';
 import { howToEnd, isStopped } from './process-state.ts';
 import { replaceFile } from './replace-file.ts';
 import { mirrorLayers, reconcile, type ReadCheckpointInfo } from './reconcile.ts';
-import { goneParents, livingParent, NEW_STATE, writeVmState, type Marks, type StateOfVm } from './vm-state.ts';
+import { checkMarks, goneParents, livingParent, NEW_STATE, writeVmState, type Marks, type StateOfVm } from './vm-state.ts';
 
 const CONFIG_FILE = 'vm.json';
 const CATALOG_FILE = 'catalog.db';
@@ -256,9 +256,9 @@ export class Bundle {
   /** What the user says of a checkpoint. */
   mark(id: string, said: Marks): Checkpoint {
     const { title, note, pinned } = { ...this.checkpoint(id), ...said };
-    this.decide({ ...this.state, marks: { ...this.state.marks, [id]: { ...this.state.marks[id], ...said } } }, () =>
-      this.catalog.mark(id, { title, note, pinned }),
-    );
+    const state = { ...this.state, marks: { ...this.state.marks, [id]: { ...this.state.marks[id], ...said } } };
+    checkMarks(this.path, state);
+    this.decide(state, () => this.catalog.mark(id, { title, note, pinned }));
     return this.checkpoint(id);
   }
 
@@ -284,7 +284,7 @@ export class Bundle {
         gone: goneParents(parents, doomed),
       },
       () => {
-        this.catalog.forget(...ids);
+        this.catalog.forget(ids);
       },
     );
   }

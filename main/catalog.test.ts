@@ -121,7 +121,7 @@ describe('a catalogue', () => {
     const catalog = Catalog.tryOpen(path)!;
     for (const [id, parent] of [['aaaaaaaa'], ['bbbbbbbb', 'aaaaaaaa'], ['cccccccc', 'bbbbbbbb'], ['dddddddd', 'bbbbbbbb']] as const)
       catalog.add(checkpoint(id, parent ?? null));
-    catalog.forget('bbbbbbbb');
+    catalog.forget(['bbbbbbbb']);
     expect(catalog.parents()).toEqual([
       { id: 'aaaaaaaa', parent: null, fileParent: null },
       { id: 'cccccccc', parent: 'aaaaaaaa', fileParent: 'bbbbbbbb' },

@@ -199,7 +199,7 @@ export class Catalog {
   }
 
   /** Forgets checkpoints whose files have gone; their children are the nearest living ancestor's. */
-  forget(...ids: readonly string[]): void {
+  forget(ids: readonly string[]): void {
     const doomed = new Set(ids);
     this.together(() => {
       const parents = new Map(this.parents().map(({ id, parent }) => [id, parent]));

@@ -49,6 +49,7 @@ export async function reconcile(
     catalog.intents().flatMap(({ operation, details }) => (operation === 'eliminate' ? (details['ids'] as string[]) : [])),
   );
   const parents = { ...old.gone, ...Object.fromEntries([...known.values()].map(({ id, parent }) => [id, parent])) };
+  const lost: string[] = [];
   catalog.together(() => {
     for (const facts of added) {
       const parent = livingParent(facts.parent, id => found.has(id), parents);
@@ -61,9 +62,10 @@ export async function reconcile(
       } else {
         if (!(id in old.gone) && !doomed.has(id))
           notices.push(`${name}: the checkpoint “${checkpoint.title}” is gone, for its file ${id}${SUFFIX} is.`);
-        catalog.forget(id);
+        lost.push(id);
       }
     }
+    catalog.forget(lost);
   });
   mirrorLayers(path, catalog);
   const state = stateFor(old, catalog, parents, path);
@@ -139,7 +141,7 @@ function stateFor(old: StateOfVm, catalog: Catalog, parents: StateOfVm['gone'], 
   return {
     ...(current === null ? {} : { current }),
     ...(old.resume !== undefined && living.has(old.resume) ? { resume: old.resume } : {}),
-    poweredOnMs: Math.max(old.poweredOnMs, ...checkpoints.map(({ poweredOnMs }) => poweredOnMs)),
+    poweredOnMs: checkpoints.reduce((most, { poweredOnMs }) => Math.max(most, poweredOnMs), old.poweredOnMs),
     marks: Object.fromEntries(Object.entries(old.marks).filter(([id]) => living.has(id))),
     gone: goneParents(catalog.parents(), new Set()),
     ...(replaced.length > 0 ? { replaced } : {}),

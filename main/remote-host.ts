@@ -18,8 +18,8 @@ import { MessageStream } from './ipc/stream.ts';
 import { howToEnd, isStopped } from './process-state.ts';
 import { hasPulse } from './pulse.ts';
 
-/** A screen frame or a list of checkpoints is far smaller. */
-const LARGEST_MESSAGE = 64 * 1024 * 1024;
+/** A list of a hundred thousand checkpoints is smaller. */
+const LARGEST_MESSAGE = 256 * 1024 * 1024;
 const CONNECT_PATIENCE_MS = 2000;
 /** A process that sends nothing for so long is asked for its pulse. */
 const QUIET_MS = 2000;

@@ -17,7 +17,7 @@ export async function repairBundle(bundle: Bundle): Promise<RepairReport> {
   const before = new Set(store.listPages());
   tidyEliminated(store, nodeCodec);
   for (const id of store.listPages()) before.delete(id);
-  removed.push(...[...before].map(id => `checkpoints/${id}.pages`));
+  for (const id of before) removed.push(`checkpoints/${id}.pages`);
   const notices = await bundle.rebuild(readCheckpointInfo);
   const checkpoints = bundle.catalog.list().length;
   bundle.catalog.record('repaired', null, { checkpoints, removed });

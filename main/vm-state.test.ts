@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { VmBox } from '#test/support/vm-box.ts';
 import type { Bundle } from './bundle.ts';
-import { goneParents, livingParent } from './vm-state.ts';
+import { checkMarks, goneParents, livingParent } from './vm-state.ts';
 
 let box: VmBox;
 let path: string;
@@ -29,6 +29,20 @@ async function history(bundle: Bundle) {
   bundle.forget([two]);
   return { one, two, three };
 }
+
+test('titles and notes of all checkpoints may take what can be read again, and more is refused before anything is lost', async () => {
+  const most = 32 << 20;
+  const state = (noteBytes: number) => ({ marks: { checkpoint1: { note: 'x'.repeat(noteBytes) } } });
+  const frame = JSON.stringify(state(0).marks, undefined, 2).length;
+  expect(() => checkMarks('/vm', state(most - frame))).not.toThrow();
+  expect(() => checkMarks('/vm', state(most - frame + 1))).toThrow(
+    expect.objectContaining({ code: 'TOO_MUCH_SAID', message: expect.stringContaining('can take 32.0 MiB') }),
+  );
+  const bundle = await open();
+  const id = await take(bundle, 'one');
+  bundle.mark(id, { note: 'kept' });
+  bundle.close();
+});
 
 describe('what a lost catalogue does not take with it', () => {
   test('where the machine stands, what the user said, and the tree after eliminations', async () => {

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { StorageError } from '#engine/errors/errors.ts';
+import { ConfigError, StorageError } from '#engine/errors/errors.ts';
 import { readBoundedText } from '#worker/bounded-read.ts';
 import type { ParentRow } from './catalog.ts';
 import { checkpointId, checkpointMarks } from './ipc/contract.ts';
@@ -57,6 +57,20 @@ export function readVmState(folder: string): StateOfVm | 'damaged' | undefined {
   } catch {
     return 'damaged';
   }
+}
+
+/** Titles and notes: so much that all else fits into the file, too, however many checkpoints there are. */
+const MOST_MARKS_BYTES = MOST_BYTES / 2;
+
+/** Throws ConfigError when the marks of all checkpoints together are more than can be read again. */
+export function checkMarks(folder: string, { marks }: Pick<StateOfVm, 'marks'>): void {
+  const bytes = Buffer.byteLength(JSON.stringify(marks, undefined, 2));
+  if (bytes <= MOST_MARKS_BYTES) return;
+  const mib = (count: number) => (count / 2 ** 20).toFixed(1);
+  throw new ConfigError(
+    'TOO_MUCH_SAID',
+    `the titles and notes of all checkpoints would take ${mib(bytes)} MiB of ${join(folder, STATE_FILE)}, and can take ${mib(MOST_MARKS_BYTES)} MiB: shorten some first. Nothing was changed.`,
+  );
 }
 
 /** Returns when it is durable. */

@@ -43,12 +43,21 @@ export function policyFor(files: HostFiles, image: string, allowed: readonly str
   return { folders: [folderOf(files.realPath(image)), ...named], files: named };
 }
 
+/** Of lists that were searched before: a chain of thousands of files is looked up one by one in a list of all of them. */
+const sets = new WeakMap<readonly string[], ReadonlySet<string>>();
+
+function isAmong(files: readonly string[], path: string): boolean {
+  const set = sets.get(files) ?? new Set(files);
+  sets.set(files, set);
+  return set.has(path);
+}
+
 /** The real path, when it may be followed: no symbolic link leads out of a folder. */
 export function allowedPath(files: HostFiles, path: string, allowed: BackingPolicy, image: string): string {
   const real = files.realPath(path);
   const below = (folder: string) =>
     real.startsWith(`${folder.replace(/[/\\]+$/, '')}/`) || real.startsWith(`${folder.replace(/[/\\]+$/, '')}\\`);
-  if (allowed.folders?.some(below) || allowed.files?.includes(real)) return real;
+  if (allowed.folders?.some(below) || (allowed.files !== undefined && isAmong(allowed.files, real))) return real;
   throw new ConfigError(
     'DISK_BACKING_REFUSED',
     `${image} has the backing file ${real}, which is outside the image’s own folder: allow that file or its folder if you trust the image (“allow=PATH” with --disk, --allow PATH elsewhere, “Also allow” in the window).`,

@@ -17,7 +17,7 @@ const shown = (text: string): string => text.replaceAll(/[^\P{Cc}\n\t]/gu, '\uff
 /** Columns as wide as they need to be. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
   const lines = [head, ...rows].map(row => row.map(cell => cell.replaceAll(/\p{Cc}/gu, '\ufffd')));
-  const widths = head.map((_, column) => Math.max(...lines.map(cells => cells[column]!.length)));
+  const widths = head.map((_, column) => lines.reduce((most, cells) => Math.max(most, cells[column]!.length), 0));
   for (const cells of lines)
     printLine(
       cells

@@ -334,6 +334,12 @@ export const passphrase = z.string().min(1, 'a passphrase is not empty').max(102
 const named = z.object({ name: vmName });
 const request = <P extends z.ZodType, R extends z.ZodType>(params: P, result: R) => ({ params, result });
 
+const MOST_IDS = 10_000;
+const checkpointIds = z
+  .array(checkpointId)
+  .min(1, 'name a checkpoint')
+  .max(MOST_IDS, `at most ${MOST_IDS} checkpoints are deleted at once: name fewer, or one with those that descend from it`);
+
 export const requests = {
   'vm.list': request(z.object({}), z.array(vmSummary)),
   'vm.show': request(named, vmDetail),
@@ -379,10 +385,7 @@ export const requests = {
   'checkpoint.mark': request(z.object({ name: vmName, id: checkpointId, ...checkpointMarks.partial().shape }), checkpoint),
   'checkpoint.show': request(z.object({ name: vmName, id: checkpointId }), checkpointDetail),
   /** Eliminates them, with all that descend from them if so wished; what stays hangs on their parents. Kept ones only with force. */
-  'checkpoint.delete': request(
-    z.object({ name: vmName, ids: z.array(checkpointId).min(1).max(10_000), children: z.boolean(), force: z.boolean() }),
-    elimination,
-  ),
+  'checkpoint.delete': request(z.object({ name: vmName, ids: checkpointIds, children: z.boolean(), force: z.boolean() }), elimination),
   /** Newest first. */
   'checkpoint.history': request(
     z.object({ name: vmName, limit: z.int().min(1).max(10_000) }),

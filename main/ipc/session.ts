@@ -19,8 +19,9 @@ export interface MessageChannelPort {
   close(reason: string): void;
 }
 
-/** A client that reads nothing is let go before its backlog eats the host's memory. */
+/** A client that reads nothing is let go before its backlog eats the host's memory. What it has asked for (a list of very many checkpoints) does not count, up to a bound. */
 const MAX_BACKLOG_BYTES = 16 * 1024 * 1024;
+const MAX_ASKED_BYTES = 256 * 1024 * 1024;
 /** Requests in flight; a user has a handful. */
 const MAX_PENDING = 64;
 const EVENT_NAMES = Object.keys(events) as EventName[];
@@ -32,6 +33,8 @@ export class Session {
   private readonly host: HostClient;
   private readonly port: MessageChannelPort;
   private pending = 0;
+  /** Bytes of answers since the far end had taken all. */
+  private askedBytes = 0;
   private closed = false;
 
   /** `host` is this session's own and is closed with it. */
@@ -65,7 +68,7 @@ export class Session {
     try {
       const result = await this.host.request(name, checked.data as never);
       this.noteHandles(name, checked.data, result);
-      this.send({ id, result });
+      this.answer({ id, result });
     } catch (error) {
       this.send({ id, error: describe(error) });
     } finally {
@@ -98,13 +101,22 @@ export class Session {
     return this.port.sendBinary(frame);
   }
 
+  private answer(message: WireMessage): void {
+    if (this.closed || !this.roomLeft()) return;
+    const text = JSON.stringify(message);
+    this.askedBytes = Math.min(MAX_ASKED_BYTES, this.askedBytes + Buffer.byteLength(text));
+    this.port.sendText(text);
+  }
+
   private send(message: WireMessage): void {
     if (this.closed || !this.roomLeft()) return;
     this.port.sendText(JSON.stringify(message));
   }
 
   private roomLeft(): boolean {
-    if (this.port.bufferedBytes() <= MAX_BACKLOG_BYTES) return true;
+    const buffered = this.port.bufferedBytes();
+    if (buffered === 0) this.askedBytes = 0;
+    if (buffered <= MAX_BACKLOG_BYTES + this.askedBytes) return true;
     this.refuse('the client does not read what it is sent');
     return false;
   }

@@ -5,8 +5,8 @@
 import { z } from 'zod';
 import { requests, type EventName, type Events, type RequestName } from './contract.ts';
 
-/** Larger messages from a client are refused unread: no request comes near it. */
-export const MAX_CLIENT_MESSAGE_BYTES = 256 * 1024;
+/** Larger messages from a client are refused unread: ten thousand checkpoints to be deleted, with the longest ids, are less than half of it. */
+export const MAX_CLIENT_MESSAGE_BYTES = 1024 * 1024;
 
 const requestName = z.enum(Object.keys(requests) as [RequestName, ...RequestName[]]);
 

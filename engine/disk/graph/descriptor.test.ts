@@ -72,7 +72,7 @@ test.each<[string, unknown]>([
   ['an own base elsewhere', { ...GOOD, base: { ...GOOD.base, kind: 'own', path: '../x' } }],
   ['a base of another format', { ...GOOD, base: { ...GOOD.base, format: 'vmdk' } }],
   ['a path with a zero', { ...GOOD, base: { ...GOOD.base, path: 'a\0b' } }],
-  ['too many allowed files', { ...GOOD, base: { ...GOOD.base, allow: Array.from({ length: 300 }, () => 'x') } }],
+  ['an allowed file that is none', { ...GOOD, base: { ...GOOD.base, allow: ['/x', ''] } }],
   ['a source that is not linked', { ...GOOD, base: { ...GOOD.base, source: { folder: 'x', disk: 'disk0' } } }],
   ['a setting that is an object', { ...GOOD, settings: { a: {} } }],
   ['too many settings', { ...GOOD, settings: Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`s${i}`, 1])) }],
@@ -83,7 +83,7 @@ test.each<[string, unknown]>([
 });
 
 test('bytes that are anything give a descriptor or a ConfigError', () => {
-  expect(() => readText(' '.repeat(300_000))).toThrow('and can have 262144');
+  expect(() => readText(' '.repeat((4 << 20) + 1))).toThrow('and can have 4194304');
   const text = JSON.stringify(GOOD);
   fc.assert(
     fc.property(fc.nat(text.length - 1), fc.string({ maxLength: 5 }), fc.nat(20), (at, put, drop) => {

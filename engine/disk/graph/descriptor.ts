@@ -58,7 +58,6 @@ export interface DiskDescriptor {
 }
 
 const MAX_PATH = 4096;
-const MAX_ALLOW = 256;
 const MAX_SETTINGS = 64;
 const MAX_SETTING = 1024;
 
@@ -124,8 +123,7 @@ function parseBase(raw: unknown, bad: Bad): DiskBase {
   if (kind === 'own' && /[/\\]/.test(path)) throw bad('its own base is not in the folder of disks');
   if (!isLayerId(content)) throw bad('the base’s content is no layer');
   if (becoming !== undefined && !isLayerId(becoming)) throw bad('what the base is becoming is no layer');
-  if (allow !== undefined && !(Array.isArray(allow) && allow.length <= MAX_ALLOW && allow.every(isPath)))
-    throw bad('the base’s allowed files are no list of paths');
+  if (allow !== undefined && !(Array.isArray(allow) && allow.every(isPath))) throw bad('the base’s allowed files are no list of paths');
   if ((kind === 'linked') !== (source !== undefined)) throw bad('a linked base, and no other, has a source');
   return {
     path,

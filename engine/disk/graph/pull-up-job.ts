@@ -38,7 +38,10 @@ export class PullUpJob implements DiskJob {
 
   /** Behind it the run says nothing, and what it lies on is not larger. */
   private get end(): number {
-    return Math.min(Math.max(...this.run.map(({ sizeBytes }) => sizeBytes), this.below?.sizeBytes ?? 0), this.upper.sizeBytes);
+    return Math.min(
+      this.run.reduce((most, { sizeBytes }) => Math.max(most, sizeBytes), this.below?.sizeBytes ?? 0),
+      this.upper.sizeBytes,
+    );
   }
 
   private get below(): Layer | undefined {
