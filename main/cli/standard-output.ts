@@ -58,7 +58,9 @@ export function outputFailureIsTold(): void {
 export async function outputWritten(): Promise<void> {
   await flush();
   const failed = outputFailure();
-  if (failed) throw new CairnError('OUTPUT', `what was to be printed cannot be written: ${failed.why}.`);
+  if (failed === undefined) return;
+  isTold = true; // by whoever tells of the error
+  throw new CairnError('OUTPUT', `what was to be printed cannot be written: ${failed.why}.`);
 }
 
 /** A signal has asked for the end: nobody waits for a reader much longer. */

@@ -116,6 +116,11 @@ describe('a command that cannot say what it has to', () => {
   });
 });
 
+test('cairn serve does not stay where its address could not be said', async () => {
+  const served = start(['serve'], 'full');
+  expect([await served.ended, served.errors()]).toEqual([74, 'cairn: what was to be printed cannot be written: the disk is full.\n']);
+});
+
 describe('cairn run', () => {
   test.each([
     ['full', 74, 'the disk is full'],
