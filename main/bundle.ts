@@ -4,13 +4,14 @@
  *   vm.json  configuration    state.json  what only the user can say, and where the machine stands    catalog.db  checkpoint tree, history
  *   checkpoints/ID.ckpt    disks/    logs/    owner.json  while somebody has it open
  */
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { CairnError, ConfigError, StorageError } from '#engine/errors/errors.ts';
 import { readBoundedText } from '#worker/bounded-read.ts';
 import { nodeFiles, storageError } from '#worker/node-files.ts';
+import { nodeFolders } from '#worker/node-folders.ts';
 import { Catalog, type Intent } from './catalog.ts';
 import {
   CHECKPOINTS,
@@ -112,8 +113,9 @@ export class Bundle {
           bundle.file = readVmFile(path); // where the checkpoints have been moved to
           requireCheckpointFolder(path, nameOf(path));
           bundle.volumeUse = useCheckpointVolume(path, nameOf(path));
-          const { state, notices } = await reconcile(path, nameOf(path), catalog.opened, readInfo);
+          const { state, notices, unwritten } = await reconcile(path, nameOf(path), catalog.opened, readInfo);
           bundle.state = state;
+          bundle.unwritten = unwritten;
           bundle.notices.push(...notices);
           return bundle;
         } catch (error) {
@@ -297,8 +299,9 @@ export class Bundle {
   /** Reads everything anew from the files. Answers what was mended, in words for the user. */
   async rebuild(readInfo: ReadCheckpointInfo): Promise<string[]> {
     this.catalog.clear();
-    const { state, notices } = await reconcile(this.path, this.name, this.catalog, readInfo);
+    const { state, notices, unwritten } = await reconcile(this.path, this.name, this.catalog, readInfo);
     this.state = state;
+    this.unwritten = unwritten;
     return notices;
   }
 
@@ -371,14 +374,20 @@ export class Bundle {
     this.catalog.close();
   }
 
-  /** Deletes the VM with all its checkpoints. The bundle is closed by it. */
-  delete(): void {
+  /** Deletes the VM with all its checkpoints. The bundle is closed by it. Answers what there is to tell when something of it stays. Throws StorageError, and nothing is deleted. */
+  delete(): string | undefined {
     const doomed = `${this.path}.deleted-${process.pid}`;
     this.close();
-    renameSync(this.path, doomed); // from here on it is in nobody's library
-    nodeFiles.syncFolder(dirname(this.path)); // before its checkpoints go, which may lie on another disk
-    removeCheckpointFolder(doomed);
-    rmSync(doomed, { recursive: true, force: true });
+    nodeFiles.rename(this.path, doomed); // from here on it is in nobody's library
+    try {
+      nodeFiles.syncFolder(dirname(this.path)); // before its checkpoints go, which may lie on another disk
+      removeCheckpointFolder(doomed);
+      nodeFolders.removeTree(doomed);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof CairnError)) throw error;
+      return `${this.name} is deleted, but not all of its files could be removed: ${problem(error)} Remove the folder ${doomed} yourself.`;
+    }
   }
 }
 
@@ -394,17 +403,17 @@ function sayWhoOwns(path: string): void {
 
 function build(path: string, config: VmConfig): string {
   if (existsSync(path)) throw exists(path);
-  mkdirSync(dirname(path), { recursive: true });
+  nodeFolders.make(dirname(path));
   removeDeadBuilds(path);
   const building = `${path}.new-${process.pid}`;
   try {
-    mkdirSync(building, { mode: 0o700 });
+    nodeFolders.makeNew(building);
   } catch (cause) {
-    throw (cause as NodeJS.ErrnoException).code === 'EEXIST' ? exists(path, cause) : storageError(cause, building, 'created');
+    throw (cause as StorageError).code === 'FILE_EXISTS' ? exists(path, cause) : cause;
   }
   try {
     makeCheckpointFolder(building, nameOf(path), config.checkpointStore);
-    mkdirSync(join(building, 'logs'));
+    nodeFolders.makeNew(join(building, 'logs'));
     writeVmFile(building, { config });
     return building;
   } catch (error) {
@@ -418,16 +427,32 @@ function appear(building: string, path: string): void {
     renameSync(building, path);
   } catch (cause) {
     discard(building);
-    throw exists(path, cause);
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    throw ['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EPERM'].includes(code) ? exists(path, cause) : storageError(cause, path, 'created');
   }
-  nodeFiles.syncFolder(dirname(path));
+  try {
+    nodeFiles.syncFolder(dirname(path));
+  } catch (error) {
+    if (!tryRename(path, building)) return; // it is there
+    discard(building);
+    throw error;
+  }
+}
+
+function tryRename(from: string, to: string): boolean {
+  try {
+    nodeFiles.rename(from, to);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Where storage fails it stays until the name is taken: what led here is what is told. */
 function discard(building: string): void {
   try {
     removeCheckpointFolder(building);
-    rmSync(building, { recursive: true, force: true });
+    nodeFolders.removeTree(building);
   } catch (error) {
     if (!(error instanceof CairnError)) throw error;
   }
@@ -445,9 +470,9 @@ function openCatalog(path: string): { opened: Catalog; notice?: string } | undef
   } catch (error) {
     if (!(error instanceof StorageError) || error.code !== 'CATALOG_DAMAGED') throw error;
     const aside = `${file}.damaged-${process.pid}`;
-    rmSync(aside, { recursive: true, force: true });
-    if (nodeFiles.exists(file)) renameSync(file, aside);
-    for (const suffix of ['-journal', '-wal', '-shm']) rmSync(file + suffix, { recursive: true, force: true });
+    nodeFolders.removeTree(aside);
+    if (nodeFiles.exists(file)) nodeFiles.rename(file, aside);
+    for (const suffix of ['-journal', '-wal', '-shm']) nodeFolders.removeTree(file + suffix);
     const opened = Catalog.tryOpen(file);
     return opened && { opened, notice: `${nameOf(path)}: its catalogue was damaged and has been rebuilt from the checkpoint files.` };
   }

@@ -3,13 +3,14 @@
  * or a checkpoint volume, in which the host cannot look: stored-files.ts can. Everybody goes through the link. A store that is not there (not mounted) leaves it dangling, and then nobody may take the
  * checkpoints for gone.
  */
-import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { withFolder, withoutFolder } from '#engine/checkpoint/volume/directory.ts';
 import { CairnError, ConfigError, StorageError } from '#engine/errors/errors.ts';
 import { lifeSign } from '#worker/life-sign.ts';
 import { defaultLockFolder } from '#worker/lock-folder.ts';
 import { nodeFiles } from '#worker/node-files.ts';
+import { nodeFolders } from '#worker/node-folders.ts';
 import { isVolumePath, storedFiles, volumeAt, volumeFolderAt } from '#worker/stored-files.ts';
 import { FileLocks, type FileLock } from './file-locks.ts';
 
@@ -22,12 +23,12 @@ const OURS = /\.(ckpt|pages)(\.part)?$/;
 /** Into a bundle's folder that is being built. Throws ConfigError. */
 export function makeCheckpointFolder(bundlePath: string, name: string, store: string | undefined, as = CHECKPOINTS): void {
   const place = join(bundlePath, as);
-  if (store === undefined) return void mkdirSync(place, { recursive: true, mode: 0o700 });
+  if (store === undefined) return nodeFolders.make(place);
   const link = join(bundlePath, GOES_TO);
   try {
-    makeInStore(store, name, target => symlinkSync(target, link, 'junction'));
+    makeInStore(store, name, target => nodeFolders.makeLink(target, link));
   } catch (error) {
-    rmSync(link, { force: true });
+    nodeFolders.removeTree(link);
     throw error;
   }
   if (place !== link) nodeFiles.rename(link, place);
@@ -96,13 +97,13 @@ export function useCheckpointVolume(bundlePath: string, name: string): FileLock 
 export function removeCheckpointFolder(bundlePath: string, as = CHECKPOINTS): void {
   const place = join(bundlePath, as);
   const target = checkpointPlaceOf(bundlePath, as);
-  if (target === undefined) return rmSync(place, { recursive: true, force: true });
+  if (target === undefined) return nodeFolders.removeTree(place);
   const inVolume = volumeFolderAt(target);
   inVolume?.volume.change(directory => (directory.has(inVolume.name) ? withoutFolder(directory, inVolume.name) : directory));
   const names = isFolder(target) ? readdirSync(target) : undefined;
-  for (const name of names ?? []) if (OURS.test(name)) rmSync(join(target, name), { force: true });
-  if (names?.every(name => OURS.test(name))) rmdirSync(target);
-  rmSync(place, { force: true });
+  for (const name of names ?? []) if (OURS.test(name)) nodeFiles.remove(join(target, name));
+  if (names?.every(name => OURS.test(name))) nodeFolders.removeEmpty(target);
+  nodeFiles.remove(place);
 }
 
 /** What holds files is not, or no longer, what a move or a VM that was not finished has left. What cannot be removed now is when the bundle is opened next. */
@@ -110,7 +111,7 @@ export function removeIfEmpty(bundlePath: string, as: string): void {
   const place = join(bundlePath, as);
   try {
     if (!hasFiles(place)) removeCheckpointFolder(bundlePath, as);
-    else if (checkpointPlaceOf(bundlePath, as) !== undefined) rmSync(place);
+    else if (checkpointPlaceOf(bundlePath, as) !== undefined) nodeFiles.remove(place);
   } catch (error) {
     if (!(error instanceof CairnError)) throw error;
   }
@@ -153,14 +154,14 @@ function makeInVolume(store: string, folder: string, link: () => void): void {
 
 function makeInFolder(store: string, target: string): void {
   try {
-    mkdirSync(target, { mode: 0o700 });
+    nodeFolders.makeNew(target);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT')
+    const { code, message } = cause as StorageError;
+    if (code === 'NO_SUCH_FILE')
       throw new ConfigError('STORE_MISSING', `the checkpoint store ${store} is not there: make the folder, or mount it.`, { cause });
-    if (code === 'EEXIST')
+    if (code === 'FILE_EXISTS')
       throw new ConfigError('STORE_IN_USE', `${target} exists already, perhaps another VM's: choose another folder or name.`, { cause });
-    throw new ConfigError('BAD_STORE', `checkpoints cannot be kept in ${store}: ${message}.`, { cause });
+    throw new ConfigError('BAD_STORE', `checkpoints cannot be kept in ${store}: ${message}`, { cause });
   }
   nodeFiles.syncFolder(store);
 }

@@ -1,11 +1,11 @@
 /** The disks of a new VM that begins at a checkpoint of another one (METHOD.md 906, 908): new COW files over the other's layers, or whole copies. */
-import { mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setImmediate as yieldToLoop } from 'node:timers/promises';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import { linkDisk, type NewDisk } from '#engine/disk/graph/create.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { FullCopyJob } from '#engine/disk/graph/full-copy-job.ts';
+import { nodeFolders } from '#worker/node-folders.ts';
 import { graphHost } from '#worker/node-graph-host.ts';
 
 /** Copied before the process's other work gets a turn. */
@@ -19,7 +19,7 @@ export async function cloneDisks(
   options: NewDisk & { readonly full: boolean },
 ): Promise<void> {
   const [source, target] = [join(from, 'disks'), join(to, 'disks')];
-  if (pointers.length > 0) mkdirSync(target, { recursive: true });
+  if (pointers.length > 0) nodeFolders.make(target);
   for (const { disk, layer } of pointers) {
     const folder = new DiskFolder(graphHost, target, disk);
     if (options.full) await copyWhole(new DiskFolder(graphHost, source, disk), layer, folder, options);

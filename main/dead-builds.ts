@@ -1,7 +1,8 @@
 /** What processes left that ended while they made or deleted a VM. */
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isAlive } from '#worker/is-alive.ts';
+import { nodeFolders } from '#worker/node-folders.ts';
 import { CHECKPOINTS, checkpointPlaceOf, GOES_TO, removeCheckpointFolder, removeIfEmpty } from './checkpoint-folder.ts';
 
 /** `NAME.cairn.new-PID` and `NAME.cairn.deleted-PID` of processes that are no more. The place in a store that one of them had may be another VM's by now. */
@@ -20,7 +21,7 @@ export function removeDeadBuilds(path: string): string[] {
     const isOthers = (as: string) => places.has(checkpointPlaceOf(left, as) ?? '');
     if (!isOthers(GOES_TO)) removeIfEmpty(left, GOES_TO);
     if (!isOthers(CHECKPOINTS)) removeCheckpointFolder(left);
-    rmSync(left, { recursive: true, force: true });
+    nodeFolders.removeTree(left);
     removed.push(name);
   }
   return removed;

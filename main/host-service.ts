@@ -363,7 +363,8 @@ export class HostService {
           `the disks of ${clones.join(', ')} lie on those of ${name}: delete ${clones.length === 1 ? 'it' : 'them'} first. Nothing was deleted.`,
         );
       this.vms.delete(name);
-      vm.bundle.delete();
+      const left = vm.bundle.delete();
+      if (left !== undefined) this.emit('notice', { level: 'warning', name, text: left });
     } finally {
       done();
     }
@@ -393,7 +394,7 @@ export class HostService {
       await cloneDisks(from, building, disks, { mode: config.checkpointMode, full });
       writeVmState(building, { ...NEW_STATE, poweredOnMs, current: checkpoint, ...(running ? { resume: checkpoint } : {}) });
     });
-    await this.command('checkpoint.list', { name: as }, vm => vm.checkpoints()); // its catalogue is made
+    await this.command('checkpoint.list', { name: as }, vm => vm.checkpoints()).catch(() => {}); // its catalogue is made, now or later
     await this.announce(as);
     return this.detail(as);
   }

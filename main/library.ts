@@ -1,8 +1,9 @@
 /** The library: a folder of VM folders, NAME.cairn each (docs/formats/bundle.md). */
-import { mkdirSync, readdirSync, type Dirent } from 'node:fs';
+import { readdirSync, type Dirent } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '#engine/errors/errors.ts';
+import { nodeFolders } from '#worker/node-folders.ts';
 import { vmName } from './ipc/contract.ts';
 
 const BUNDLE_SUFFIX = '.cairn';
@@ -21,11 +22,11 @@ export class Library {
   constructor(path: string) {
     this.path = resolve(path);
     try {
-      mkdirSync(path, { recursive: true });
+      nodeFolders.make(this.path);
     } catch (cause) {
       throw new ConfigError(
         'LIBRARY',
-        `the library folder ${path} cannot be made: ${(cause as Error).message}. Set CAIRN_HOME to a folder that you may write.`,
+        `the library folder cannot be made: ${(cause as Error).message} Set CAIRN_HOME to a folder that you may write.`,
         { cause },
       );
     }

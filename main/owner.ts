@@ -38,8 +38,13 @@ export function writeOwner(bundlePath: string, owner: Owner): void {
   }
 }
 
+/** One that stays is not believed, for the lock is not held. */
 export function removeOwner(bundlePath: string): void {
-  rmSync(join(bundlePath, FILE), { force: true });
+  try {
+    rmSync(join(bundlePath, FILE), { force: true });
+  } catch {
+    // Storage refuses it.
+  }
 }
 
 function folderId(bundlePath: string): string {

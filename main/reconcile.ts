@@ -2,13 +2,14 @@
  * What opening a bundle mends; of one that is whole, nothing is written. The files are the truth: half files go, the catalogue learns of whole files that it does not know and forgets those that have
  * gone, and takes what state.json says; a state.json that is lost is made from the catalogue, and from the files what neither has.
  */
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { completeAdoption } from '#engine/disk/graph/adoption.ts';
-import { CairnError } from '#engine/errors/errors.ts';
+import { CairnError, StorageError } from '#engine/errors/errors.ts';
 import { graphHost } from '#worker/node-graph-host.ts';
-import { storageError } from '#worker/node-files.ts';
+import { nodeFiles } from '#worker/node-files.ts';
+import { nodeFolders } from '#worker/node-folders.ts';
 import { storedFiles, volumeFolderAt } from '#worker/stored-files.ts';
 import type { Catalog } from './catalog.ts';
 import { CHECKPOINTS, requireCheckpointFolder } from './checkpoint-folder.ts';
@@ -27,7 +28,7 @@ export async function reconcile(
   name: string,
   catalog: Catalog,
   readInfo: ReadCheckpointInfo,
-): Promise<{ state: StateOfVm; notices: string[] }> {
+): Promise<{ state: StateOfVm; notices: string[]; unwritten: unknown }> {
   requireCheckpointFolder(path, name);
   const notices: string[] = [];
   completeRevert(path, name, notices);
@@ -69,9 +70,20 @@ export async function reconcile(
   });
   mirrorLayers(path, catalog);
   const state = stateFor(old, catalog, parents, path);
-  if (JSON.stringify(state) !== JSON.stringify(said)) writeVmState(path, state);
+  const unwritten = JSON.stringify(state) === JSON.stringify(said) ? undefined : whyNotWritten(path, state);
   for (const key of ['current', 'resume'] as const) if (catalog.getMeta(key) !== state[key]) catalog.setMeta(key, state[key]);
-  return { state, notices };
+  return { state, notices, unwritten };
+}
+
+/** On a disk that is full a VM is opened all the same: how else should room be made? */
+function whyNotWritten(path: string, state: StateOfVm): unknown {
+  try {
+    writeVmState(path, state);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof StorageError)) throw error;
+    return error;
+  }
 }
 
 /** All disks of a revert that was decided when the process ended go back. What can't be written now is written before the disks are used. */
@@ -87,21 +99,16 @@ function completeRevert(path: string, name: string, notices: string[]): void {
 
 /** Ids of the whole files in the folder. What was never published is removed, and what an elimination left that ended before its file went; what is the user's own stays. */
 function checkpointFiles(folder: string): string[] {
-  try {
-    if (volumeFolderAt(folder) === undefined) mkdirSync(folder, { recursive: true });
-  } catch (cause) {
-    throw storageError(cause, folder, 'opened');
-  }
+  if (volumeFolderAt(folder) === undefined && statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) nodeFolders.make(folder);
   const store = new CheckpointStore(storedFiles, folder);
   store.removeUnfinished();
   return store.list();
 }
 
 function readSaid(path: string, name: string, notices: string[]): StateOfVm | undefined {
-  rmSync(join(path, `${STATE_FILE}.tmp`), { force: true });
   const said = readVmState(path);
   if (said !== 'damaged') return said;
-  renameSync(join(path, STATE_FILE), join(path, `${STATE_FILE}.damaged-${process.pid}`));
+  nodeFiles.rename(join(path, STATE_FILE), join(path, `${STATE_FILE}.damaged-${process.pid}`));
   notices.push(`${name}: its state.json was damaged and has been made anew from the catalogue.`);
   return undefined;
 }

@@ -1,9 +1,10 @@
 /** `cairn repair`: the catalogue and state.json of a VM that is off are made anew from its files, and what nothing needs goes. Damaged files stay as they are. */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { tidyEliminated } from '#engine/checkpoint/eliminate.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
+import { nodeFiles } from '#worker/node-files.ts';
 import { storedFiles } from '#worker/stored-files.ts';
 import type { Bundle } from './bundle.ts';
 import { readCheckpointInfo } from './checkpoint-files.ts';
@@ -30,7 +31,7 @@ function removeUnfinished(path: string): string[] {
     const at = join(path, folder);
     for (const name of existsSync(at) ? readdirSync(at) : []) {
       if (!/\.(tmp|part|new)$/.test(name)) continue;
-      rmSync(join(at, name), { force: true });
+      nodeFiles.remove(join(at, name));
       removed.push(join(folder, name));
     }
   }

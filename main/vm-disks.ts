@@ -2,7 +2,6 @@
  * The virtual disks of one VM that this process owns: their descriptors in the bundle, the locks on files outside it, what checkpoints and linked clones need of
  * them, and, for a VM that is off, a disk worker for as long as something is done to them.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DiskPointer } from '#engine/checkpoint/format/schemas.ts';
 import { attachDisk } from '#engine/disk/graph/create.ts';
@@ -11,6 +10,7 @@ import { policyFor } from '#engine/disk/paths.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
 import type { DiskNeeds, DiskSpec } from '#worker/disk-protocol.ts';
 import { nodeFiles } from '#worker/node-files.ts';
+import { nodeFolders } from '#worker/node-folders.ts';
 import { storedFiles } from '#worker/stored-files.ts';
 import { Thread } from '#worker/thread.ts';
 import { offlineMemory } from '#worker/world-block.ts';
@@ -81,7 +81,7 @@ export class VmDisks {
     });
     try {
       if (this.any) {
-        mkdirSync(this.folder, { recursive: true });
+        nodeFolders.make(this.folder);
         for (const text of finishReverts(this.bundle)) this.notice(text);
       }
       for (const [index, disk] of this.bundle.config.disks.entries())
