@@ -36,7 +36,10 @@ const asOption = (allow: readonly string[]) => allow.map(each => `,allow=${each}
 const asWords = (allow: readonly string[]) => allow.flatMap(each => ['--allow', each]);
 const verb = (name: string, more: (image: string) => readonly string[] = () => []): Door => ({
   name: `disk ${name}`,
-  go: (image, allow) => home.cli('disk', name, image, ...more(image), ...asWords(allow)),
+  go(image, allow) {
+    const { status, stderr } = home.cli('disk', name, image, ...more(image), ...asWords(allow));
+    return { status, stderr: stderr.replaceAll(/^\w+ing .* % of .*\n/gm, '') }; // on a busy host it tells how far it is
+  },
   good: 0,
 });
 const DOORS: readonly Door[] = [
@@ -83,7 +86,7 @@ describe('backing files', () => {
 });
 
 describe('sizes', () => {
-  test.each(DOORS.filter(({ name }) => name !== 'disk resize'))(
+  test.each(DOORS.filter(({ name }) => !/read-only|resize/.test(name)))(
     '$name: an end within a sector is one with zeroes behind it',
     ({ go, good }) => {
       writeFileSync(at('images/odd.img'), pattern(MIB + 100, 5));
@@ -93,15 +96,18 @@ describe('sizes', () => {
     },
   );
 
-  test.each(DOORS.filter(({ name }) => !/CD-ROM|compare|resize/.test(name)))('$name: disks of more than 4 TiB', ({ name, go, good }) => {
-    writeFileSync(at('images/large.img'), '');
-    truncateSync(at('images/large.img'), 5 * TIB);
-    // Of a raw disk nobody knows where holes are, and to read 5 TiB takes its time.
-    if (!/convert/.test(name)) expect(go(at('images/large.img'), [])).toMatchObject({ status: good, stderr: '' });
-    qemuImg('create', '-q', '-f', 'qcow2', '-o', 'cluster_size=2M', at('images/huge.qcow2'), '6T');
-    qemuIo(at('images/huge.qcow2'), 'write -P 7 5T 64k');
-    expect(go(at('images/huge.qcow2'), [])).toMatchObject({ status: good, stderr: '' });
-  });
+  test.each(DOORS.filter(({ name }) => !/read-only|CD-ROM|compare|resize/.test(name)))(
+    '$name: disks of more than 4 TiB',
+    ({ name, go, good }) => {
+      writeFileSync(at('images/large.img'), '');
+      truncateSync(at('images/large.img'), 5 * TIB);
+      // Of a raw disk nobody knows where holes are, and to read 5 TiB takes its time.
+      if (!/convert/.test(name)) expect(go(at('images/large.img'), [])).toMatchObject({ status: good, stderr: '' });
+      qemuImg('create', '-q', '-f', 'qcow2', '-o', 'cluster_size=2M', at('images/huge.qcow2'), '6T');
+      qemuIo(at('images/huge.qcow2'), 'write -P 7 5T 64k');
+      expect(go(at('images/huge.qcow2'), [])).toMatchObject({ status: good, stderr: '' });
+    },
+  );
 
   test('what is made follows size and base, and what cannot be made is refused by every verb in the same words', () => {
     const info = (...args: string[]) => home.json<DiskInfo>('disk', ...args);
