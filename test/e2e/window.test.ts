@@ -104,7 +104,7 @@ test('start, type, checkpoint, type on, revert: the old screen is back', async (
   await page.getByRole('button', { name: 'Add disk' }).click();
   const disk = page.getByRole('group', { name: 'Disk 1' });
   await disk.getByRole('textbox', { name: 'Image' }).fill(image);
-  expect(await disk.getByLabel('Format').inputValue()).toBe('raw');
+  expect(await disk.getByLabel('Format').inputValue()).toBe('named');
   await picture('2-new');
   // Without being asked a second time nobody's image is written.
   await disk.getByText('Write to the image itself').click();
