@@ -53,10 +53,14 @@ function checkImage(path: string, args: Arguments): number {
   return exitOf(report);
 }
 
-function printReport({ path, corruptions, leaks, problems, allocatedClusters, totalClusters }: CheckReport): void {
+function printReport({ path, corruptions, pastEnd, leaks, problems, allocatedClusters, totalClusters }: CheckReport): void {
   for (const problem of problems) printLine(`  ${problem}`);
   const used = `${allocatedClusters} of ${totalClusters} clusters in use`;
-  if (corruptions > 0)
+  if (pastEnd > 0)
+    printLine(
+      `${path} was cut: ${pastEnd} references of its tables are to what is past the end of the file. Get it whole again from where it came from, or from a backup.`,
+    );
+  else if (corruptions > 0)
     printLine(`${path} is damaged: ${corruptions} problems, ${leaks} leaked clusters. \`cairn disk repair\` mends what it can.`);
   else if (leaks > 0) printLine(`${path}: ${leaks} leaked clusters, no damage; \`cairn disk repair\` gives the room back. ${used}.`);
   else printLine(`${path}: no damage found. ${used}.`);

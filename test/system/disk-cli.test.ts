@@ -135,6 +135,34 @@ test('resize, check and repair', () => {
   }
 });
 
+test('an image that was cut: check says what is missing, and nothing reads, mends or keeps half of it', () => {
+  makeRaw('disk.img');
+  qemuImg('convert', '-f', 'raw', '-O', 'qcow2', at('disk.img'), at('disk.qcow2'));
+  truncateSync(at('disk.qcow2'), statSync(at('disk.qcow2')).size - 65_536);
+  expect(disk('check', at('disk.qcow2'))).toMatchObject({ status: 5, stdout: expect.stringMatching(/was cut: \d+ references/) });
+  const told = JSON.parse(disk('check', at('disk.qcow2'), '--json').stdout) as { corruptions: number; pastEnd: number };
+  expect([told.corruptions > 0, told.pastEnd > 0]).toEqual([true, true]);
+  for (const args of [
+    ['convert', at('disk.qcow2'), at('copy.qcow2')],
+    ['compare', at('disk.qcow2'), at('disk.img')],
+    ['map', at('disk.qcow2')],
+    ['repair', at('disk.qcow2')],
+    ['resize', at('disk.qcow2'), '+1M'],
+    ['compact', at('disk.qcow2')],
+  ])
+    expect([args[0], disk(...args)]).toMatchObject([args[0], { status: 2, stderr: expect.stringContaining('A part of it is missing') }]);
+  expect(readdirSync(home.folder).toSorted()).toEqual(['disk.img', 'disk.qcow2']);
+  // A name is kept to, also by check.
+  const bytes = readFileSync(at('disk.img'));
+  writeFileSync(at('other.qcow2'), bytes);
+  expect(disk('check', at('other.qcow2'))).toMatchObject({ status: 5, stdout: expect.stringContaining('its contents are not one’s') });
+  expect(disk('convert', at('other.qcow2'), at('copy.qcow2'))).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('Say --from raw'),
+  });
+  ok('convert', at('other.qcow2'), at('copy.qcow2'), '--from', 'raw');
+});
+
 test('compact gives room back, and keeps backing file, identity and permissions', () => {
   makeRaw('base');
   ok('create', at('cow'), '--backing', 'base', '--backing-format', 'raw', '--cluster', '4K');

@@ -7,6 +7,8 @@ export interface CheckReport {
   readonly path: string;
   /** Data may be lost, now or when the image is written. */
   readonly corruptions: number;
+  /** Of the corruptions, how many refer to what is past the end of the file: it was cut. */
+  readonly pastEnd: number;
   /** Clusters that nothing refers to: room that repair gives back. */
   readonly leaks: number;
   /** The first of them, in words. */
@@ -56,6 +58,7 @@ export function checkQcow2(image: Qcow2Image): CheckReport {
   return {
     path,
     corruptions,
+    pastEnd: references.pastEnd,
     leaks,
     problems,
     totalClusters: Math.ceil(image.sizeBytes / clusterBytes),

@@ -6,7 +6,7 @@ import { findReferences, refuseProblems, type ClusterCounts } from './references
 /** In memory; the caller writes them. */
 export function rebuildRefcounts(image: Qcow2Image): void {
   const references = findReferences(image);
-  refuseProblems(image.path, references);
+  refuseProblems(image, references);
   const refcounts = image.refcounts!;
   const { refcountsPerBlock } = image.geometry;
   const { counts } = references;

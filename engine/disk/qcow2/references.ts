@@ -17,6 +17,7 @@ import {
 import type { Qcow2Image } from './image.ts';
 import { decodeEntry, hostClusters, isCutOff, type Cluster } from './l2.ts';
 import { Table, type MetadataBudget } from './table.ts';
+import { cutOff } from './whole.ts';
 
 const CHUNK = 4096;
 
@@ -61,6 +62,8 @@ export interface References {
   /** Entries that no image can have: the first of them, and how many there are. */
   readonly problems: Problem[];
   problemCount: number;
+  /** Of them, those to what is past the end of the file. */
+  pastEnd: number;
   /** Entries of the active tables: where each is, and twice its cluster, plus 1 with a COPIED mark. */
   readonly marksAt: number[];
   readonly marks: number[];
@@ -96,6 +99,7 @@ class Walk {
       counts: new ClusterCounts(this.budget),
       problems: [],
       problemCount: 0,
+      pastEnd: 0,
       marksAt: [],
       marks: [],
       allocated: 0,
@@ -248,6 +252,7 @@ class Walk {
   /** `what` should be at `offset`, as the field at `at` says. */
   private misplaced(at: number, what: string, offset: number): void {
     const isPast = offset + this.clusterBytes > this.fileBytes;
+    if (isPast) this.found.pastEnd++;
     this.problem(at, `${what} is ${isPast ? `past the end of the file, which has ${this.fileBytes} bytes` : 'not where it can be'}`);
   }
 
@@ -258,7 +263,8 @@ class Walk {
 }
 
 /** For who cannot go on with any. */
-export function refuseProblems(path: string, { problems }: References): void {
+export function refuseProblems({ file, path }: Qcow2Image, { problems, pastEnd }: References): void {
   const first = problems[0];
+  if (first !== undefined && pastEnd > 0) throw cutOff(file, `what ${pastEnd} entries of its tables name`, first.offset);
   if (first !== undefined) throw new DiskFormatError('DISK_FORMAT', path, `${first.problem}. The image is damaged.`, first.offset);
 }
