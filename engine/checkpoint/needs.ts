@@ -73,7 +73,7 @@ function neededGroups(
 ): ReadonlyMap<string, ReadonlySet<number>> {
   const path = store.pathOf(id);
   const isMeant = ([file]: readonly [string, unknown]) => only === undefined || only.has(file);
-  using reader = PointingReader.openPointing(store.files, path, codec);
+  using reader = PointingReader.openPointing(store.files, path, codec, only);
   if (!reader.neededGroups.includes(undefined))
     return new Map(reader.files.map((file, number) => [file.id, reader.neededGroups[number]!] as const).filter(isMeant));
   using whole = CheckpointReader.open(store.files, path, codec);
