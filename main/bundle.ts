@@ -36,6 +36,7 @@ import {
 } from './ipc/contract.ts';
 import { readOwner, removeOwner, writeOwner } from './owner.ts';
 import { problem } from './problem.ts';
+import { linksTo, realPath } from './library.ts';
 import { howToEnd, isStopped } from './process-state.ts';
 import { replaceFile } from './replace-file.ts';
 import { mirrorLayers, reconcile, type ReadCheckpointInfo } from './reconcile.ts';
@@ -376,11 +377,15 @@ export class Bundle {
 
   /** Deletes the VM with all its checkpoints. The bundle is closed by it. Answers what there is to tell when something of it stays. Throws StorageError, and nothing is deleted. */
   delete(): string | undefined {
-    const doomed = `${this.path}.deleted-${process.pid}`;
+    const place = realPath(this.path) ?? this.path;
+    const links = linksTo(dirname(this.path), place);
+    const doomed = `${place}.deleted-${process.pid}`;
     this.close();
-    nodeFiles.rename(this.path, doomed); // from here on it is in nobody's library
+    nodeFiles.rename(place, doomed); // from here on it is in nobody's library
     try {
-      nodeFiles.syncFolder(dirname(this.path)); // before its checkpoints go, which may lie on another disk
+      for (const link of links) nodeFiles.remove(link); // they lead nowhere now
+      nodeFiles.syncFolder(dirname(this.path));
+      nodeFiles.syncFolder(dirname(place)); // before its checkpoints go, which may lie on another disk
       removeCheckpointFolder(doomed);
       nodeFolders.removeTree(doomed);
       return undefined;

@@ -1,6 +1,17 @@
 /** Deleting checkpoints of a VM with a disk, off: the real disk worker makes, merges and removes the layers. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -301,5 +312,34 @@ test('a VM that a linked clone lies on is not deleted', async () => {
   await expect(client.request('vm.delete', { name: 'a' })).rejects.toThrow('the disks of b lie on those of a: delete it first');
   expect(await checkBundle(join(home, 'library', 'b.cairn'))).toMatchObject({ problems: [] });
   await client.request('vm.delete', { name: 'b' });
+  await client.request('vm.delete', { name: 'a' });
+});
+
+test('a VM whose folder was renamed, and that a linked clone lies on, is not deleted', async () => {
+  const one = await take('one');
+  await client.request('vm.clone', { name: 'a', checkpoint: one, as: 'b', full: false });
+  renameSync(join(home, 'library', 'a.cairn'), join(home, 'library', 'renamed.cairn'));
+  await expect(client.request('vm.delete', { name: 'renamed' })).rejects.toThrow('the disks of b lie on those of renamed: delete it first');
+  renameSync(join(home, 'library', 'renamed.cairn'), join(home, 'library', 'a.cairn'));
+  expect(await checkBundle(join(home, 'library', 'b.cairn'))).toMatchObject({ problems: [] });
+});
+
+test('a copy of a VM that a linked clone lies on can be deleted, and is not mistaken for it', async () => {
+  const one = await take('one');
+  await client.request('vm.clone', { name: 'a', checkpoint: one, as: 'b', full: false });
+  cpSync(join(home, 'library', 'a.cairn'), join(home, 'library', 'copy.cairn'), { recursive: true });
+  await client.request('vm.delete', { name: 'copy' });
+  expect(await checkBundle(join(home, 'library', 'b.cairn'))).toMatchObject({ problems: [] });
+});
+
+test('a linked clone that was moved to another disk guards what it lies on through its link', async () => {
+  const one = await take('one');
+  await client.request('vm.clone', { name: 'a', checkpoint: one, as: 'b', full: false });
+  const place = join(home, 'b-elsewhere');
+  renameSync(join(home, 'library', 'b.cairn'), place);
+  symlinkSync(place, join(home, 'library', 'b.cairn'));
+  await expect(client.request('vm.delete', { name: 'a' })).rejects.toThrow('the disks of b lie on those of a: delete it first');
+  await client.request('vm.delete', { name: 'b' });
+  expect(existsSync(place)).toBe(false);
   await client.request('vm.delete', { name: 'a' });
 });

@@ -27,7 +27,7 @@ import {
   type VmDetail,
   type VmSummary,
 } from './ipc/contract.ts';
-import { Library } from './library.ts';
+import { Library, linkedPlace } from './library.ts';
 import { linkedStates } from './linked-clones.ts';
 import { LibraryWatch } from './library-watch.ts';
 import { OwnerSocket } from './owner-socket.ts';
@@ -363,6 +363,9 @@ export class HostService {
           `the disks of ${clones.join(', ')} lie on those of ${name}: delete ${clones.length === 1 ? 'it' : 'them'} first. Nothing was deleted.`,
         );
       this.vms.delete(name);
+      const place = linkedPlace(vm.bundle.path);
+      if (place !== undefined)
+        this.emit('notice', { level: 'info', name, text: `${name} is a link to ${place}: that folder is deleted with it.` });
       const left = vm.bundle.delete();
       if (left !== undefined) this.emit('notice', { level: 'warning', name, text: left });
     } finally {

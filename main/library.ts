@@ -1,5 +1,5 @@
 /** The library: a folder of VM folders, NAME.cairn each (docs/formats/bundle.md). */
-import { readdirSync, type Dirent } from 'node:fs';
+import { lstatSync, readdirSync, realpathSync, statSync, type Dirent } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '#engine/errors/errors.ts';
@@ -34,9 +34,8 @@ export class Library {
 
   /** Names of the VMs here, sorted. Throws ConfigError when the folder cannot be read (any more). */
   names(): string[] {
-    return this.entries()
-      .filter(entry => entry.isDirectory() && entry.name.endsWith(BUNDLE_SUFFIX))
-      .map(entry => entry.name.slice(0, -BUNDLE_SUFFIX.length))
+    return bundleFolders(this.path, this.entries())
+      .map(folder => folder.slice(0, -BUNDLE_SUFFIX.length))
       .filter(name => vmName.safeParse(name).success)
       .toSorted();
   }
@@ -59,3 +58,47 @@ export class Library {
     return join(this.path, checked.data + BUNDLE_SUFFIX);
   }
 }
+
+/**
+ * The names in `library` of the bundles in it, NAME.cairn each. A link to a bundle is one like others; of several names for one folder
+ * the folder's own counts, or else the first. What leads nowhere, in a circle, or to no folder is none. Throws what `readdirSync` throws.
+ */
+export function bundleFolders(library: string, entries = readdirSync(library, { withFileTypes: true })): string[] {
+  const named = entries.filter(entry => entry.name.endsWith(BUNDLE_SUFFIX));
+  const own = named.filter(entry => entry.isDirectory()).map(entry => entry.name);
+  const places = new Set(own.map(name => realPath(join(library, name))));
+  const linked = named
+    .filter(entry => entry.isSymbolicLink())
+    .map(entry => entry.name)
+    .toSorted()
+    .filter(name => {
+      const place = realPath(join(library, name));
+      if (place === undefined || places.has(place) || !isFolder(place)) return false;
+      places.add(place);
+      return true;
+    });
+  return [...own, ...linked];
+}
+
+/** The links in `library` that lead to the folder `place`. */
+export function linksTo(library: string, place: string): string[] {
+  return readdirSync(library, { withFileTypes: true })
+    .filter(entry => entry.isSymbolicLink() && entry.name.endsWith(BUNDLE_SUFFIX))
+    .map(entry => join(library, entry.name))
+    .filter(link => realPath(link) === place);
+}
+
+/** Where the bundle that the library has a link to is; undefined when it is in the library itself. */
+export const linkedPlace = (bundlePath: string): string | undefined =>
+  lstatSync(bundlePath, { throwIfNoEntry: false })?.isSymbolicLink() === true ? realPath(bundlePath) : undefined;
+
+/** Undefined when it leads nowhere. */
+export function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
