@@ -339,7 +339,10 @@ test('a linked clone that was moved to another disk guards what it lies on throu
   renameSync(join(home, 'library', 'b.cairn'), place);
   symlinkSync(place, join(home, 'library', 'b.cairn'));
   await expect(client.request('vm.delete', { name: 'a' })).rejects.toThrow('the disks of b lie on those of a: delete it first');
+  const told: unknown[] = [];
+  client.on('notice', notice => told.push(notice));
   await client.request('vm.delete', { name: 'b' });
+  expect(told).toContainEqual({ level: 'warning', name: 'b', text: `b is a link to ${place}: that folder is deleted with it.` });
   expect(existsSync(place)).toBe(false);
   await client.request('vm.delete', { name: 'a' });
 });

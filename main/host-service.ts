@@ -365,7 +365,7 @@ export class HostService {
       this.vms.delete(name);
       const place = linkedPlace(vm.bundle.path);
       if (place !== undefined)
-        this.emit('notice', { level: 'info', name, text: `${name} is a link to ${place}: that folder is deleted with it.` });
+        this.emit('notice', { level: 'warning', name, text: `${name} is a link to ${place}: that folder is deleted with it.` });
       const left = vm.bundle.delete();
       if (left !== undefined) this.emit('notice', { level: 'warning', name, text: left });
     } finally {
