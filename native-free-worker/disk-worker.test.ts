@@ -82,7 +82,7 @@ async function channel(...images: DiskSpec[]): Promise<DriveChannel> {
   if (opened.kind !== 'opened') throw new Error('it did not open');
   const disks = openChannel(lone.memory, opened.disks, 'host');
   const core = { ...lone.mmm, dropCode: () => {} };
-  disks.connect({ core, timers: { nowNs: () => 0, create: () => expect.unreachable() }, breakSlice: () => {} });
+  disks.connect({ core, timers: { nowNs: () => 0, create: () => expect.unreachable(), onEra: () => {} }, breakSlice: () => {} });
   return disks;
 }
 

@@ -7,7 +7,7 @@
  * With pacing `virtual`, `done` comes at a virtual time that depends on the request alone; with pacing `host`, at the next slice boundary.
  */
 import type { Drive, DriveRequest, DriveResult } from '#engine/devices/drive.ts';
-import type { Timer, Timers } from '#engine/devices/device.ts';
+import { ERA_SECONDS, type Timer, type Timers } from '#engine/devices/device.ts';
 import { hasReadThenWrite } from '#engine/disk/queue.ts';
 import type { AttachedDrive } from '#engine/machine/machine.ts';
 import { InvariantError } from '#engine/errors/errors.ts';
@@ -113,6 +113,9 @@ export class DriveChannel {
   /** Once the machine is built: it gets its drives first. */
   connect(machine: ChannelMachine): void {
     this.machine = machine;
+    machine.timers.onEra(() => {
+      for (const request of this.requests.values()) request.dueNs = Math.max(0, request.dueNs - ERA_SECONDS * 1e9);
+    });
     this.pages = new GuestPages(machine.core, this.parts.memory);
     if (this.parts.pacing === 'virtual') this.timer = machine.timers.create(() => machine.breakSlice());
   }

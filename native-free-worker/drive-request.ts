@@ -32,7 +32,7 @@ export interface SubmittedRequest extends PendingOperation {
   readonly request: DriveRequest;
   readonly done: (result: DriveResult, bytes?: Uint8Array) => void;
   /** Virtual time at which `done` comes, with pacing `virtual`. */
-  readonly dueNs: number;
+  dueNs: number;
   generation: number;
   /** Ring operations of it that have not ended. */
   underWay: number;

@@ -22,6 +22,11 @@ export class Pacer {
     this.offsetNs = hostNs - virtualNs;
   }
 
+  /** Virtual time counts from a later instant by so much. */
+  shift(byNs: number): void {
+    this.offsetNs += byNs;
+  }
+
   /** How far a guest that has been running is to be moved forward now. */
   jumpNs(hostNs: number, virtualNs: number): number {
     const debt = this.debtNs(hostNs, virtualNs);

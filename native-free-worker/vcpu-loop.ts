@@ -94,6 +94,8 @@ export class VcpuLoop {
   private readonly machine: Machine;
   private readonly budget: SliceBudget;
   private readonly pacer = new Pacer();
+  /** Of virtual time, that the pacer knows of. */
+  private takenOffNs = 0;
   private readonly quiet = new Quiet();
   private readonly screen = new ScreenDiff();
   private readonly serialInput: SerialInput;
@@ -219,6 +221,7 @@ export class VcpuLoop {
     const { hostNowNs, bell, options } = this.parts;
     const machine = this.machine;
     const startNs = hostNowNs();
+    this.followEra();
     if (options.pacing === 'host') {
       const leadNs = this.pacer.leadNs(startNs, machine.nowNs());
       if (leadNs > 0) {
@@ -283,6 +286,7 @@ export class VcpuLoop {
     const { options, hostNowNs } = this.parts;
     if (options.pacing === 'host') {
       const hostNs = hostNowNs();
+      this.followEra();
       this.quiet.halted(hostNs, this.machine.instructionCount(), this.machine.userRuns());
       const wakeNs = this.machine.nextDeadlineWithin(this.quiet.patienceNs(hostNs));
       this.idle(seen, moreWork, wakeNs === undefined ? undefined : this.pacer.untilNs(hostNs, wakeNs));
@@ -314,12 +318,20 @@ export class VcpuLoop {
   private keepPace(idle: boolean): void {
     if (this.parts.options.pacing !== 'host') return;
     const hostNs = this.parts.hostNowNs();
+    this.followEra();
     const virtualNs = this.machine.nowNs();
     const jumpNs = idle ? this.pacer.idleJumpNs(hostNs, virtualNs) : this.pacer.jumpNs(hostNs, virtualNs);
     if (jumpNs > 0) this.machine.advanceTimeNs(jumpNs);
   }
 
+  private followEra(): void {
+    const takenOffNs = this.machine.takenOffNs();
+    this.pacer.shift(takenOffNs - this.takenOffNs);
+    this.takenOffNs = takenOffNs;
+  }
+
   private anchor(): void {
+    this.takenOffNs = this.machine.takenOffNs();
     this.pacer.anchor(this.parts.hostNowNs(), this.machine.nowNs());
   }
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { Bench, deviceContract } from '#test/support/device-contract.ts';
 import { AcpiPm } from './acpi-pm.ts';
+import { ERA_SECONDS } from './device.ts';
 import { PM_BASE } from './pci-chipset.ts';
 
 const make = (bench: Bench, off = () => {}) => new AcpiPm(bench.ports, PM_BASE, bench.time, bench.irq(9), off);
@@ -11,6 +12,10 @@ deviceContract('acpi-pm', bench => make(bench), [
     pm.pressPowerButton();
     bench.ports.out(PM_BASE + 2, 2, 0x0100);
     bench.ports.out(PM_BASE + 4, 2, 0x0401);
+  },
+  bench => {
+    bench.time.advance(2 * ERA_SECONDS * 1e9);
+    bench.time.fireDue();
   },
 ]);
 

@@ -4,8 +4,8 @@
  *
  *   +0 PM1_STS  WAK … PWRBTN(8) … GBL(5) … TMR(0)     +2 PM1_EN      +4 PM1_CNT  SLP_EN(13) SLP_TYP(12-10) … SCI_EN(0)     +8 PM_TMR
  */
-import { defineState, type StateOf, u16, u53 } from '../state/state.ts';
-import type { Device, IrqLine, PortBus, Timer, Timers } from './device.ts';
+import { defineState, range, type StateOf, u16, u53 } from '../state/state.ts';
+import { ERA_SECONDS, type Device, type IrqLine, type PortBus, type Timer, type Timers } from './device.ts';
 import { nsOfTick, ticksAt } from './ticks.ts';
 
 export const PM_TIMER_HZ = 3579545;
@@ -29,7 +29,13 @@ const SLP_EN = 1 << 13;
 const TIMER_MASK = 0xffffff;
 const HALF_PERIOD = 0x800000;
 
-export const AcpiPmState = defineState('acpi-pm', 1, { status: u16, enable: u16, control: u16, seenTick: u53 });
+/** `base`: what the PM timer had counted before the eras that were taken off virtual time, but for whole turns. Version 1 had none. */
+export const AcpiPmState = defineState(
+  'acpi-pm',
+  2,
+  { status: u16, enable: u16, control: u16, seenTick: u53, base: range(0, 2 * HALF_PERIOD - 1) },
+  { 1: old => ({ ...old, base: 0 }) },
+);
 
 export class AcpiPm implements Device<StateOf<typeof AcpiPmState>> {
   private status = 0;
@@ -37,6 +43,7 @@ export class AcpiPm implements Device<StateOf<typeof AcpiPmState>> {
   private control = SCI_EN;
   /** The timer's top bit is followed up to here. */
   private seenTick = 0;
+  private base = 0;
   private readonly time: Timers;
   private readonly sci: IrqLine;
   private readonly timer: Timer;
@@ -45,6 +52,7 @@ export class AcpiPm implements Device<StateOf<typeof AcpiPmState>> {
     this.time = time;
     this.sci = sci;
     this.timer = time.create(() => this.update());
+    time.onEra(() => this.shiftByEra());
     ports.onRead(
       base,
       () => {
@@ -95,13 +103,20 @@ export class AcpiPm implements Device<StateOf<typeof AcpiPmState>> {
   }
 
   private tick() {
-    return ticksAt(this.time.nowNs(), PM_TIMER_HZ);
+    return this.base + ticksAt(this.time.nowNs(), PM_TIMER_HZ);
   }
 
   private catchUp() {
     const tick = this.tick();
     if (Math.floor(tick / HALF_PERIOD) !== Math.floor(this.seenTick / HALF_PERIOD)) this.status |= TMR;
     this.seenTick = tick;
+  }
+
+  private shiftByEra() {
+    this.update();
+    const base = (this.base + ERA_SECONDS * PM_TIMER_HZ) % (2 * HALF_PERIOD);
+    this.seenTick -= this.base + ERA_SECONDS * PM_TIMER_HZ - base;
+    this.base = base;
   }
 
   private update() {
@@ -113,7 +128,7 @@ export class AcpiPm implements Device<StateOf<typeof AcpiPmState>> {
   private drive() {
     this.sci.set((this.control & SCI_EN) !== 0 && (this.status & this.enable & EVENTS) !== 0);
     if ((this.enable & TMR) === 0) this.timer.disarm();
-    else this.timer.arm(nsOfTick((Math.floor(this.tick() / HALF_PERIOD) + 1) * HALF_PERIOD, PM_TIMER_HZ));
+    else this.timer.arm(nsOfTick((Math.floor(this.tick() / HALF_PERIOD) + 1) * HALF_PERIOD - this.base, PM_TIMER_HZ));
   }
 
   reset() {
@@ -124,7 +139,7 @@ export class AcpiPm implements Device<StateOf<typeof AcpiPmState>> {
     this.drive();
   }
   saveState() {
-    return { status: this.status, enable: this.enable, control: this.control, seenTick: this.seenTick };
+    return { status: this.status, enable: this.enable, control: this.control, seenTick: this.seenTick, base: this.base };
   }
   loadState(raw: unknown) {
     const state = AcpiPmState.parse(raw);
@@ -132,6 +147,7 @@ export class AcpiPm implements Device<StateOf<typeof AcpiPmState>> {
     this.enable = state.enable;
     this.control = state.control;
     this.seenTick = state.seenTick;
+    this.base = state.base;
     this.drive();
   }
 }

@@ -32,7 +32,10 @@ export interface IrqLine {
   set(level: boolean): void;
 }
 
-/** Virtual time. Derived from the instruction count: the only clock a device may read. Nanoseconds since power-on, an integer below 2^53. */
+/**
+ * Virtual time. Derived from the instruction count: the only clock a device may read. Nanoseconds, an integer below 2^53: since power-on, until an era has passed, of which one is taken
+ * off from time to time (Timers.onEra), so that a VM may live for any number of years.
+ */
 export interface Clock {
   nowNs(): number;
 }
@@ -50,7 +53,15 @@ export interface Timer {
 }
 export interface Timers extends Clock {
   create(onExpire: (nowNs: number) => void): Timer;
+  /**
+   * `shift` is called when the clock is about to go back by ERA_SECONDS: every time that the caller has noted comes to be as much earlier. Armed timers are seen to. No noted
+   * time is to be older than an era afterwards.
+   */
+  onEra(shift: () => void): void;
 }
+
+/** Whole seconds, so that every oscillator of a whole number of hertz makes whole ticks in it; 2 of them are less than 2^53 ns. */
+export const ERA_SECONDS = 2 ** 22;
 
 /** Guest physical memory as a bus master sees it. Writes respect COW, dirty tracking and self-modifying code. */
 export interface GuestMemory {

@@ -12,7 +12,7 @@
  * The legacy replacement route (§ 2.4.3) puts timers 0 and 1 in the place of the interval timer and the clock at IRQ0 and IRQ8.
  */
 import { defineState, range, type StateOf, struct, u32, u53 } from '../state/state.ts';
-import type { AccessSize, Device, IrqLine, Timer, Timers } from './device.ts';
+import { ERA_SECONDS, type AccessSize, type Device, type IrqLine, type Timer, type Timers } from './device.ts';
 import { ReplacedLine } from './replaced-line.ts';
 
 export const HPET_BASE = 0xfed00000;
@@ -21,6 +21,7 @@ export const HPET_BYTES = 0x400;
 export const HPET_MINIMUM_TICK = 1000;
 
 const TICK_NS = 10;
+const ERA_TICKS = (ERA_SECONDS * 1e9) / TICK_NS;
 const TICK_FS = 10_000_000;
 const TIMERS = 3;
 
@@ -103,6 +104,7 @@ export class Hpet implements Device<StateOf<typeof HpetState>> {
   constructor(time: Timers, { irq0, irq8, line }: HpetLines) {
     this.time = time;
     this.timer = time.create(() => this.update());
+    time.onEra(() => this.shiftByEra());
     this.legacy = [irq0, irq8];
     this.routes = new Map(ROUTES.map(irq => [irq, line(irq)]));
     this.outputs = [irq0.replacement, irq8.replacement, ...this.routes.values()];
@@ -292,6 +294,11 @@ export class Hpet implements Device<StateOf<typeof HpetState>> {
     this.seenTick = this.tick();
     this.timers = Array.from({ length: TIMERS }, powerOn);
     this.drive();
+  }
+  private shiftByEra() {
+    this.update();
+    this.seenTick -= ERA_TICKS;
+    if (this.running) this.base = BigInt.asUintN(64, this.base + BigInt(ERA_TICKS));
   }
   saveState() {
     const timer = ({ config, comparator, period }: Comparator) => ({ config, comparator: halves(comparator), period: halves(period) });

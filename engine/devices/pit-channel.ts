@@ -141,7 +141,7 @@ export class PitChannel {
       if (level && s.counting) this.start();
       else s.held = !level;
     } else if (!level) {
-      s.heldTicks = this.elapsed();
+      s.heldTicks = this.sameElapsed(this.elapsed());
       s.held = true;
     } else if (s.held) {
       s.startTick = this.nowTick() - s.heldTicks;
@@ -243,6 +243,24 @@ export class PitChannel {
     s.active = s.reload;
     s.startTick = s.switchTick - (lowHalfNext ? highHalf(s.active) : 0);
     s.switching = false;
+  }
+
+  /** The clock is about to go back by so many ticks. Of a count that ended long ago it only matters where in its turn the counter is. */
+  shift(ticks: number) {
+    this.settle();
+    const s = this.s;
+    const elapsed = this.sameElapsed(this.elapsed());
+    if (s.held) s.heldTicks = elapsed;
+    s.startTick = s.counting && !s.held ? this.nowTick() - elapsed - ticks : 0;
+    s.switchTick = s.switching ? s.switchTick - ticks : 0;
+  }
+
+  /** The least with which the counter and OUT are, and go on, as with `elapsed`. */
+  private sameElapsed(elapsed: number): number {
+    const { mode, active, bcd } = this.s;
+    if (mode === 2 || mode === 3) return elapsed < 0 ? elapsed : elapsed % active;
+    const ended = active + 2;
+    return elapsed < ended ? elapsed : ended + ((elapsed - ended) % (bcd ? 10000 : 0x10000));
   }
 
   saveState(): ChannelState {

@@ -3,7 +3,7 @@
  * counter 2's GATE and OUT belong to port 61h (port-61.ts).
  */
 import { defineState, type StateOf } from '../state/state.ts';
-import type { Device, IrqLine, PortBus, Timer, Timers } from './device.ts';
+import { ERA_SECONDS, type Device, type IrqLine, type PortBus, type Timer, type Timers } from './device.ts';
 import { ChannelState, PitChannel } from './pit-channel.ts';
 import { nsOfTick, ticksAt } from './ticks.ts';
 
@@ -27,6 +27,7 @@ export class Pit implements Device<StateOf<typeof PitState>> {
     const now = () => this.nowTick();
     this.channels = [new PitChannel(now, true), new PitChannel(now, true), new PitChannel(now, false)];
     this.timer = time.create(() => this.onEdge());
+    time.onEra(() => this.shiftByEra());
     for (const [i, channel] of this.channels.entries()) {
       ports.onRead(PORT_COUNTER0 + i, () => channel.read());
       ports.onWrite(PORT_COUNTER0 + i, value => {
@@ -87,6 +88,11 @@ export class Pit implements Device<StateOf<typeof PitState>> {
     }
     this.edgeTick = edge;
     this.timer.arm(nsOfTick(edge, PIT_HZ), !channel.periodic);
+  }
+
+  private shiftByEra() {
+    for (const channel of this.channels) channel.shift(ERA_SECONDS * PIT_HZ);
+    this.edgeTick -= ERA_SECONDS * PIT_HZ;
   }
 
   private nowTick() {

@@ -5,7 +5,7 @@
  *   A  UIP DV2-0 RS3-0 · B  SET PIE AIE UIE SQWE DM 24/12 DSE · C  IRQF PF AF UF 0000 · D  VRT 0000000
  */
 import { bool, bytes, defineState, f64, range, type StateOf } from '../state/state.ts';
-import type { Device, IrqLine, PortBus, Timer, Timers } from './device.ts';
+import { ERA_SECONDS, type Device, type IrqLine, type PortBus, type Timer, type Timers } from './device.ts';
 import { nsOfTick, ticksAt } from './ticks.ts';
 
 const PORT_INDEX = 0x70; // W: bits 6-0 RAM address, bit 7 NMI mask
@@ -80,6 +80,7 @@ export class Rtc implements Device<StateOf<typeof RtcState>> {
     this.irq8 = irq8;
     this.baseSeconds = startSeconds;
     this.timer = time.create(() => this.schedule());
+    time.onEra(() => this.shiftByEra());
     ports.onWrite(PORT_INDEX, value => {
       this.index = value & ~NMI_MASK;
       this.nmiMasked = (value & NMI_MASK) !== 0;
@@ -237,6 +238,12 @@ export class Rtc implements Device<StateOf<typeof RtcState>> {
     this.ram[Reg.C] = (this.ram[Reg.C]! | flags) & ~IRQF;
     if ((this.ram[Reg.C]! & this.registerB & (PF | AF | UF)) !== 0) this.ram[Reg.C]! |= IRQF;
     this.irq8.set((this.ram[Reg.C]! & IRQF) !== 0);
+  }
+
+  private shiftByEra() {
+    this.catchUp();
+    this.seenNs -= ERA_SECONDS * SECOND_NS;
+    this.baseSeconds += ERA_SECONDS;
   }
 
   /** Arms the timer for the next event that an enable bit asks for. */

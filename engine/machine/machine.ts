@@ -33,8 +33,10 @@ export interface Machine {
   instructionCount(): number;
   /** Two answers that differ say that a user program (ring 3) has run between them. No part of the state. */
   userRuns(): number;
-  /** Virtual nanoseconds since power-on. */
+  /** Virtual nanoseconds since power-on, but for the eras that were taken off (Timers.onEra). */
   nowNs(): number;
+  /** By how much nowNs() has gone back in all since this machine was made. No part of the state. */
+  takenOffNs(): number;
   /** The earliest armed virtual timer, if any. */
   nextDeadlineNs(): number | undefined;
   /** The same when interrupts that may come late (Timer.arm, `patient`) come up to `patienceNs` late. */

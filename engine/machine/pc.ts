@@ -75,6 +75,8 @@ const INTERRUPT_FLAG = 1 << 9;
  */
 const SLICE_WORK = 8192;
 /** The core counts a run's instructions in 32 bits. */
+/** Time that passes at once, at most: a month. */
+const LONGEST_LEAP_NS = 30 * 86_400 * 1e9;
 const MAX_STEP = 2 ** 31 - 1;
 
 export class Pc implements Machine {
@@ -236,7 +238,7 @@ export class Pc implements Machine {
       const remaining = endCount - cpu.exports.instructionCount();
       if (remaining <= 0) return { kind: 'budget' };
       const nowNs = time.nowNs();
-      const step = Math.min(remaining, (time.nextDeadlineNs() ?? Infinity) - nowNs, MAX_STEP);
+      const step = Math.min(remaining, (time.nextDeadlineNs() ?? Infinity) - nowNs, time.untilEraNs, MAX_STEP);
       time.sliceEndNs = nowNs + step;
       const stop = cpu.run(step);
       time.sliceEndNs = -Infinity;
@@ -321,6 +323,9 @@ export class Pc implements Machine {
   nowNs() {
     return this.time.nowNs();
   }
+  takenOffNs() {
+    return this.time.takenOffNs;
+  }
   nextDeadlineNs() {
     return this.time.nextDeadlineNs();
   }
@@ -328,10 +333,14 @@ export class Pc implements Machine {
     return this.time.nextDeadlineWithin(patienceNs);
   }
   advanceTimeNs(deltaNs: number) {
-    const delta = Math.max(0, Math.round(deltaNs));
-    this.time.advance(delta);
-    this.block.setBigUint64(block.TSC_OFFSET, this.block.getBigUint64(block.TSC_OFFSET, true) + BigInt(delta), true);
-    this.fireDue();
+    let left = Math.max(0, Math.round(deltaNs));
+    do {
+      const step = Math.min(left, LONGEST_LEAP_NS);
+      this.time.advance(step);
+      this.block.setBigUint64(block.TSC_OFFSET, this.block.getBigUint64(block.TSC_OFFSET, true) + BigInt(step), true);
+      this.fireDue();
+      left -= step;
+    } while (left > 0);
   }
 
   reset() {

@@ -2,10 +2,18 @@
  * Virtual time and its timers. One instruction is one nanosecond; `skewNs` is what the clock-adjustment events added
  * (host pacing, idle time skipped). Timers fire between instructions, in deadline order, so that a run can be repeated exactly.
  */
-import type { Timer, Timers } from '../devices/device.ts';
-import { defineState, type StateOf, u53 } from '../state/state.ts';
+import { ERA_SECONDS, type Timer, type Timers } from '../devices/device.ts';
+import { defineState, range, type StateOf } from '../state/state.ts';
 
-export const ClockState = defineState('clock', 1, { skewNs: u53 });
+const ERA_NS = ERA_SECONDS * 1e9;
+
+/** Version 2: eras are taken off, so that it may be negative. */
+export const ClockState = defineState(
+  'clock',
+  2,
+  { skewNs: range(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER) },
+  { 1: old => ({ ...old }) },
+);
 
 class VirtualTimer implements Timer {
   deadlineNs: number | undefined;
@@ -31,7 +39,10 @@ class VirtualTimer implements Timer {
 
 export class VirtualTime implements Timers {
   private readonly timers: VirtualTimer[] = [];
+  private readonly shifts: (() => void)[] = [];
   private skewNs = 0;
+  /** All eras that were taken off since this was made. */
+  takenOffNs = 0;
   private readonly instructionCount: () => number;
   /** The running slice ends there; a timer armed for sooner calls `onEarlier`. */
   sliceEndNs = -Infinity;
@@ -48,8 +59,18 @@ export class VirtualTime implements Timers {
     return this.instructionCount() + this.skewNs;
   }
 
+  /** Until an era is taken off. */
+  get untilEraNs() {
+    return 2 * ERA_NS - this.nowNs();
+  }
+
+  /** At most an era at once. */
   advance(deltaNs: number) {
     this.skewNs += deltaNs;
+  }
+
+  onEra(shift: () => void) {
+    this.shifts.push(shift);
   }
 
   create(onExpire: (nowNs: number) => void): Timer {
@@ -78,6 +99,7 @@ export class VirtualTime implements Timers {
 
   /** Fires what is due; a handler may arm its timer again. Ties go to the timer created first. A timer whose handler throws is due again. */
   fireDue() {
+    if (this.untilEraNs <= 0) this.takeOffAnEra();
     const nowNs = this.nowNs();
     for (;;) {
       const timer = this.earliest();
@@ -102,6 +124,13 @@ export class VirtualTime implements Timers {
 
   loadState(raw: unknown) {
     this.skewNs = ClockState.parse(raw).skewNs;
+  }
+
+  private takeOffAnEra() {
+    for (const shift of this.shifts) shift();
+    this.skewNs -= ERA_NS;
+    this.takenOffNs += ERA_NS;
+    for (const timer of this.timers) if (timer.deadlineNs !== undefined) timer.deadlineNs -= ERA_NS;
   }
 
   private earliest(): VirtualTimer | undefined {

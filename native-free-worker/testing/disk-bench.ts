@@ -96,7 +96,7 @@ export class DiskBench {
     const core = { ...lone.mmm, dropCode: (ppn: number) => void lone.dropped.code.push(ppn) };
     this.channel.connect({
       core,
-      timers: { nowNs: () => this.nowNs, create: expire => this.timer(expire) },
+      timers: { nowNs: () => this.nowNs, create: expire => this.timer(expire), onEra: () => {} },
       breakSlice: () => this.sliceBreaks++,
     });
   }

@@ -97,6 +97,9 @@ export class FakeMachine implements Machine {
   nowNs() {
     return this.count + this.skewNs;
   }
+  takenOffNs() {
+    return 0;
+  }
   nextDeadlineNs() {
     return this.deadlineNs;
   }

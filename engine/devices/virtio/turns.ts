@@ -5,10 +5,12 @@
  *   unit   a descriptor, a request to a drive, or a page of data
  */
 import { type FieldType, struct, u32, u53 } from '../../state/state.ts';
+import { ERA_SECONDS } from '../device.ts';
 import type { DriveRequest } from '../drive.ts';
 
 export const TURN_UNITS = 4096;
 export const TURN_NS = 50_000;
+const ERA_TURNS = (ERA_SECONDS * 1e9) / TURN_NS;
 const PAGE_BYTES = 4096;
 
 export const TurnsState = struct({
@@ -44,6 +46,12 @@ export class Turns {
     const turn = Math.floor(nowNs / TURN_NS);
     const { turn: last, spent } = this.s;
     return { turn, spent: Math.max(0, spent - Math.max(0, turn - last) * TURN_UNITS) };
+  }
+
+  /** The clock is about to go back by an era. */
+  shiftByEra() {
+    const { turn, spent } = this.s;
+    this.s = { turn: Math.max(0, turn - ERA_TURNS), spent };
   }
 
   save(): FieldType<typeof TurnsState> {

@@ -157,6 +157,7 @@ export class VirtioPci {
     this.memory = memory;
     this.time = time;
     this.timer = time.create(() => this.work());
+    time.onEra(() => this.turns.shiftByEra());
     this.queues = model.queueSizes.map(size => new VirtQueue(memory, size));
     this.common = new CommonConfig(this.queues, model.features, {
       reset: () => this.reset(),
