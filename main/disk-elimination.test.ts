@@ -346,3 +346,30 @@ test('a linked clone that was moved to another disk guards what it lies on throu
   expect(existsSync(place)).toBe(false);
   await client.request('vm.delete', { name: 'a' });
 });
+
+test('a VM that is off does not go back to a checkpoint that is damaged, and stands where it stood', async () => {
+  const [one, two] = [await take('one'), await take('two')];
+  const file = join(bundle(), 'checkpoints', `${one}.ckpt`);
+  const bytes = readFileSync(file);
+  for (const at of [10, bytes.length >> 1, bytes.length - 3]) {
+    writeFileSync(
+      file,
+      Uint8Array.from(bytes, (byte, index) => (index === at ? byte ^ 0x55 : byte)),
+    );
+    await expect(client.request('checkpoint.revert', { name: 'a', id: one }), `byte ${at}`).rejects.toThrow(
+      'a has not gone back, for the checkpoint “one” cannot be restored',
+    );
+    expect(state()).toMatchObject({ current: two });
+  }
+  writeFileSync(file, bytes);
+  await client.request('checkpoint.revert', { name: 'a', id: one });
+  expect(state()).toMatchObject({ current: one });
+});
+
+test('a checkpoint of a VM that goes on from another one at its next start would hold nothing of its memory, and is not taken', async () => {
+  const [one] = [await take('one')];
+  const saved = JSON.parse(readFileSync(join(bundle(), 'state.json'), 'utf8')) as object;
+  writeFileSync(join(bundle(), 'state.json'), JSON.stringify({ ...saved, resume: one })); // as after a revert to a running state
+  await expect(take('two')).rejects.toThrow('a is off and goes on from “one” when it is started');
+  expect(await client.request('checkpoint.list', { name: 'a' })).toHaveLength(1);
+});

@@ -6,8 +6,13 @@
  *   ram, file    the world stands still, its disks go back, then its memory and devices, from its copy in RAM or from the file
  *   new-world    another world is made beside the old one, and takes the disks over: for a machine that the checkpoint does not fit
  */
-import { CheckpointError, ConfigError, StorageError } from '#engine/errors/errors.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { CheckpointStore } from '#engine/checkpoint/store.ts';
+import { verifyInSteps } from '#engine/checkpoint/verify.ts';
+import { CairnError, CheckpointError, ConfigError, StorageError } from '#engine/errors/errors.ts';
+import { nodeCodec } from '#worker/node-codec.ts';
 import * as protocol from '#worker/protocol.ts';
+import { storedFiles } from '#worker/stored-files.ts';
 import type { Bundle } from './bundle.ts';
 import type { Checkpoint, VmState } from './ipc/contract.ts';
 import { RevertIntent } from './revert-intent.ts';
@@ -15,6 +20,9 @@ import { notTidied, orItHasEnded, type VmDisks } from './vm-disks.ts';
 import type { VmPassphrase } from './vm-passphrase.ts';
 import { unplug } from './world-launch.ts';
 import type { World } from './world.ts';
+
+/** Groups of pages that are checked before others get a turn. */
+const STEPS_AT_ONCE = 16;
 
 export type RevertedBy = 'off' | 'new-world' | protocol.RevertWay;
 
@@ -67,6 +75,7 @@ export class VmReverter {
   private async goBack(checkpoint: Checkpoint, passphrase: string | undefined, intent: RevertIntent): Promise<RevertedBy> {
     const world = this.vm.world();
     if (world === undefined || !checkpoint.running) {
+      await verify(this.bundle, checkpoint);
       if (world) await unplug(world);
       await this.whileOff(checkpoint, intent);
       return 'off';
@@ -173,5 +182,19 @@ export class VmReverter {
     this.vm.followTrays();
     if (!wasPaused) old.post(protocol.ACTION_RESUME);
     this.vm.show(wasPaused ? 'paused' : 'running');
+  }
+}
+
+/** A VM that is off finds out at its next start what is in a checkpoint: then it is too late to choose another. Others get their turn meanwhile. */
+async function verify({ name, checkpointsPath }: Bundle, { id, title }: Checkpoint): Promise<void> {
+  try {
+    let step = 0;
+    for (const _ of verifyInSteps(new CheckpointStore(storedFiles, checkpointsPath), id, nodeCodec))
+      if (++step % STEPS_AT_ONCE === 0) await nextTurn();
+  } catch (cause) {
+    if (!(cause instanceof CairnError)) throw cause;
+    throw new CheckpointError(cause.code, `${name} has not gone back, for the checkpoint “${title}” cannot be restored: ${cause.message}`, {
+      cause,
+    });
   }
 }

@@ -299,6 +299,12 @@ export class Vm {
   take(title: string, trigger: CheckpointTrigger = 'user', mode?: CheckpointMode): Promise<Checkpoint> {
     return this.inTurn(async () => {
       const { catalog, config, name, checkpointsPath } = this.bundle;
+      const pending = this.world === undefined ? this.startingPoint() : undefined;
+      if (pending !== undefined)
+        throw new ConfigError(
+          'REVERT_PENDING',
+          `${name} is off and goes on from “${pending.title}” when it is started: that checkpoint holds all of it, and another one would hold nothing of its memory. Start ${name} first, or give that checkpoint another title. Nothing was changed.`,
+        );
       if (mode !== undefined && mode !== config.checkpointMode) this.bundle.configure({ ...config, checkpointMode: mode });
       const order: TakeOrder = {
         id: newCheckpointId(),

@@ -28,7 +28,7 @@ export interface Verified {
 export function* verifyCheckpoints(store: CheckpointStore, codec: Codec): Generator<Verified> {
   const groups = new CheckedGroups(store, codec);
   for (const id of store.list()) {
-    let seen: Pick<Verified, 'disks' | 'isLocked'> = { disks: [], isLocked: false };
+    let seen: Facts = { disks: [], isLocked: false };
     const problem = problemOf(() => (seen = verifyCheckpoint(store, id, codec, groups)));
     // One that was deleted meanwhile is not missed.
     yield { id, ...seen, findings: problem === undefined || !store.has(id) ? [] : [{ id, kind: 'damaged', problem }] };
@@ -46,13 +46,28 @@ export function* verifyCheckpoints(store: CheckpointStore, codec: Codec): Genera
   }
 }
 
-function verifyCheckpoint(store: CheckpointStore, id: string, codec: Codec, groups: CheckedGroups): Pick<Verified, 'disks' | 'isLocked'> {
+type Facts = Pick<Verified, 'disks' | 'isLocked'>;
+
+/** Goes on a step with each group of pages, and throws what is wrong with the checkpoint. Of an encrypted one without its passphrase checksums are compared, and nothing is decrypted. */
+export function verifyInSteps(store: CheckpointStore, id: string, codec: Codec): Generator<void, Facts> {
+  return steps(store, id, codec, new CheckedGroups(store, codec));
+}
+
+function* steps(store: CheckpointStore, id: string, codec: Codec, groups: CheckedGroups): Generator<void, Facts> {
   using reader = CheckpointReader.open(store.files, store.pathOf(id), codec);
-  reader.verify();
+  yield* reader.verifying();
   groups.add(id, reader);
   const needs = new Needs(store, codec).ofCheckpoint(id);
-  for (const file of reader.files) groups.check(file, needs?.get(file.id) ?? new Set());
+  for (const file of reader.files) yield* groups.check(file, needs?.get(file.id) ?? new Set());
   return { disks: reader.disks, isLocked: reader.isLocked };
+}
+
+function verifyCheckpoint(store: CheckpointStore, id: string, codec: Codec, groups: CheckedGroups): Facts {
+  const going = steps(store, id, codec, groups);
+  for (;;) {
+    const { done, value } = going.next();
+    if (done === true) return value;
+  }
 }
 
 /** Groups that were read already are not read again for the next checkpoint that points to them. */
@@ -70,7 +85,7 @@ class CheckedGroups {
     this.checked.set(id, new Set(groups.keys()));
   }
 
-  check(file: PointedFile, needed: ReadonlySet<number>): void {
+  *check(file: PointedFile, needed: ReadonlySet<number>): Generator<void> {
     const { store } = this;
     const path = store.findPages(file.id);
     if (path === undefined) throw new CairnError('CHECKPOINT_INCOMPLETE', `it needs ${store.pathOf(file.id)}, which is gone`);
@@ -83,6 +98,7 @@ class CheckedGroups {
       if (known.has(group)) continue;
       reader.checkGroup(group);
       known.add(group);
+      yield;
     }
   }
 }
