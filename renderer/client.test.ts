@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { RemoteHost, type Link, type LinkEvents } from './client.ts';
+import { dialBridge, RemoteHost, type Link, type LinkEvents } from './client.ts';
 
 function dialled() {
   const sent: string[] = [];
@@ -49,4 +49,24 @@ test('what waits fails when the connection breaks, and it is dialled again', asy
   vi.advanceTimersByTime(60_000);
   expect(dials).toHaveLength(3);
   vi.useRealTimers();
+});
+
+test('what arrives through the bridge is acknowledged', async () => {
+  const { port1, port2 } = new MessageChannel();
+  const texts: string[] = [];
+  const events: LinkEvents = { opened: () => {}, text: text => void texts.push(text), binary: () => {}, lost: () => {} };
+  dialBridge({ connect: () => {} }, () => Promise.resolve(port2))(events);
+  const acknowledged: unknown[] = [];
+  const all = new Promise<void>(resolve => {
+    port1.addEventListener('message', ({ data }) => {
+      acknowledged.push(data);
+      if (acknowledged.length === 2) resolve();
+    });
+  });
+  port1.start();
+  port1.postMessage('four');
+  port1.postMessage(new Uint8Array(10));
+  await all;
+  expect([texts, acknowledged]).toEqual([['four'], [4, 14]]);
+  port1.close();
 });

@@ -1,5 +1,5 @@
 /** The host service as the window sees it: the contract over a WebSocket (web shell) or a MessagePort (Electron). */
-import type { CairnBridge } from '../main/ipc/bridge.ts';
+import { sizeOfMessage, type CairnBridge } from '../main/ipc/bridge.ts';
 import type { EventName, Events, HostClient, Params, RequestName, Result } from '../main/ipc/contract.ts';
 
 /** What the host answered instead of a result. */
@@ -159,10 +159,11 @@ export function dialWebSocket(url: string): Dial {
   };
 }
 
-/** `nextPort` settles with the port that main sends in answer to bridge.connect(). */
-export function dialBridge(bridge: CairnBridge, nextPort: () => Promise<MessagePort>): Dial {
+/** `nextPort` settles with the port that main sends in answer to bridge.connect(). What arrives is acknowledged when it has been dealt with. */
+export function dialBridge(bridge: Pick<CairnBridge, 'connect'>, nextPort: () => Promise<MessagePort>): Dial {
   return events => {
     let port: MessagePort | undefined;
+    let taken = 0;
     const link: Link = {
       sendText: text => port?.postMessage(text),
       sendBinary: bytes => port?.postMessage(bytes),
@@ -170,7 +171,15 @@ export function dialBridge(bridge: CairnBridge, nextPort: () => Promise<MessageP
     };
     void nextPort().then(opened => {
       port = opened;
-      port.addEventListener('message', ({ data }) => (typeof data === 'string' ? events.text(data) : events.binary(data as Uint8Array)));
+      port.addEventListener('message', ({ data }: MessageEvent<string | Uint8Array>) => {
+        taken += sizeOfMessage(data);
+        try {
+          if (typeof data === 'string') events.text(data);
+          else events.binary(data);
+        } finally {
+          opened.postMessage(taken);
+        }
+      });
       port.addEventListener('close', () => events.lost());
       port.start();
       events.opened(link);

@@ -1,6 +1,7 @@
 /** The main process's side of the bridge. Each message's sender is checked: only the top frame of our own page is answered. */
 import { BrowserWindow, dialog, ipcMain, MessageChannelMain, type IpcMainEvent, type IpcMainInvokeEvent } from 'electron';
 import { IpcError } from '#engine/errors/errors.ts';
+import { AcknowledgedPort } from '../ipc/acknowledged-port.ts';
 import { IPC_CONNECT, IPC_KEYBOARD, IPC_PICK_FILE, IPC_PORT } from '../ipc/bridge.ts';
 import type { HostClient } from '../ipc/contract.ts';
 import { Session } from '../ipc/session.ts';
@@ -11,18 +12,23 @@ export function answerRenderers(connect: () => HostClient): void {
     const frame = ourFrame(event);
     if (!frame) return;
     const { port1, port2 } = new MessageChannelMain();
+    const far = new AcknowledgedPort(data => port2.postMessage(data));
     const session = new Session(connect(), {
-      sendText: text => port2.postMessage(text),
-      sendBinary: bytes => port2.postMessage(bytes),
-      bufferedBytes: () => 0, // Electron tells no backlog of a port; credits bound what screens send
+      sendText: text => far.sendText(text),
+      sendBinary: bytes => far.sendBinary(bytes),
+      bufferedBytes: () => far.bufferedBytes(),
       close: () => port2.close(),
     });
     port2.on('message', ({ data }: { data: unknown }) => {
       if (typeof data === 'string') void session.receiveText(data);
       else if (data instanceof Uint8Array) session.receiveBinary(data);
-      else session.refuse('a message is neither text nor bytes');
+      else if (typeof data !== 'number') session.refuse('a message is neither text, nor bytes, nor what was taken');
+      else if (!far.acknowledge(data)) session.refuse('more was taken than was sent');
     });
-    port2.on('close', () => session.close());
+    port2.on('close', () => {
+      far.letGo();
+      session.close();
+    });
     port2.start();
     frame.postMessage(IPC_PORT, null, [port1]);
   });

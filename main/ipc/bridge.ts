@@ -14,6 +14,12 @@ export type MenuCommand = 'new-vm' | 'start' | 'pause' | 'take-checkpoint' | 'po
 
 export const BRIDGE_PORT_MESSAGE = 'cairn:port';
 
+/**
+ * What a message of the port counts for: UTF-16 units of a text, bytes of a frame. Besides the messages of wire.ts the window sends numbers: after
+ * each message that it takes, what all of them so far count for. Main lets a window go that takes nothing.
+ */
+export const sizeOfMessage = (data: string | Uint8Array): number => data.length;
+
 /** Channels of ipcMain and ipcRenderer. Requests of the contract do not pass here: they use the MessagePort. */
 export const IPC_CONNECT = 'cairn:connect';
 export const IPC_PORT = 'cairn:port';

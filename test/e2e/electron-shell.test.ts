@@ -45,6 +45,8 @@ test('the window opens on the app’s own pages, locked down, and works through 
     permission: false,
     kernel: demo.kernel(),
     vm: 'From the shell',
+    taken: true,
+    letGo: { isClosed: true, isSmall: true, wasPatient: true },
   });
 });
 

@@ -80,21 +80,27 @@ class IpcMain extends EventEmitter {
 export const ipcMain = new IpcMain();
 
 /** One end is kept by main; the other is a number that the page turns into a MessagePort of its own. */
-class PortMain extends EventEmitter {
+export class PortMain extends EventEmitter {
   static next = 1;
   static readonly byId = new Map<number, PortMain>();
   readonly id = PortMain.next++;
+  /** What waits for a page: for ever when there is none. */
+  readonly queue: unknown[] = [];
+  sentBytes = 0;
+  takenBytes = 0;
+  isClosed = false;
   private page: Page | undefined;
-  private queue: unknown[] = [];
   constructor() {
     super();
     PortMain.byId.set(this.id, this);
   }
   start(): void {}
   close(): void {
+    this.isClosed = true;
     this.emit('close');
   }
   postMessage(data: unknown): void {
+    this.sentBytes += (data as string | Uint8Array).length;
     if (this.page) this.toPage(this.page, data);
     else this.queue.push(data);
   }
@@ -181,7 +187,9 @@ export class BrowserWindow extends EventEmitter {
   private fromPage(kind: string, channel: string, value: unknown): unknown {
     const page = this.webContents.page!;
     if (kind === 'port') {
-      PortMain.byId.get(Number(channel))?.emit('message', { data: typeof value === 'string' ? value : Uint8Array.from(value as number[]) });
+      const port = PortMain.byId.get(Number(channel));
+      if (port && typeof value === 'number') port.takenBytes = value;
+      port?.emit('message', { data: Array.isArray(value) ? Uint8Array.from(value as number[]) : value });
       return undefined;
     }
     const event = senderEvent(page.url().replace(OUTSIDE, INSIDE), this.webContents);
@@ -266,7 +274,7 @@ function preloadScript(source: string): string {
       const far = ids.map(id => {
         const { port1, port2 } = new MessageChannel();
         ports.set(id, port1);
-        port1.onmessage = ({ data }) => window.cairnToMain('port', String(id), typeof data === 'string' ? data : [...data]);
+        port1.onmessage = ({ data }) => window.cairnToMain('port', String(id), data instanceof Uint8Array ? [...data] : data);
         return port2;
       });
       for (const listener of listeners.get(channel) ?? []) listener({ ports: far }, ...args);

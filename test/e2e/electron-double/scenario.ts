@@ -1,5 +1,5 @@
 /** Runs in a process of its own: starts the unmodified main/electron.ts on the double and prints what it saw as one JSON line. */
-import { app, double, ipcMain, senderEvent } from './electron.ts';
+import { app, double, ipcMain, PortMain, senderEvent } from './electron.ts';
 import { IPC_CONNECT, IPC_KEYBOARD, IPC_PICK_FILE } from '#main/ipc/bridge.ts';
 import { demo } from '#test/support/guests.ts';
 
@@ -83,6 +83,21 @@ if (process.env['CAIRN_TEST_SECOND_INSTANCE'] === '1') {
   await page.getByRole('button', { name: 'Create' }).click();
   await page.getByRole('option', { name: /From the shell/ }).waitFor();
   report['vm'] = await page.getByRole('heading', { name: 'From the shell' }).textContent();
+
+  // The window has taken all that it was sent. A page that reads nothing is let go while what waits for it is still small.
+  const [read] = PortMain.byId.values();
+  report['taken'] = (await until(() => read!.takenBytes === read!.sentBytes)) && read!.takenBytes > 0 && !read!.isClosed;
+  ipcMain.emit(IPC_CONNECT, senderEvent('cairn://app/index.html', undefined));
+  const unread = [...PortMain.byId.values()].at(-1)!;
+  const most = 64 << 20;
+  const config = { memoryMiB: 16, append: '', debugExit: false, noReboot: false, kernel: `/${'x'.repeat(4000)}` };
+  while (!unread.isClosed && unread.sentBytes < most) {
+    const wanted = unread.queue.length + 50;
+    for (let id = 0; id < 50; id++)
+      unread.emit('message', { data: JSON.stringify({ id, name: 'vm.create', params: { name: 'none', config } }) });
+    await until(() => unread.isClosed || unread.queue.length >= wanted);
+  }
+  report['letGo'] = { isClosed: unread.isClosed, isSmall: unread.sentBytes < 24 << 20, wasPatient: unread.sentBytes > 8 << 20 };
   app.quit();
   await until(() => !double.browser?.isConnected());
 }
