@@ -7,13 +7,14 @@
  *   PID-HEX.sock   takes commands (owner-socket.ts)      PID-HEX.pulse   shows that the process gets cycles (pulse.ts)
  */
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { accessSync, constants, lstatSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { ConfigError } from '#engine/errors/errors.ts';
 import { isAlive } from '#worker/is-alive.ts';
 import { defaultLockFolder } from '#worker/lock-folder.ts';
+import { nodeFolders } from '#worker/node-folders.ts';
 
 /** macOS has the shortest: 104 with the zero at the end. */
 const LONGEST_PATH_BYTES = 103;
@@ -74,7 +75,7 @@ function folderOfLocks(): string[] {
 function isUsable(folder: string): boolean {
   try {
     if (!fits(folder)) return false;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    nodeFolders.make(folder);
     accessSync(folder, constants.W_OK | constants.X_OK);
     return isPrivate(folder);
   } catch {

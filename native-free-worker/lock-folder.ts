@@ -1,9 +1,9 @@
 /** The folder of what processes of this user tell each other of files that they share: locks, and the units that they use of checkpoint volumes. */
-import { mkdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { StorageError } from '#engine/errors/errors.ts';
 import { isTooMany, knownError } from './descriptors.ts';
+import { nodeFolders } from './node-folders.ts';
 
 /** The same for every process of this user, whatever its environment says: CAIRN_LOCKS is for tests, and for users without a home. Throws StorageError when there is none. */
 export function defaultLockFolder(env: NodeJS.ProcessEnv = process.env, platform: NodeJS.Platform = process.platform): string {
@@ -30,11 +30,11 @@ function homeFolder(): string {
 
 export function makeLockFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    nodeFolders.make(folder);
   } catch (cause) {
     throw new StorageError(
       'LOCKS',
-      `the folder of locks ${folder} cannot be made: ${(cause as Error).message}. Set CAIRN_LOCKS to a folder that you may write.`,
+      `the folder of locks cannot be made: ${(cause as Error).message} Set CAIRN_LOCKS to a folder that you may write.`,
       { cause },
     );
   }

@@ -1,12 +1,13 @@
 /** Folders, links and whole trees on the host. What goes wrong becomes a StorageError with the path, as with files (node-files.ts). */
-import { mkdirSync, rmdirSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, rmdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { storageError } from './node-files.ts';
 
 const PRIVATE = 0o700;
 
 export const nodeFolders = {
   /** With those above it; one that is there is left as it is. */
-  make: (path: string): void => attempt(path, 'created', () => mkdirSync(path, { recursive: true, mode: PRIVATE })),
+  make: (path: string): void => attempt(path, 'created', () => makeWithParents(resolve(path))),
   /** One that is not there yet: FILE_EXISTS when it is. */
   makeNew: (path: string): void => attempt(path, 'created', () => mkdirSync(path, { mode: PRIVATE })),
   /** `path` leads to the folder `target`. */
@@ -15,6 +16,18 @@ export const nodeFolders = {
   removeTree: (path: string): void => attempt(path, 'removed', () => rmSync(path, { recursive: true, force: true })),
   removeEmpty: (path: string): void => attempt(path, 'removed', () => rmdirSync(path)),
 };
+
+/** Node's own `recursive` tries for ever where a file system has a folder and refuses to make another one in it for want of that folder (/proc). */
+function makeWithParents(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  const above = dirname(path);
+  if (above !== path) makeWithParents(above);
+  try {
+    mkdirSync(path, { mode: PRIVATE });
+  } catch (cause) {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw cause; // somebody else may have made it just now
+  }
+}
 
 function attempt(path: string, doing: string, action: () => unknown): void {
   try {
