@@ -45,7 +45,9 @@ describe('a bundle', () => {
   test('has a configuration that a person can read, and is refused when it is wrong', async () => {
     expect(JSON.parse(readFileSync(join(path, 'vm.json'), 'utf8'))).toEqual({ version: 1, config });
     writeFileSync(join(path, 'vm.json'), JSON.stringify({ version: 1, config: { ...config, memoryMiB: 1 } }));
-    await expect(open()).rejects.toThrow(/vm\.json is not a valid VM configuration: config\.memoryMiB/);
+    await expect(open()).rejects.toThrow(
+      /vm\.json is not a valid VM configuration: config, memory \(“memoryMiB” in the file\): a VM needs/,
+    );
     await expect(Bundle.open(join(folder, 'none.cairn'), readCheckpointInfo)).rejects.toThrow('there is no VM none');
   });
 

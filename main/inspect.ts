@@ -16,6 +16,7 @@ import { inspectCheckpoint, readCheckpointInfo } from './checkpoint-files.ts';
 import { volumeInfo } from './checkpoint-volume.ts';
 import { descriptorsIn } from './disk-graph.ts';
 import { readVmState } from './vm-state.ts';
+import { problem } from './problem.ts';
 
 const CHECKPOINT = 'CAIRNCKP';
 const VOLUME = 'CAIRNVOL';
@@ -100,7 +101,7 @@ function inspectJson(path: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
-    throw new ConfigError('NOT_JSON', `${path} is not JSON: ${(cause as Error).message}.`, { cause });
+    throw new ConfigError('NOT_JSON', `${path} cannot be read: ${problem(cause)}.`, { cause });
   }
 }
 

@@ -3,6 +3,7 @@ import { lstatSync, readdirSync, realpathSync, statSync, type Dirent } from 'nod
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '#engine/errors/errors.ts';
+import { storageError } from '#worker/node-files.ts';
 import { nodeFolders } from '#worker/node-folders.ts';
 import { vmName } from './ipc/contract.ts';
 
@@ -46,7 +47,7 @@ export class Library {
     } catch (cause) {
       throw new ConfigError(
         'LIBRARY',
-        `the library folder ${this.path} cannot be read: ${(cause as Error).message}. Is its disk there? CAIRN_HOME names another library.`,
+        `the library folder cannot be used: ${storageError(cause, this.path, 'listed').message} Is its disk there? CAIRN_HOME names another library.`,
         { cause },
       );
     }

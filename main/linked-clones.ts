@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { LayerId } from '#engine/disk/graph/descriptor.ts';
 import { DiskFolder } from '#engine/disk/graph/disk-folder.ts';
 import { CairnError } from '#engine/errors/errors.ts';
+import { storageError } from '#worker/node-files.ts';
 import { graphHost } from '#worker/node-graph-host.ts';
 import { bundleFolders, realPath } from './library.ts';
 
@@ -56,6 +57,6 @@ function descriptors(folder: string): string[] {
     return readdirSync(folder).filter(name => /^disk[0-9]+\.json$/.test(name));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw new CairnError('LINKED_CLONES', `${folder} cannot be looked at: ${(error as Error).message}.`, { cause: error });
+    throw new CairnError('LINKED_CLONES', storageError(error, folder, 'looked at').message, { cause: error });
   }
 }

@@ -20,6 +20,16 @@ const REASONS: Readonly<Record<string, readonly [code: string, words: string]>> 
   ENOTDIR: ['NOT_A_FILE', 'a part of its path is not a folder'],
   EBUSY: ['FILE_IN_USE', 'this computer uses it: unmount it, or choose another one'],
   ENXIO: ['DISK_ERROR', 'the device is not there'],
+  ENODEV: ['DISK_ERROR', 'the device is not there'],
+  ENOTEMPTY: ['STORAGE', 'the folder is not empty'],
+  ENAMETOOLONG: ['NOT_A_FILE', 'the name is longer than this computer has them'],
+  ELOOP: ['NOT_A_FILE', 'its links lead in a circle'],
+  EXDEV: ['STORAGE', 'it would have to move to another disk'],
+  ESTALE: ['DISK_ERROR', 'the server that has it knows it no more'],
+  ETIMEDOUT: ['DISK_ERROR', 'the server that has it does not answer'],
+  ENOMEM: ['STORAGE', 'this computer has no memory left for it'],
+  EINVAL: ['STORAGE', 'this file system cannot do that'],
+  ENOTSUP: ['STORAGE', 'this file system cannot do that'],
   EMFILE: ['TOO_MANY_FILES', TOO_MANY_WORDS],
   ENFILE: ['TOO_MANY_FILES', 'this computer has too many files open: close other programs, and try again'],
 };
@@ -39,9 +49,13 @@ export function storageError(cause: unknown, path: string, doing: string): Stora
       { cause },
     );
   const system = (cause as NodeJS.ErrnoException).code ?? '';
-  const [code, words] = REASONS[system] ?? ['STORAGE', messageOf(cause)];
+  const [code, words] = REASONS[system] ?? ['STORAGE', otherWords(cause, system)];
   return new StorageError(code, `${path} cannot be ${doing}: ${words}.`, { cause });
 }
+
+/** An error of the system that is not in the table has its name in it, for whoever looks it up. */
+const otherWords = (cause: unknown, system: string): string =>
+  /^E[A-Z0-9]+$/.test(system) ? `this computer refuses it (${system})` : messageOf(cause);
 
 function attempt<T>(path: string, doing: string, action: () => T): T {
   try {

@@ -55,20 +55,20 @@ function parse(
   try {
     return parseArgs({ args: [...argv], options: { ...options, ...EVERYWHERE }, allowPositionals: true, strict: true, ...habits });
   } catch (cause) {
-    const why = (cause as Error).message.split('. ')[0]!.replace(/\s+/g, ' ');
-    throw new UsageError(`${why}: see \`cairn ${verb.split(' ')[0]} --help\`.`, { cause });
+    throw new UsageError(`${refusal(cause as Refused)}: see \`cairn ${verb.split(' ')[0]} --help\`.`, { cause });
   }
 }
 
-/** "512M", "2G", "1024" (MiB) → MiB. */
-export function parseMemory(text: string, option = 'memory'): number {
-  const match = /^(\d{1,9})([KMG]?)(?:i?B)?$/i.exec(text);
-  if (!match) throw new UsageError(`--${option} ${text} is no size: write it as 512M or 2G.`);
-  const number = Number(match[1]);
-  const unit = match[2]!.toUpperCase();
-  const mib = unit === 'G' ? number * 1024 : unit === 'K' ? number / 1024 : number;
-  if (!Number.isInteger(mib)) throw new UsageError(`--${option} ${text} is not a whole number of MiB.`);
-  return mib;
+type Refused = Error & { readonly code?: string };
+
+/** What Node refuses, in our words. Its own name the option first, in quotes. */
+function refusal({ code, message }: Refused): string {
+  const option = /'(?:-\w, )?(--?[^' =]*)/.exec(message)?.[1] ?? '';
+  if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return `there is no option ${option}`;
+  if (/does not take an argument/.test(message)) return `${option} takes no value`;
+  if (code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE')
+    return `${option} needs a value (one that begins with a dash is written ${option}=VALUE)`;
+  return 'the words cannot be understood';
 }
 
 export function parseCount(text: string, option: string): number {
@@ -76,12 +76,29 @@ export function parseCount(text: string, option: string): number {
   return Number(text);
 }
 
-const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+const UNITS: Readonly<Record<string, bigint>> = { K: 2n ** 10n, M: 2n ** 20n, G: 2n ** 30n, T: 2n ** 40n };
+const MIB = 2 ** 20;
+const EXAMPLES = 'write it as 512M, 2G or 1.5G';
 
-/** "10G", "512M", "65536" → bytes. */
-export function parseBytes(what: string, text: string): number {
-  const match = /^(\d{1,15})([KMGT]?)(?:i?B)?$/i.exec(text);
-  const bytes = match ? Number(match[1]) * UNITS[match[2]!.toUpperCase()]! : NaN;
-  if (!Number.isSafeInteger(bytes)) throw new UsageError(`${what} ${text} is no size: write it as 10G, 512M, 64K or in bytes.`);
+/** "512M", "1.5G", "1,5 GiB", "1024" (MiB) → MiB. `what`: the option or word, as the user knows it. Throws UsageError. */
+export function parseMemory(what: string, text: string): number {
+  const mib = parseSize(what, text, UNITS['M']!, EXAMPLES) / MIB;
+  if (!Number.isInteger(mib)) throw new UsageError(`${what} ${text} is not a whole number of MiB.`);
+  return mib;
+}
+
+/** "10G", "0.5T", "1,5G", "65536" → bytes. Throws UsageError. */
+export const parseBytes = (what: string, text: string): number => parseSize(what, text, 1n, `${EXAMPLES}, or in bytes`);
+
+/** `plain`: the bytes of a number without a unit. After a comma three digits may be thousands, or a fraction: that is not guessed. */
+function parseSize(what: string, text: string, plain: bigint, examples: string): number {
+  const [, whole, mark, fraction = '', letter, b] = /^(\d{1,15})(?:([.,])(\d{1,9}))?\s?(?:([KMGT])(?:i?B)?|(B))?$/i.exec(text) ?? [];
+  if (whole === undefined || (mark === ',' && fraction.length === 3)) throw new UsageError(`${what} ${text} is no size: ${examples}.`);
+  const unit = letter !== undefined ? UNITS[letter.toUpperCase()]! : b !== undefined ? 1n : plain;
+  const scaled = BigInt(whole + fraction) * unit;
+  const parts = 10n ** BigInt(fraction.length);
+  if (scaled % parts !== 0n) throw new UsageError(`${what} ${text} is not a whole number of bytes: write it in a smaller unit.`);
+  const bytes = Number(scaled / parts);
+  if (!Number.isSafeInteger(bytes)) throw new UsageError(`${what} ${text} is too large.`);
   return bytes;
 }

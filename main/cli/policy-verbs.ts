@@ -54,7 +54,7 @@ export function changesOf(args: Arguments): Partial<Policy> {
     ...(every === undefined ? {} : { everySeconds: every === 'off' ? null : parseDuration('every', every) }),
     ...(keep === undefined ? {} : { keep: keep === 'all' ? [] : keep.split(',').map(parseTier) }),
     ...(batteryLow === undefined ? {} : { batteryLowPercent: batteryLow === 'off' ? null : parsePercent(batteryLow) }),
-    ...(diskLow === undefined ? {} : { diskLowMiB: diskLow === 'off' ? null : parseMemory(diskLow, 'disk-low') }),
+    ...(diskLow === undefined ? {} : { diskLowMiB: diskLow === 'off' ? null : parseMemory('--disk-low', diskLow) }),
   };
   for (const [option, field] of Object.entries(SWITCHES)) {
     const said = args.text(option);

@@ -7,6 +7,7 @@ import { Bundle, nameOf } from '../bundle.ts';
 import type { HostService } from '../host-service.ts';
 import type { StartOptions } from '../vm.ts';
 import { vmConfig, type HostClient, type VmConfig } from '../ipc/contract.ts';
+import { problemOf } from '../problem.ts';
 import { parseCount, parseMemory, readArguments, type Arguments, type Options } from './args.ts';
 import { parseDisk } from './disk-option.ts';
 import { exitCodeOfEnd, UsageError } from './exit-codes.ts';
@@ -148,7 +149,7 @@ export function configFrom(args: Arguments, before: VmConfig | undefined): VmCon
   // Another kernel does not want the old one's initrd.
   const initrd = path('initrd') ?? (args.text('kernel') === undefined ? before?.initrd : undefined);
   const memory = args.text('memory');
-  const memoryMiB = memory === undefined ? (before?.memoryMiB ?? DEFAULT_MEMORY_MIB) : parseMemory(memory);
+  const memoryMiB = memory === undefined ? (before?.memoryMiB ?? DEFAULT_MEMORY_MIB) : parseMemory('--memory', memory);
   if (memoryMiB > LARGEST_MEMORY_MIB) {
     throw new ConfigError('TOO_MUCH_MEMORY', `a VM can have at most ${LARGEST_MEMORY_MIB} MiB of memory, not ${memoryMiB}.`);
   }
@@ -171,7 +172,8 @@ export function configFrom(args: Arguments, before: VmConfig | undefined): VmCon
     balloon: args.choice('balloon') ?? before?.balloon,
     compression: choice(args, 'compression', ['zstd', 'none']) ?? before?.compression,
     checkpointPace: choice(args, 'checkpoint-pace', ['gentle', 'normal', 'fast']) ?? before?.checkpointPace,
-    copyLimitMiB: copyLimit === undefined ? before?.copyLimitMiB : copyLimit === 'auto' ? undefined : parseMemory(copyLimit, 'copy-limit'),
+    copyLimitMiB:
+      copyLimit === undefined ? before?.copyLimitMiB : copyLimit === 'auto' ? undefined : parseMemory('--copy-limit', copyLimit),
     keepInRam: args.choice('keep-in-ram') ?? before?.keepInRam,
     shareMemory: args.choice('share-memory') ?? before?.shareMemory,
     sharePace: before?.sharePace,
@@ -179,9 +181,16 @@ export function configFrom(args: Arguments, before: VmConfig | undefined): VmCon
     checkpointStore: path('checkpoint-store') ?? before?.checkpointStore,
   });
   if (checked.success) return checked.data;
-  const issue = checked.error.issues[0]!;
-  throw new ConfigError('BAD_CONFIG', `${issue.path.join('.')}: ${issue.message}.`);
+  throw new ConfigError('BAD_CONFIG', `${problemOf(checked.error.issues[0]!, OPTION_OF)}.`);
 }
+
+/** The option that sets it. What is not here has its own name, in other writing. */
+const OPTION_OF: Readonly<Record<string, string>> = {
+  memoryMiB: '--memory',
+  copyLimitMiB: '--copy-limit',
+  noReboot: '--reboot',
+  encrypted: '--encrypt',
+};
 
 /** An id anywhere in the library, NAME/ID, or the path of a file in a VM's folder. */
 function findCheckpoint(service: HostService, from: string): { vm: string; id: string } {

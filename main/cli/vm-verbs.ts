@@ -89,7 +89,7 @@ async function change(
 async function balloon(argv: readonly string[]): Promise<number> {
   const args = readArguments('vm balloon', argv, ['NAME', 'SIZE']);
   const [name, size] = args.words as [string, string];
-  const memoryMiB = parseMemory(size);
+  const memoryMiB = parseMemory('the size', size);
   const vm = await withClient(client => client.request('vm.balloon', { name, memoryMiB }));
   if (args.flag('json')) printJson(vm);
   else printLine(`${name} is asked to make do with ${memoryMiB} MiB: \`cairn vm show ${name}\` says what it has given back.`);

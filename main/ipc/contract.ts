@@ -66,7 +66,7 @@ export const checkpointPace = z.union([
 export type CheckpointPace = z.infer<typeof checkpointPace>;
 
 export const vmConfig = z.object({
-  memoryMiB: z.int('a whole number of MiB').min(4, 'a VM needs at least 4 MiB').max(3072, 'a VM can have at most 3072 MiB'),
+  memoryMiB: z.int('a whole number of MiB is wanted').min(4, 'a VM needs at least 4 MiB').max(3072, 'a VM can have at most 3072 MiB'),
   /** Path of a bzImage or a Multiboot 1 file; undefined for a VM that starts from a checkpoint only. */
   kernel: z.string().optional(),
   initrd: z.string().optional(),
@@ -81,7 +81,7 @@ export const vmConfig = z.object({
   checkpointMode: checkpointMode.default('chain'),
   /** How many files a chain is to have at most: what is read through longer ones is copied together in the background; undefined: DEFAULT_DEPTH. */
   chainDepth: z
-    .int('a whole number of files')
+    .int('a whole number of files is wanted')
     .min(LEAST_DEPTH, `chains may have ${LEAST_DEPTH} files or more`)
     .max(MOST_DEPTH, `chains are kept to at most ${MOST_DEPTH} files`)
     .optional(),
@@ -92,13 +92,17 @@ export const vmConfig = z.object({
   /** Undefined: normal. */
   checkpointPace: checkpointPace.optional(),
   /** The guest is slowed before copies of pages, made while checkpoints are written, take more (METHOD.md § 111); undefined: a quarter of the VM's page pool. */
-  copyLimitMiB: z.int('a whole number of MiB').min(1, 'copies need at least 1 MiB').max(4096).optional(),
+  copyLimitMiB: z
+    .int('a whole number of MiB is wanted')
+    .min(1, 'copies need at least 1 MiB')
+    .max(4096, 'copies can take at most 4096 MiB')
+    .optional(),
   /** The memory of the last checkpoints stays in RAM, too, so that a revert to one takes about a millisecond. */
   keepInRam: z.boolean().optional(),
   /** Equal pages of the guest's memory become one in the background (METHOD.md § 138). */
   shareMemory: z.boolean().optional(),
   /** How many pages a second are looked at for it; undefined: 5000. */
-  sharePace: z.int('a whole number of pages').min(1, 'at least 1 page a second is looked at').max(1_000_000).optional(),
+  sharePace: z.int('a whole number of pages is wanted').min(1, 'at least 1 page a second is looked at').max(1_000_000).optional(),
   /** Device state and memory in checkpoint files are encrypted under a passphrase, which is asked for at each start and is kept nowhere. */
   encrypted: z.boolean().optional(),
   /** The folder or checkpoint volume in which checkpoint files are kept, in NAME.checkpoints; undefined: in the bundle. It is chosen before the first one. */

@@ -6,6 +6,7 @@ import type { ZodType } from 'zod';
 import { CairnError, messageOf } from '#engine/errors/errors.ts';
 import { knownError } from '#worker/descriptors.ts';
 import { events, requests, type EventName, type HostClient, type RequestName } from './contract.ts';
+import { problemOf } from '../problem.ts';
 import { decodeFrame, encodeFrame, FRAME_CREDIT, FRAME_SCANCODES, FRAME_SERIAL_IN } from './frames.ts';
 import { MAX_CLIENT_MESSAGE_BYTES, wireRequest, type WireMessage } from './wire.ts';
 
@@ -56,12 +57,7 @@ export class Session {
     const { id, name, params } = message.data;
     const checked = (requests[name].params as ZodType).safeParse(params);
     if (!checked.success) {
-      const issue = checked.error.issues[0];
-      const where = issue?.path.join('.') ?? '';
-      this.send({
-        id,
-        error: { code: 'BAD_REQUEST', message: `${where ? `${where}: ` : ''}${issue?.message ?? 'the request does not fit'}` },
-      });
+      this.send({ id, error: { code: 'BAD_REQUEST', message: problemOf(checked.error.issues[0]!) } });
       return;
     }
     this.pending++;
