@@ -1,5 +1,5 @@
 /** Disk images as `cairn disk` opens them: formats, the backing files that may be followed, locks, and files that are written aside. */
-import { chmodSync, chownSync, existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { ChainFormat, DiskFormat, Layer } from '#engine/disk/block.ts';
 import { isChainFormat } from '#engine/disk/block.ts';
@@ -103,40 +103,4 @@ function openCatalog(bundle: string): Catalog {
   const catalog = Catalog.tryOpen(join(bundle, CATALOG));
   if (catalog === undefined) throw inUse(bundle, readOwner(bundle)?.pid);
   return catalog;
-}
-
-/** Makes a new file under another name, which becomes `target` only when it is complete. */
-export async function writeNew<T>(target: string, make: (aside: string) => Promise<T>): Promise<T> {
-  if (existsSync(target)) throw new ConfigError('FILE_EXISTS', `${target} cannot be created: there is a file of this name already.`);
-  return writeAside(target, make, () => !existsSync(target));
-}
-
-/** The same in the place of a file that exists, with its owner and permissions. */
-export async function replace<T>(target: string, make: (aside: string) => Promise<T>, isWanted: (made: T) => boolean): Promise<T> {
-  const { mode, uid, gid } = statSync(target);
-  return writeAside(
-    target,
-    async aside => {
-      const made = await make(aside);
-      chmodSync(aside, mode & 0o7777);
-      if (process.getuid?.() === 0) chownSync(aside, uid, gid);
-      return made;
-    },
-    isWanted,
-  );
-}
-
-async function writeAside<T>(target: string, make: (aside: string) => Promise<T>, isWanted: (made: T) => boolean): Promise<T> {
-  const aside = `${target}.part-${process.pid}`;
-  try {
-    const made = await make(aside);
-    if (isWanted(made)) {
-      nodeFiles.rename(aside, target);
-      nodeFiles.syncFolder(dirname(resolve(target)));
-    } else nodeFiles.remove(aside);
-    return made;
-  } catch (error) {
-    nodeFiles.remove(aside);
-    throw error;
-  }
 }

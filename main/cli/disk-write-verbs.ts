@@ -14,20 +14,11 @@ import { roundUp, SECTOR } from '#engine/disk/qcow2/format.ts';
 import { createRaw } from '#engine/disk/raw.ts';
 import { ConfigError } from '#engine/errors/errors.ts';
 import { parseBytes, readArguments, type Arguments, type Options } from './args.ts';
-import {
-  backingPolicy,
-  chainFormatOption,
-  diskHost,
-  lockLayers,
-  lockFile,
-  openForReading,
-  ownFormatOf,
-  replace,
-  writeNew,
-} from './disk-files.ts';
+import { backingPolicy, chainFormatOption, diskHost, lockLayers, lockFile, openForReading, ownFormatOf } from './disk-files.ts';
 import { EXIT_OK, UsageError } from './exit-codes.ts';
 import { LongWork } from './long-work.ts';
 import { formatBytes, printJson, printLine, printNotice } from './output.ts';
+import { replace, writeNew } from './write-aside.ts';
 
 const NEW_OPTIONS: Options = { cluster: { type: 'string' }, preallocate: { type: 'boolean' }, 'lazy-refcounts': { type: 'boolean' } };
 const STEP_BYTES = 16 << 20;

@@ -7,7 +7,7 @@ import type { HostFile } from '#engine/ports/host-files.ts';
 import { nodeFiles, openDevice } from '#worker/node-files.ts';
 import { checkVolume, initializeVolume, requireVolumeSize, takeForVolume, volumeInfo, type VolumeInfo } from '../checkpoint-volume.ts';
 import { parseBytes, readArguments } from './args.ts';
-import { writeNew } from './disk-files.ts';
+import { writeNew } from './write-aside.ts';
 import { EXIT_DIFFERENT, EXIT_LEAKS, EXIT_OK, UsageError } from './exit-codes.ts';
 import { LongWork } from './long-work.ts';
 import { formatBytes, printJson, printLine, printTable } from './output.ts';
