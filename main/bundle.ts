@@ -39,6 +39,7 @@ import { problem } from './problem.ts';
 import { linksTo, realPath } from './library.ts';
 import { howToEnd, isStopped } from './process-state.ts';
 import { replaceFile } from './replace-file.ts';
+import { followRenamedBases } from './renamed-bases.ts';
 import { mirrorLayers, reconcile, type ReadCheckpointInfo } from './reconcile.ts';
 import { checkMarks, goneParents, livingParent, NEW_STATE, writeVmState, type Marks, type StateOfVm } from './vm-state.ts';
 
@@ -114,6 +115,7 @@ export class Bundle {
           bundle.file = readVmFile(path); // where the checkpoints have been moved to
           requireCheckpointFolder(path, nameOf(path));
           bundle.volumeUse = useCheckpointVolume(path, nameOf(path));
+          bundle.notices.push(...followRenamedBases(path));
           const { state, notices, unwritten } = await reconcile(path, nameOf(path), catalog.opened, readInfo);
           bundle.state = state;
           bundle.unwritten = unwritten;

@@ -373,3 +373,31 @@ test('a checkpoint of a VM that goes on from another one at its next start would
   await expect(take('two')).rejects.toThrow('a is off and goes on from “one” when it is started');
   expect(await client.request('checkpoint.list', { name: 'a' })).toHaveLength(1);
 });
+
+test('a linked clone goes on when the folder of the VM that it lies on is renamed, or moved away with a link in its place, and guards it there', async () => {
+  const one = await take('one');
+  await client.request('vm.clone', { name: 'a', checkpoint: one, as: 'b', full: false });
+  const library = join(home, 'library');
+  const told: string[] = [];
+  client.on('notice', ({ text }) => told.push(text));
+  const works = async () => {
+    const { id } = await client.request('checkpoint.take', { name: 'b', title: 'of b' });
+    await client.request('checkpoint.revert', { name: 'b', id });
+    const { problems } = await checkBundle(join(library, 'b.cairn'));
+    expect(problems).toEqual([]);
+  };
+  renameSync(bundle(), join(library, 'c.cairn'));
+  await works();
+  expect(told).toEqual(['b: the VM that disk0 lies on is c now; that has been written down.']);
+  await expect(client.request('vm.delete', { name: 'c' })).rejects.toThrow('the disks of b lie on those of c');
+  await client.request('checkpoint.delete', { name: 'c', ids: [one], children: false, force: true });
+  await works();
+  renameSync(join(library, 'c.cairn'), join(home, 'elsewhere'));
+  await client.request('checkpoint.list', { name: 'b' });
+  expect(told.at(-1)).toMatch(
+    /^b: disk0 lies on the state [0-9a-f]{32} of a disk in .*, and no VM of this library has it: bring that VM’s folder back\.$/,
+  );
+  symlinkSync(join(home, 'elsewhere'), join(library, 'd.cairn'));
+  await works();
+  await expect(client.request('vm.delete', { name: 'd' })).rejects.toThrow('the disks of b lie on those of d');
+});

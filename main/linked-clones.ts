@@ -42,7 +42,8 @@ export function linkedStates(bundlePath: string): LinkedState[] {
 
 const isSame = (a: string, b: string): boolean => a === b || (realPath(a) !== undefined && realPath(a) === realPath(b));
 
-function holds(disks: string, disk: string, state: LayerId): boolean {
+/** Whether the disk in the folder of disks has the state. */
+export function holds(disks: string, disk: string, state: LayerId): boolean {
   try {
     const folder = new DiskFolder(graphHost, disks, disk);
     return folder.has(state) || folder.read().base?.content === state;
