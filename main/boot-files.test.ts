@@ -22,7 +22,16 @@ const mebibytesSoFar = () => process.resourceUsage().maxRSS / 1024;
 test('a kernel and an initrd are read whole', async () => {
   const boot = await readBootFiles({ ...smallConfig, kernel, initrd });
   expect(boot).toMatchObject({ kind: 'multiboot', kernel: echoGuest() });
-  expect(Buffer.from((boot as unknown as { modules: Uint8Array[] }).modules[0]!).toString()).toBe('initrd');
+  const [module] = boot.kind === 'multiboot' ? boot.modules : [];
+  expect(Buffer.from(module!.contents).toString()).toBe('initrd');
+});
+
+test("a Multiboot kernel's command line begins with its name, and a module's with its own", async () => {
+  const spaced = join(folder, 'my kernel.elf');
+  writeFileSync(spaced, echoGuest());
+  const boot = await readBootFiles({ ...smallConfig, kernel: spaced, initrd, append: 'a=b  c' });
+  expect(boot).toMatchObject({ commandLine: 'my_kernel.elf a=b  c', modules: [{ commandLine: 'initrd' }] });
+  expect(await readBootFiles({ ...smallConfig, kernel, append: '' })).toMatchObject({ commandLine: 'kernel' });
 });
 
 test('an initrd that has no room in the VM is refused by its size', async () => {

@@ -1,4 +1,5 @@
 /** What a VM's configuration names, read from the host: a kernel (bzImage or Multiboot 1) and an initrd. */
+import { basename } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ConfigError, StorageError } from '#engine/errors/errors.ts';
 import type { BootSource } from '#engine/machine/machine.ts';
@@ -35,8 +36,13 @@ export async function readBootFiles(config: VmConfig): Promise<BootSource> {
   const kernel = await contentsOf('kernel', kernelFile);
   const initrd = initrdFile && (await contentsOf('initrd', initrdFile));
   if (kind === 'linux') return { kind, kernel, initrd, commandLine: config.append };
-  return { kind, kernel, modules: initrd ? [initrd] : [], commandLine: config.append };
+  // Boot loaders put the file's name first (GRUB, QEMU), and kernels skip a word.
+  const commandLine = `${fileWord(config.kernel)} ${config.append}`.trimEnd();
+  return { kind, kernel, modules: initrd ? [{ contents: initrd, commandLine: fileWord(config.initrd!) }] : [], commandLine };
 }
+
+/** The name of a file as one word. */
+const fileWord = (path: string): string => basename(path).replaceAll(/\s/g, '_');
 
 export function kernelKind(bytes: Uint8Array): 'linux' | 'multiboot' | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

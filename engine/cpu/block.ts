@@ -100,5 +100,9 @@ export const FPU_FDP = 0x4a8; // u64
 export const MXCSR = 0x4b0; // u32
 /** u32: IGNNE# as the PC's coprocessor error logic drives it; falls with FERR#. */
 export const FPU_IGNNE = 0x4b4;
+/** u64: IA32_BIOS_SIGN_ID, which keeps what software writes to it. */
+export const BIOS_SIGN_ID = 0x4b8;
+/** u64. */
+export const DEBUGCTL = 0x4c0;
 /** 16 × 16 bytes. */
 export const XMM = 0x500;

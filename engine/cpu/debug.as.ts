@@ -2,7 +2,7 @@
 import { CPU_BLOCK } from '../memory/layout';
 import { CR4_DE, FLAG_RF, VEC_DB, VEC_UD } from './bits';
 import { controlFlags, cr4 } from './block.as';
-import { DR } from './block';
+import { DEBUGCTL, DR, INHIBIT } from './block';
 import { raise } from './fault.as';
 import { KIND_EXCEPTION, deliverBetween } from './interrupt.as';
 import { requireRing0 } from './system.as';
@@ -21,6 +21,9 @@ const DR7_BITS: u32 = 0xffff_23ff;
 const DR7_GD: u32 = 0x2000;
 const DR7_ENABLES: u32 = 0xff;
 
+/** IA32_DEBUGCTL. */
+export const DEBUGCTL_BTF: u32 = 2;
+
 const ON_EXECUTE: u32 = 0;
 const ON_WRITE: u32 = 1;
 const ON_PORT: u32 = 2;
@@ -33,6 +36,13 @@ export function holdDebug(): u32 {
   const held = pendingDebug;
   pendingDebug = 0;
   return held;
+}
+/** INT1 is about to be delivered as #DB: what MOV SS has put off is told with it, and not once more afterwards. */
+export function tellHeldDebug(): void {
+  const held = load<u32>(CPU_BLOCK + INHIBIT) >>> 8;
+  if (!held) return;
+  store<u64>(DR6, ((load<u32>(DR6) & ~0xf) | held) as u64);
+  store<u32>(CPU_BLOCK + INHIBIT, load<u32>(CPU_BLOCK + INHIBIT) & 0xff);
 }
 /** A fault or reset meanwhile: the instruction did not end. */
 export function forgetPendingDebug(): void { pendingDebug = 0; }
@@ -50,6 +60,7 @@ function guard(index: u32): u32 {
   index = realIndex(index);
   requireRing0();
   if (load<u32>(DR7) & DR7_GD) {
+    tellHeldDebug();
     store<u64>(DR6, (load<u32>(DR6) | DR6_BD) as u64);
     raise(VEC_DB);
   }
@@ -119,7 +130,11 @@ export function takeDebugTrap(): void {
   deliverBetween(VEC_DB, KIND_EXCEPTION);
 }
 
-/** The handler may use the debug registers. */
+/** TF traps only where control went elsewhere (SDM 3B 17.4.1, BTF). */
+export function stepsOnBranches(): bool { return (load<u32>(CPU_BLOCK + DEBUGCTL) & DEBUGCTL_BTF) != 0; }
+
+/** The handler may use the debug registers, and is not stepped through by branches. */
 export function enterDebugHandler(): void {
+  store<u64>(CPU_BLOCK + DEBUGCTL, load<u64>(CPU_BLOCK + DEBUGCTL) & ~(DEBUGCTL_BTF as u64));
   store<u64>(DR7, (load<u32>(DR7) & ~DR7_GD) as u64);
 }

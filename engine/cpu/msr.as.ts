@@ -4,7 +4,7 @@ import { CPU_BLOCK } from '../memory/layout';
 import { EFER_NXE, PHYSICAL_BITS, VEC_GP } from './bits';
 import { efer } from './block.as';
 import {
-  EFER, MISC_ENABLE, MTRR_DEF_TYPE, MTRR_FIXED, MTRR_VAR, PAT, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_OFFSET,
+  BIOS_SIGN_ID, DEBUGCTL, EFER, MISC_ENABLE, MTRR_DEF_TYPE, MTRR_FIXED, MTRR_VAR, PAT, SYSENTER_CS, SYSENTER_EIP, SYSENTER_ESP, TSC_OFFSET,
 } from './block';
 import { instructionsExecuted, raiseError } from './fault.as';
 import { requireRing0, timestamp } from './system.as';
@@ -40,8 +40,8 @@ const PHYSICAL_MASK: u64 = ((1 as u64) << PHYSICAL_BITS) - 1;
 /** Fast strings: the only bit that a guest may change. */
 const MISC_FAST_STRINGS: u64 = 1;
 
-/** LBR, BTF, PB0 to PB3, TR of a P6 (SDM 3B 17.4.1, 17.13). */
-const DEBUGCTL_BITS: u64 = 0x7f;
+/** BTF and the pins PB0 to PB3 (SDM 3B 17.4.1, 17.13). No last-branch records and no branch traces, so neither LBR nor TR. */
+const DEBUGCTL_BITS: u64 = 0x3e;
 
 /** Slot of an MSR that is plain storage, 0 for the others. */
 function plainSlot(index: u32): u32 {
@@ -58,6 +58,8 @@ function plainSlot(index: u32): u32 {
     case IA32_MTRR_DEF_TYPE: return MTRR_DEF_TYPE;
     case IA32_MISC_ENABLE: return MISC_ENABLE;
     case IA32_EFER: return EFER;
+    case IA32_BIOS_SIGN_ID: return BIOS_SIGN_ID;
+    case IA32_DEBUGCTL: return DEBUGCTL;
     default: return 0;
   }
 }
@@ -70,35 +72,37 @@ export function rdmsr(index: u32): u64 {
     case IA32_TSC: return timestamp();
     case IA32_MTRRCAP: return MTRRCAP;
     case IA32_PLATFORM_ID: return 0;
-    case IA32_BIOS_SIGN_ID: return 0; // no microcode update is loaded
     // Machine checks, without a bank that could report one.
     case IA32_P5_MC_ADDR: case IA32_P5_MC_TYPE: case IA32_MCG_CAP: case IA32_MCG_STATUS: return 0;
-    case IA32_DEBUGCTL: return 0;
     default:
       raiseError(VEC_GP, 0);
       return 0;
   }
 }
 
+/** Every bit is kept, or the write is refused: none is dropped. */
 export function wrmsr(index: u32, value: u64): void {
   requireRing0();
   switch (index) {
     case IA32_TSC:
       store<u64>(CPU_BLOCK + TSC_OFFSET, value - instructionsExecuted());
       return;
-    case IA32_BIOS_SIGN_ID: // software clears it before it reads it
-    case IA32_P5_MC_ADDR: case IA32_P5_MC_TYPE: case IA32_MCG_STATUS:
+    case IA32_P5_MC_ADDR: case IA32_P5_MC_TYPE: case IA32_MCG_STATUS: // can only be cleared
+      if (value) raiseError(VEC_GP, 0);
       return;
-    case IA32_DEBUGCTL: // no last-branch records, branch traces or branch steps to turn on
+    case IA32_DEBUGCTL:
       if (value & ~DEBUGCTL_BITS) raiseError(VEC_GP, 0);
+      store<u64>(CPU_BLOCK + DEBUGCTL, value);
       return;
+    case IA32_BIOS_SIGN_ID: // no microcode update is loaded that CPUID would put there
     case IA32_SYSENTER_CS:
     case IA32_SYSENTER_ESP:
     case IA32_SYSENTER_EIP:
-      store<u64>(CPU_BLOCK + plainSlot(index), value & 0xffff_ffff);
+      store<u64>(CPU_BLOCK + plainSlot(index), value);
       return;
     case IA32_MISC_ENABLE:
-      store<u64>(CPU_BLOCK + MISC_ENABLE, (load<u64>(CPU_BLOCK + MISC_ENABLE) & ~MISC_FAST_STRINGS) | (value & MISC_FAST_STRINGS));
+      if ((value ^ load<u64>(CPU_BLOCK + MISC_ENABLE)) & ~MISC_FAST_STRINGS) raiseError(VEC_GP, 0);
+      store<u64>(CPU_BLOCK + MISC_ENABLE, value);
       return;
     case IA32_EFER:
       if (value & ~(EFER_NXE as u64)) raiseError(VEC_GP, 0);

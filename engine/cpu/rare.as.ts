@@ -45,7 +45,7 @@ import { breakpointTrap, interrupt, KIND_INT, KIND_INT1, overflowTrap } from './
 import { lgdt, lidt, lldt, ltr, sgdt, sidt, sldt, str } from './descriptor-tables.as';
 import { arpl, lar, lsl, verr, verw } from './verify.as';
 import { checkIo, clts, hlt, invalidateCaches, invlpg, lmsw, movFromCr, movToCr, rdpmc, rdtsc, requireRing0, smsw, sysenter, sysexit } from './system.as';
-import { breakpointsArmed, checkPort, holdDebug, movFromDr, movToDr } from './debug.as';
+import { breakpointsArmed, checkPort, holdDebug, movFromDr, movToDr, tellHeldDebug } from './debug.as';
 import { rdmsr, wrmsr } from './msr.as';
 import { cpuid } from './cpuid.as';
 import { portIn, portOut } from './host.as';
@@ -240,7 +240,7 @@ export function rare(op: u32): u32 {
     case R_INT: setRip(nextEip(op)); interrupt(immediateOf(op), KIND_INT, false, 0); return LEAVE;
     case R_INT3: setRip(nextEip(op)); breakpointTrap(); return LEAVE;
     case R_INTO: if (!overflowFlag()) return NEXT; setRip(nextEip(op)); overflowTrap(); return LEAVE;
-    case R_ICEBP: setRip(nextEip(op)); interrupt(1, KIND_INT1, false, 0); return LEAVE;
+    case R_ICEBP: setRip(nextEip(op)); tellHeldDebug(); interrupt(1, KIND_INT1, false, 0); return LEAVE;
     case R_HLT: hlt(); return away(op);
     case R_UD: raise(UD); return LEAVE;
     case R_GP: raiseError(GP, 0); return LEAVE;
@@ -406,13 +406,13 @@ function popf(op: u32): u32 {
 
 /** Interrupts wait for one more instruction. */
 function inhibit(op: u32): u32 {
-  store<u32>(CPU_BLOCK + INHIBIT, 1);
+  store<u32>(CPU_BLOCK + INHIBIT, (load<u32>(CPU_BLOCK + INHIBIT) & ~0xff) | 1);
   return away(op);
 }
 
 /** After a load of SS: debug traps wait too, so that ESP can be loaded (SDM 3A 6.8.3). */
 function inhibitAll(op: u32): u32 {
-  store<u32>(CPU_BLOCK + INHIBIT, 2 | (holdDebug() << 8));
+  store<u32>(CPU_BLOCK + INHIBIT, (load<u32>(CPU_BLOCK + INHIBIT) & ~0xff) | 2 | (holdDebug() << 8));
   return away(op);
 }
 

@@ -11,14 +11,14 @@ import { FLAG_IF, FLAG_RF, FLAG_TF, VEC_NMI } from './bits';
 import { STOP_BUDGET, STOP_EXIT, STOP_HALT, STOP_SHUTDOWN } from './core-exports';
 import { KEY_FLAT, KEY_USER, OP_HANDLER, OP_LENGTH, OP_OFFSET, OP_RUN, OP_SIZE } from './op';
 import { COUNT_END, CUR_OP, EXIT_REQUEST, FETCH_BUFFER, MODE_KEY, PAGE_EIP, PAGE_INDEX, RESTART, STEP_OPS, STEP_REQUEST, STEPPING, ZERO_SLOT } from './scratch';
-import { R_ICEBP, R_INT, R_INT3, R_INTO, R_IRET, H_RESYNC } from './handlers';
+import { R_ICEBP, R_INT, R_INT3, R_INTO, R_IRET, R_MOVS, R_OUTS, H_RESYNC } from './handlers';
 import { decodeOne } from './decode.as';
 import { emptyArena, findOp } from './decode-cache.as';
 import { GP, instructionsExecuted, raiseError, syncPosition } from './fault.as';
 import { interpret } from './interpreter.as';
 import { materialize, rawFlags } from './flags.as';
 import { deliverExternal, deliverFault as deliver } from './interrupt.as';
-import { breakpointsArmed, checkExecute, forgetPendingDebug, pendDebug, pendingDebug, singleStep, takeDebugTrap } from './debug.as';
+import { breakpointsArmed, checkExecute, forgetPendingDebug, pendDebug, pendingDebug, singleStep, stepsOnBranches, takeDebugTrap } from './debug.as';
 import { resetCpuBlock } from './reset.as';
 import { resetTlb } from './tlb.as';
 import { translateFetch } from './paging.as';
@@ -86,10 +86,12 @@ function takeInterrupts(): void {
 function step(): void {
   store<u32>(STEP_REQUEST, 0);
   const traced = (rawFlags() & FLAG_TF) != 0;
-  if (breakpointsArmed()) checkExecute(load<u32>(CPU_BLOCK + RIP) + load<u32>(CPU_BLOCK + SEG_CS + SEG_BASE));
+  const shadow = load<u32>(CPU_BLOCK + INHIBIT) & 0xff;
+  // MOV SS and POP SS hold a breakpoint on the next instruction off, too (SDM 3B 17.3.1.1).
+  if (breakpointsArmed() && shadow != 2) checkExecute(load<u32>(CPU_BLOCK + RIP) + load<u32>(CPU_BLOCK + SEG_CS + SEG_BASE));
   const before = load<u64>(CPU_BLOCK + COUNT);
+  const from = load<u32>(CPU_BLOCK + RIP);
   const resumed = rawFlags() & FLAG_RF;
-  const shadow = load<u32>(CPU_BLOCK + INHIBIT);
   store<u32>(STEPPING, 1);
   decodeStep();
   const handler = <u32>load<u16>(STEP_OPS, OP_HANDLER);
@@ -98,12 +100,19 @@ function step(): void {
   store<u32>(STEPPING, 0);
   // The shadow of a second STI or MOV SS in a row does not hold (SDM 2B, "STI").
   if (shadow) {
+    const held = load<u32>(CPU_BLOCK + INHIBIT) >>> 8;
     store<u32>(CPU_BLOCK + INHIBIT, 0);
-    pendDebug(shadow >>> 8);
+    pendDebug(held);
   }
   // RF holds for one instruction, unless that one loaded it.
   if (resumed && handler != R_IRET) store<u32>(CPU_BLOCK + FLAGS, rawFlags() & ~FLAG_RF);
-  if (traced && !software(handler) && load<u32>(CPU_BLOCK + INHIBIT) <= 1) singleStep();
+  if (traced && !software(handler) && load<u32>(CPU_BLOCK + INHIBIT) <= 1 && (!stepsOnBranches() || branched(handler, from))) singleStep();
+}
+
+/** The instruction at EIP `from` has led elsewhere than to the one behind it. */
+function branched(handler: u32, from: u32): bool {
+  if (handler >= <u32>R_MOVS && handler <= <u32>R_OUTS) return false; // a repeated one goes on where it is
+  return load<u32>(CPU_BLOCK + RIP) != from + <u32>load<u8>(STEP_OPS, OP_LENGTH);
 }
 
 /** INT n and its like: TF is clear in the handler, and there is no trap. */

@@ -100,6 +100,74 @@ describe('traps', () => {
     expect([...trapped(), get(B.DR + 6 * 8) & 0xf]).toEqual([VEC_DB, CODE + 5, 1]);
   });
 
+  const SS_LOADS: [string, number[]][] = [
+    ['MOV SS', [0x8e, 0x16, 0x00, 0x50]], // mov ss, [5000h]
+    ['POP SS', [0x17]],
+  ];
+  /** A breakpoint at `at`: type and length as in DR7. */
+  function breakAt(index: number, at: number, type: number) {
+    set(B.DR + index * 8, at);
+    set(B.DR + 7 * 8, get(B.DR + 7 * 8) | 0x400 | (2 << (2 * index)) | (type << (16 + 4 * index)));
+    cpu.exports.resetDerived();
+  }
+  const EXECUTE = 0b0000;
+  const READ_WRITE_2 = 0b0111;
+
+  test.each(SS_LOADS)('an instruction breakpoint behind %s is held off, the next one is not', (_name, code) => {
+    poke(CODE, ...code, 0x40, 0x40, 0x40);
+    breakAt(0, CODE + code.length, EXECUTE);
+    breakAt(1, CODE + code.length + 1, EXECUTE);
+    expect([...trapped(), get(B.DR + 6 * 8) & 0xf]).toEqual([VEC_DB, CODE + code.length + 1, 2]);
+  });
+
+  test('an instruction breakpoint behind STI is not held off', () => {
+    poke(CODE, 0xfb, 0x40);
+    breakAt(0, CODE + 1, EXECUTE);
+    expect(trapped()).toEqual([VEC_DB, CODE + 1]);
+  });
+
+  test.each([
+    ['INT1', [0xf1], 1],
+    ['INT1 behind STI', [0xfb, 0xf1], undefined],
+    ['a move of SS from a register', [0x8e, 0xd0], 2],
+    ['STI', [0xfb], 1],
+    ['NOP', [0x90], 1],
+  ])('a data breakpoint of MOV SS with %s behind it is told once', (_name, code, behind) => {
+    // The handler counts, and goes on.
+    poke(HANDLERS + VEC_DB, 0x36, 0xff, 0x06, 0x00, 0x60, 0xcf); // inc word ss:[6000h]; iret
+    poke(CODE, 0x8e, 0x16, 0x00, 0x50, ...code, 0x90, HLT);
+    breakAt(0, 0x5000, READ_WRITE_2);
+    set(B.SEG_DS + B.SEG_BASE, 0);
+    cpu.run(1000);
+    expect(get(B.RIP)).toBe(CODE + 4 + code.length + 2);
+    expect([peek16(0x6000), get(B.DR + 6 * 8) & 0xf]).toEqual([behind === undefined ? 2 : 1, 1]);
+  });
+
+  test('data breakpoints of two loads of SS in a row are told together', () => {
+    poke(CODE, 0x8e, 0x16, 0x00, 0x50, 0x8e, 0x16, 0x10, 0x50, 0x90);
+    breakAt(0, 0x5000, READ_WRITE_2);
+    breakAt(1, 0x5010, READ_WRITE_2);
+    expect([...trapped(), get(B.DR + 6 * 8) & 0xf]).toEqual([VEC_DB, CODE + 8, 3]);
+  });
+
+  test('a data breakpoint of MOV SS behind STI is told', () => {
+    poke(CODE, 0xfb, 0x8e, 0x16, 0x00, 0x50, 0x90);
+    breakAt(0, 0x5000, READ_WRITE_2);
+    expect([...trapped(), get(B.DR + 6 * 8) & 0xf]).toEqual([VEC_DB, CODE + 5, 1]);
+  });
+
+  test('with BTF, TF traps after the next branch that is taken, and BTF is off then', () => {
+    poke(CODE, 0x0f, 0x30, 0x9d, 0x40, 0x75, 0x00, 0xf3, 0xaa, 0xeb, 0x02); // wrmsr; popf; inc ax; jnz +0; rep stosb; jmp +2
+    poke(0x7ffe, FLAG_TF & 0xff, FLAG_TF >>> 8);
+    set(B.REGS, 2);
+    set(B.REGS + 1 * 8, 0x1d9);
+    set(B.REGS + 2 * 8, 0);
+    set(B.REGS + 7 * 8, 0x5000);
+    set(B.REGS + 4 * 8, 0x7ffe);
+    expect(trapped()).toEqual([VEC_DB, CODE + 12]);
+    expect([get(B.DEBUGCTL), get(B.DR + 6 * 8)]).toEqual([0, 0xffff_4ff0]);
+  });
+
   test.each([
     ['a write', [0xa2, 0x02, 0x50], 0b01, CODE + 3], // mov [5002h], al
     ['a wider write that ends there', [0xa3, 0xff, 0x4f], 0b01, CODE + 3], // mov [4fffh], ax

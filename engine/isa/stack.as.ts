@@ -62,10 +62,11 @@ export function enter(size: u32, room: u32, level: u32): void {
   const bytes: u32 = 1 << size;
   level &= 31;
   const oldTop = load<u32>(ESP);
+  const mask = stackMask();
   let top = oldTop - bytes;
   for (let i: u32 = 1; i <= level + 1; i++) probeWrite(stackLinear(oldTop - i * bytes, bytes, true), bytes);
   writeSized(size, stackLinear(top, bytes, true), load<u32>(EBP));
-  const frame = top;
+  const frame = (oldTop & ~mask) | (top & mask);
   if (level > 0) {
     let from = load<u32>(EBP);
     for (let i: u32 = 1; i < level; i++) {
@@ -76,6 +77,8 @@ export function enter(size: u32, room: u32, level: u32): void {
     top -= bytes;
     writeSized(size, stackLinear(top, bytes, true), frame);
   }
+  // It ends with a look whether the new top of the stack could be written; nothing is (SDM 2A, "ENTER", exceptions).
+  probeWrite(stackLinear(top - room, bytes, true), bytes);
   setSized(size, EBP, frame);
   setStack(top - room);
 }

@@ -132,8 +132,14 @@ export interface TrayState {
   readonly isOpen: boolean;
 }
 
+/** `commandLine`: what the kernel is told with it; by custom the name of its file comes first, in the kernel's own command line too. */
+export interface BootModule {
+  readonly contents: Uint8Array;
+  readonly commandLine: string;
+}
+
 export type BootSource =
   | { readonly kind: 'linux'; readonly kernel: Uint8Array; readonly initrd: Uint8Array | undefined; readonly commandLine: string }
-  | { readonly kind: 'multiboot'; readonly kernel: Uint8Array; readonly modules: readonly Uint8Array[]; readonly commandLine: string }
+  | { readonly kind: 'multiboot'; readonly kernel: Uint8Array; readonly modules: readonly BootModule[]; readonly commandLine: string }
   /** Filled from a checkpoint: no loader runs; reset() then reports that there is no boot source. */
   | { readonly kind: 'none' };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { FlatRam } from '#test/support/flat-ram.ts';
 import { detectKernel } from './kernel-kind.ts';
+import type { BootModule } from './machine.ts';
 import { findMultibootHeader, loadMultiboot } from './multiboot.ts';
 
 const MIB = 1 << 20;
@@ -28,7 +29,7 @@ function elf(patch: (file: DataView) => void = () => {}): Uint8Array {
   patch(file);
   return bytes;
 }
-function load(kernel: Uint8Array, modules: Uint8Array[] = [], commandLine = 'a b') {
+function load(kernel: Uint8Array, modules: BootModule[] = [], commandLine = 'a b') {
   const ram = new FlatRam(16 * MIB);
   ram.bytes.fill(0x55, MIB, MIB + 0x2000);
   return { ram, start: loadMultiboot(ram, ram.bytes.length, { kernel, modules, commandLine }) };
@@ -44,17 +45,21 @@ test('an ELF kernel loads at its physical addresses with its bss cleared', () =>
 });
 
 test('the information structure', () => {
-  const { ram, start } = load(elf(), [new Uint8Array(5000).fill(1), new Uint8Array(10).fill(2)]);
+  const modules = [
+    { contents: new Uint8Array(5000).fill(1), commandLine: 'one of them' },
+    { contents: new Uint8Array(10).fill(2), commandLine: '' },
+  ];
+  const { ram, start } = load(elf(), modules);
   const info = start.registers[3]!;
   expect(ram.u32(info)).toBe(0x24d);
   expect([ram.u32(info + 4), ram.u32(info + 8)]).toEqual([639, 15 * 1024]);
   expect(ram.text(ram.u32(info + 16))).toBe('a b');
   expect(ram.text(ram.u32(info + 64))).toBe('Cairn');
-  const modules = ram.u32(info + 24);
+  const list = ram.u32(info + 24);
   expect(ram.u32(info + 20)).toBe(2);
-  expect([0, 4, 16, 20].map(offset => ram.u32(modules + offset))).toEqual([0x102000, 0x103388, 0x104000, 0x10400a]);
+  expect([0, 4, 16, 20].map(offset => ram.u32(list + offset))).toEqual([0x102000, 0x103388, 0x104000, 0x10400a]);
   expect(ram.bytes[0x104009]).toBe(2);
-  expect(ram.text(ram.u32(modules + 8))).toBe('');
+  expect([8, 24].map(offset => ram.text(ram.u32(list + offset)))).toEqual(['one of them', '']);
   const map = ram.u32(info + 48);
   expect(ram.u32(info + 44)).toBe(4 * 24);
   expect([0, 4, 12, 20].map(offset => ram.u32(map + 3 * 24 + offset))).toEqual([20, MIB, 15 * MIB, 1]);
@@ -96,6 +101,8 @@ describe('refused', () => {
   ])('%s', (_name, kernel, code) => expect(() => load(kernel)).toThrow(expect.objectContaining({ code })));
 
   test('modules beyond memory', () => {
-    expect(() => load(elf(), [new Uint8Array(15 * MIB)])).toThrow(expect.objectContaining({ code: 'MODULE_TOO_LARGE' }));
+    expect(() => load(elf(), [{ contents: new Uint8Array(15 * MIB), commandLine: '' }])).toThrow(
+      expect.objectContaining({ code: 'MODULE_TOO_LARGE' }),
+    );
   });
 });

@@ -6,6 +6,7 @@ import type { GuestMemory } from '../devices/device.ts';
 import { ConfigError } from '../errors/errors.ts';
 import { FLAT_CODE_DESCRIPTOR, FLAT_DATA_DESCRIPTOR, type FlatStart } from './boot-cpu.ts';
 import { utf8 } from './linux-boot.ts';
+import type { BootModule } from './machine.ts';
 import { e820Map, EXTENDED_RAM, LOW_RAM_END, LOW_USABLE_END } from './memory-map.ts';
 
 const HEADER_MAGIC = 0x1badb002;
@@ -51,7 +52,7 @@ interface Segment {
 
 export interface MultibootImage {
   readonly kernel: Uint8Array;
-  readonly modules: readonly Uint8Array[];
+  readonly modules: readonly BootModule[];
   readonly commandLine: string;
 }
 
@@ -61,7 +62,7 @@ export function loadMultiboot(memory: GuestMemory, ramBytes: number, image: Mult
   for (const segment of segments) checkFits(segment, ramBytes);
   const kernelEnd = Math.max(EXTENDED_RAM, ...segments.map(end));
   let next = align(kernelEnd);
-  const modules = image.modules.map(bytes => {
+  const modules = image.modules.map(({ contents: bytes, commandLine }) => {
     const at = next;
     next = align(at + bytes.length);
     if (at + bytes.length > ramBytes) {
@@ -70,7 +71,7 @@ export function loadMultiboot(memory: GuestMemory, ramBytes: number, image: Mult
         `The modules end at ${mib(next)} MiB, but the machine has ${mib(ramBytes)} MiB of memory: give it more.`,
       );
     }
-    return { at, bytes };
+    return { at, bytes, commandLine };
   });
   const lowIsFree = segments.every(segment => end(segment) <= LOW_AREA || segment.address >= LOW_USABLE_END);
   const area = lowIsFree ? LOW_AREA : next;
@@ -168,13 +169,20 @@ function checkFits(segment: Segment, ramBytes: number) {
 
 // --- the information structure ------------------------------------------------------------------------------------------
 
+interface PlacedModule {
+  readonly at: number;
+  readonly bytes: Uint8Array;
+  readonly commandLine: string;
+}
+
 /** Everything that EBX leads to, and a GDT, in one piece that lies at `area`. */
-function buildInfo(area: number, ramBytes: number, commandLine: string, modules: readonly { at: number; bytes: Uint8Array }[]) {
+function buildInfo(area: number, ramBytes: number, commandLine: string, modules: readonly PlacedModule[]) {
   const text = (value: string) => [...[...value].flatMap(char => utf8(char.codePointAt(0)!)), 0];
   const gdt = new Uint8Array(new BigUint64Array([0n, FLAT_CODE_DESCRIPTOR, FLAT_DATA_DESCRIPTOR]).buffer);
   const map = e820Map(ramBytes);
   const commandLineBytes = Uint8Array.from(text(commandLine));
   const loaderName = Uint8Array.from(text('Cairn'));
+  const strings = modules.map(module => Uint8Array.from(text(module.commandLine)));
   const parts = [
     INFO_BYTES,
     gdt.length,
@@ -182,6 +190,7 @@ function buildInfo(area: number, ramBytes: number, commandLine: string, modules:
     modules.length * MODULE_BYTES,
     commandLineBytes.length,
     loaderName.length,
+    ...strings.map(string => string.length),
   ];
   const offsets: number[] = [];
   let size = 0;
@@ -189,7 +198,7 @@ function buildInfo(area: number, ramBytes: number, commandLine: string, modules:
     offsets.push(size);
     size = (size + part + 15) & ~15;
   }
-  const [, gdtAt, mapAt, modulesAt, commandLineAt, nameAt] = offsets as [number, number, number, number, number, number];
+  const [, gdtAt, mapAt, modulesAt, commandLineAt, nameAt, ...stringsAt] = offsets as [number, number, number, number, number, number];
   const bytes = new Uint8Array(size);
   const out = view(bytes);
   const u32 = (at: number, value: number) => out.setUint32(at, value, true);
@@ -213,7 +222,8 @@ function buildInfo(area: number, ramBytes: number, commandLine: string, modules:
     const at = modulesAt + i * MODULE_BYTES;
     u32(at, module.at);
     u32(at + 4, module.at + module.bytes.length);
-    u32(at + 8, area + commandLineAt + commandLineBytes.length - 1); // an empty string
+    u32(at + 8, area + stringsAt[i]!);
+    bytes.set(strings[i]!, stringsAt[i]);
   }
   bytes.set(gdt, gdtAt);
   bytes.set(commandLineBytes, commandLineAt);

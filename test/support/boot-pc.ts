@@ -15,7 +15,7 @@ const bench = new BenchPc({
   boot:
     detectKernel(kernel) === 'linux'
       ? { kind: 'linux', kernel, initrd, commandLine }
-      : { kind: 'multiboot', kernel, modules: initrd ? [initrd] : [], commandLine },
+      : { kind: 'multiboot', kernel, modules: initrd ? [{ contents: initrd, commandLine: '' }] : [], commandLine },
 });
 bench.onSerial = (index, byte) => void (index === 0 && process.stdout.write(Uint8Array.of(byte)));
 const start = performance.now();
