@@ -377,6 +377,19 @@ export class Bundle {
     this.catalog.close();
   }
 
+  /** The folder, or the link to it, has another name from now on. The bundle is closed by it. Throws ConfigError or StorageError, and it has the old name. */
+  rename(path: string): void {
+    if (existsSync(path)) throw exists(path);
+    removeDeadBuilds(path);
+    this.close();
+    nodeFiles.rename(this.path, path);
+    try {
+      nodeFiles.syncFolder(dirname(path));
+    } catch (error) {
+      if (tryRename(path, this.path)) throw error; // else it has the new name
+    }
+  }
+
   /** Deletes the VM with all its checkpoints. The bundle is closed by it. Answers what there is to tell when something of it stays. Throws StorageError, and nothing is deleted. */
   delete(): string | undefined {
     const place = realPath(this.path) ?? this.path;

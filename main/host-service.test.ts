@@ -83,6 +83,20 @@ async function serialOf(from: HostClient, name: string) {
 }
 
 describe('a host service', () => {
+  test('a VM that is off gets another name, and its checkpoints are as they were', async () => {
+    await vm('a', []);
+    const { id } = await client.request('checkpoint.take', { name: 'a', title: 'one' });
+    await vm('taken', []);
+    const removed: string[] = [];
+    client.on('vm.removed', ({ name }) => removed.push(name));
+    await expect(client.request('vm.rename', { name: 'a', as: 'taken' })).rejects.toThrow('there is a VM taken already');
+    expect(await client.request('vm.rename', { name: 'a', as: 'b' })).toMatchObject({ name: 'b', current: id });
+    expect(removed).toEqual(['a']);
+    expect((await client.request('vm.list', {})).map(({ name }) => name)).toEqual(['b', 'taken']);
+    expect(await client.request('checkpoint.list', { name: 'b' })).toMatchObject([{ id, title: 'one' }]);
+    await vm('a', []);
+  });
+
   test('runs a VM to its end and tells why it ended', async () => {
     await vm('short', [{ out: 'bye' }, { end: { kind: 'power-off' } }]);
     const states: string[] = [];

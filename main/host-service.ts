@@ -174,6 +174,7 @@ export class HostService {
         return vm.detail();
       }),
     'vm.delete': ({ name }) => this.delete(name),
+    'vm.rename': ({ name, as }) => this.rename(name, as),
     'vm.start': ({ name, passphrase }) =>
       this.command('vm.start', { name, passphrase }, async vm => {
         vm.bundle.announce((await this.listen()).path);
@@ -373,6 +374,22 @@ export class HostService {
     }
     this.emit('vm.removed', { name });
     return null;
+  }
+
+  private async rename(name: string, as: string): Promise<VmDetail> {
+    const { vm, done } = await this.open(name);
+    try {
+      if (vm.busy) throw new ConfigError('VM_RUNNING', `${name} is running: stop it before it is renamed.`);
+      if (Bundle.exists(this.library.bundlePath(as)))
+        throw new ConfigError('VM_EXISTS', `there is a VM ${as} already: choose another name. Nothing was changed.`);
+      this.vms.delete(name);
+      vm.bundle.rename(this.library.bundlePath(as));
+    } finally {
+      done();
+    }
+    this.emit('vm.removed', { name });
+    await this.announce(as);
+    return this.detail(as);
   }
 
   /** Who owns the first VM makes the second, for its disks' files must stay as they are meanwhile. */

@@ -6,7 +6,7 @@ export const HELP = `Cairn: a PC with an undo button. Runs unmodified operating 
   cairn run --name NAME                           start it again as it is configured
   cairn run --from CHECKPOINT --name NEW          start another VM from a checkpoint
   cairn checkpoint take|list|show|revert|delete|… the checkpoints of a VM, running or off
-  cairn vm list|show|stop|pause|resume|reset|delete|clone
+  cairn vm list|show|stop|pause|resume|reset|delete|rename|clone
   cairn disk create|info|convert|check|…          images of virtual disks
   cairn store create|info|check PATH              checkpoint volumes: checkpoints in one preallocated file, or on a block device
   cairn policy show|set NAME                      checkpoints that are taken unasked, and how long they are kept
@@ -128,6 +128,7 @@ export const VM_HELP = `cairn vm: the VMs of the library
   cairn vm media NAME [DISK] --eject [--force]
                                       takes the disc out; cairn vm media NAME shows what is in the drives
   cairn vm delete NAME                with all its checkpoints; it must be off
+  cairn vm rename NAME NEW            another name; it must be off. Linked clones that lie on it find it by themselves
   cairn vm clone NAME ID --as NEW [--full]
                                       another VM that starts from that checkpoint. Its disks lie on the first VM's, which keeps what they need; with
                                       --full they are copied, and it needs nothing of the first

@@ -1,4 +1,4 @@
-/** cairn vm list|show|stop|pause|resume|reset|balloon|media|delete|clone */
+/** cairn vm list|show|stop|pause|resume|reset|balloon|media|delete|rename|clone */
 import { resolve } from 'node:path';
 import type { CdromDrive, RequestName, VmDetail, VmState, VmSummary } from '../ipc/contract.ts';
 import { usableFormat } from '../image-format.ts';
@@ -38,11 +38,13 @@ export async function vmVerb(argv: readonly string[]): Promise<number> {
       return media(rest);
     case 'delete':
       return remove(rest);
+    case 'rename':
+      return rename(rest);
     case 'clone':
       return clone(rest);
     default:
       throw new UsageError(
-        `cairn vm takes list, show, stop, pause, resume, reset, balloon, media, delete or clone${verb === undefined ? '' : `, not “${verb}”`}.`,
+        `cairn vm takes list, show, stop, pause, resume, reset, balloon, media, delete, rename or clone${verb === undefined ? '' : `, not “${verb}”`}.`,
       );
   }
 }
@@ -143,6 +145,15 @@ async function remove(argv: readonly string[]): Promise<number> {
   await withClient(client => client.request('vm.delete', { name }));
   if (args.flag('json')) printJson({ deleted: name });
   else printLine(`${name} is deleted.`);
+  return EXIT_OK;
+}
+
+async function rename(argv: readonly string[]): Promise<number> {
+  const args = readArguments('vm rename', argv, ['NAME', 'NEW']);
+  const [name, as] = args.words as [string, string];
+  const detail = await withClient(client => client.request('vm.rename', { name, as }));
+  if (args.flag('json')) printJson(detail);
+  else printLine(`${name} is called ${as} now.`);
   return EXIT_OK;
 }
 

@@ -350,6 +350,8 @@ export const requests = {
   'vm.create': request(z.object({ name: vmName, config: vmConfig }), vmDetail),
   'vm.configure': request(z.object({ name: vmName, config: vmConfig }), vmDetail),
   'vm.delete': request(named, z.null()),
+  /** It must be off. Linked clones find the VM that they lie on by itself. */
+  'vm.rename': request(z.object({ name: vmName, as: vmName }), vmDetail),
   /** `passphrase`: of a VM whose checkpoints are encrypted, or that goes on from one that is. */
   'vm.start': request(z.object({ name: vmName, passphrase: passphrase.optional() }), vmSummary),
   /** `how`: press the ACPI power button, or pull the plug. */

@@ -79,6 +79,17 @@ function OpenDialog({ dialog }: { dialog: Dialog }) {
           <p>It starts again from the beginning. Everything in its memory is lost; its checkpoints stay.</p>
         </ConfirmDialog>
       );
+    case 'rename-vm':
+      return (
+        <NameDialog
+          heading={`Rename ${dialog.vm}`}
+          text="Its folder gets the new name. Machines that lie on it find it by themselves."
+          label="Name"
+          initial={dialog.vm}
+          verb="Rename"
+          run={name => controller.renameVm(dialog.vm, name)}
+        />
+      );
     case 'delete':
       return (
         <ConfirmDialog heading={`Delete ${dialog.vm}?`} verb="Delete for good" run={() => controller.remove(dialog.vm)}>

@@ -80,12 +80,17 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
       <FormError text={refusal} />
       <FormButtons verb={existing === undefined ? 'Create' : 'Save'} isBusy={isBusy} isSticky>
         {existing === undefined ? null : (
-          <Button
-            className="button danger-quiet"
-            onPress={() => controller.dispatch({ type: 'dialog', dialog: { kind: 'delete', vm: existing } })}
-          >
-            <Trash2 size={15} aria-hidden /> Delete…
-          </Button>
+          <>
+            <Button
+              className="button danger-quiet"
+              onPress={() => controller.dispatch({ type: 'dialog', dialog: { kind: 'delete', vm: existing } })}
+            >
+              <Trash2 size={15} aria-hidden /> Delete…
+            </Button>
+            <Button className="button" onPress={() => controller.dispatch({ type: 'dialog', dialog: { kind: 'rename-vm', vm: existing } })}>
+              Rename…
+            </Button>
+          </>
         )}
         <span className="spacer" />
       </FormButtons>

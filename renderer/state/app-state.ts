@@ -30,10 +30,11 @@ export type Dialog =
   | { readonly kind: 'locked-disc'; readonly vm: string; readonly disk: string; readonly path: string }
   | { readonly kind: 'plug'; readonly vm: string }
   | { readonly kind: 'reset'; readonly vm: string }
+  | { readonly kind: 'rename-vm'; readonly vm: string }
   | { readonly kind: 'delete'; readonly vm: string };
 
 /** What the user asked of a VM and the host has not answered yet. */
-export type Pending = 'start' | 'stop' | 'pause' | 'resume' | 'reset' | 'take' | 'revert' | 'delete' | 'eliminate';
+export type Pending = 'start' | 'stop' | 'pause' | 'resume' | 'reset' | 'take' | 'revert' | 'rename' | 'delete' | 'eliminate';
 
 /** The node of the snapshot tree that stands for the machine as it is now. */
 export const HERE = 'here';

@@ -118,6 +118,14 @@ export class Controller {
     return this.command(name, 'stop', () => this.host.request('vm.stop', { name, how }));
   }
 
+  async renameVm(name: string, as: string): Promise<void> {
+    if (as === name) return;
+    await this.tracked(name, 'rename', async () => {
+      await this.host.request('vm.rename', { name, as });
+      this.dispatch({ type: 'vm-removed', name });
+    });
+  }
+
   async remove(name: string): Promise<void> {
     await this.tracked(name, 'delete', async () => {
       await this.host.request('vm.delete', { name });
