@@ -1,6 +1,6 @@
 /**
  * Eliminating checkpoints (METHOD.md § 131): which go, what may not, and what it gives back. The removal of a checkpoint's file is the elimination; the disk layers that
- * nobody needs then are the collector's. One that a process which ended had begun is gone on with at the next opening (interrupted.ts).
+ * nobody needs then are the collector's. Of one that a process which ended had begun the rest stays (interrupted.ts).
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,8 +1,8 @@
 /**
  * What was begun and did not come to its end: a process was killed in the middle, or the host's storage failed where nobody could tell how far it had come. An
- * elimination is gone on with. Of a checkpoint or a revert the files say how far it had come: when the checkpoint's file is there, or the disks have gone back, so has the machine.
+ * elimination is as far as the files say, and what it left goes. Of a checkpoint or a revert the files say how far it had come: when the checkpoint's file is there, or the disks have gone back, so has the machine.
  */
-import { eliminateCheckpoints, tidyEliminated } from '#engine/checkpoint/eliminate.ts';
+import { tidyEliminated } from '#engine/checkpoint/eliminate.ts';
 import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { completeAdoption } from '#engine/disk/graph/adoption.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
@@ -36,20 +36,22 @@ export function finishReverts(bundle: Bundle): string[] {
 
 function finish(bundle: Bundle, { id, operation, details }: Intent): string[] {
   const { catalog } = bundle;
-  const told = operation === 'eliminate' ? goOnEliminating(bundle, details) : standAsBegun(bundle, operation, details);
+  const told = operation === 'eliminate' ? tidyAfterEliminating(bundle, details) : standAsBegun(bundle, operation, details);
   catalog.record('interrupted', null, { operation, ...details });
   catalog.end(id);
   return told;
 }
 
-function goOnEliminating(bundle: Bundle, details: Intent['details']): string[] {
-  const store = new CheckpointStore(storedFiles, bundle.checkpointsPath);
-  const ids = (details['ids'] as string[]).filter(doomed => bundle.catalog.get(doomed) !== undefined);
-  bundle.prepareToForget(ids);
-  eliminateCheckpoints(store, ids, nodeCodec);
-  bundle.forget(ids);
-  tidyEliminated(store, nodeCodec);
-  return [`${bundle.name}: checkpoints were being deleted when Cairn ended; that is finished now.`];
+/** Storage may have refused to remove what stays, and its user have been told so: it is not removed now. */
+function tidyAfterEliminating(bundle: Bundle, details: Intent['details']): string[] {
+  const { catalog, name } = bundle;
+  tidyEliminated(new CheckpointStore(storedFiles, bundle.checkpointsPath), nodeCodec);
+  const left = (details['ids'] as string[]).flatMap(id => catalog.get(id) ?? []);
+  if (left.length === 0) return [`${name}: checkpoints were being deleted when Cairn ended; all of them are.`];
+  const titles = left.map(({ title }) => `“${title}”`).join(', ');
+  return [
+    `${name}: checkpoints were being deleted when Cairn ended, or could not be: ${titles} stayed. Delete what you do not want once more.`,
+  ];
 }
 
 function standAsBegun(bundle: Bundle, operation: 'take' | 'revert', details: Intent['details']): string[] {
