@@ -5,7 +5,7 @@
  */
 import { lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import { withFolder, withoutFolder } from '#engine/checkpoint/volume/directory.ts';
+import { isName, withFolder, withoutFolder } from '#engine/checkpoint/volume/directory.ts';
 import { CairnError, ConfigError, StorageError } from '#engine/errors/errors.ts';
 import { lifeSign } from '#worker/life-sign.ts';
 import { defaultLockFolder } from '#worker/lock-folder.ts';
@@ -139,6 +139,11 @@ function makeInStore(store: string, name: string, link: (target: string) => void
 
 /** What leads to it is made first: after a kill it is found by that, and nobody can see from an empty folder in a volume that it is no VM's. */
 function makeInVolume(store: string, folder: string, link: () => void): void {
+  if (!isName(folder))
+    throw new ConfigError(
+      'BAD_STORE',
+      `a checkpoint volume keeps only names of plain letters, digits and signs (ASCII), and ${folder} has others: give the VM another name, or another store.`,
+    );
   using inUse = new DisposableStack();
   inUse.use(new FileLocks().take(store, 'shared', folder));
   volumeAt(store).change(directory => {

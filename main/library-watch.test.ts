@@ -27,7 +27,7 @@ test('a library that is away for a while ends nothing, and its VMs are not taken
   };
   watch.start();
   renameSync(path, `${path}.away`);
-  expect(() => library.names()).toThrow(/library folder .* cannot be read/);
+  expect(() => library.names()).toThrow(/library folder .* cannot be listed/);
   looks = 0;
   await new Promise<void>(resolve => {
     looked = () => looks === 2 && resolve(); // it has looked in vain, and looks once more

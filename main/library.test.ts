@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { smallConfig } from '#test/support/vm-config.ts';
 import { Bundle } from './bundle.ts';
 import { readCheckpointInfo } from './checkpoint-files.ts';
+import { vmName } from './ipc/contract.ts';
 import { Library } from './library.ts';
 
 let home: string;
@@ -67,4 +68,10 @@ test('a VM that is deleted by a second name of its folder is deleted, not only t
   bundle.delete();
   expect(existsSync(at('one.cairn'))).toBe(false);
   expect(readdirSync(home)).toEqual([]);
+});
+
+test('names of any script are names of VMs; what could lead elsewhere or be mistaken is none', () => {
+  for (const name of ['Größe', '日本 1', 'über.alt', 'Привет', 'e\u0301te']) expect(vmName.safeParse(name).success, name).toBe(true);
+  for (const name of ['', '.a', ' a', 'a/b', 'a\\b', 'a\u0000', 'a\u202eb', 'a\nb', '日'.repeat(65), '😀', '\u{20000}'.repeat(60)])
+    expect(vmName.safeParse(name).success, JSON.stringify(name)).toBe(false);
 });

@@ -5,13 +5,17 @@
 import { z } from 'zod';
 import { LEAST_DEPTH, MOST_DEPTH } from '#engine/disk/graph/depth.ts';
 
-/** Also the bundle's folder name (`NAME.cairn`). */
+/** What file systems take for a name, less what Cairn adds to it for a moment. */
+const MOST_NAME_BYTES = 200;
+
+/** Also the bundle's folder name (`NAME.cairn`), of letters and digits of any script, as the file system has it. */
 export const vmName = z
   .string()
   .regex(
-    /^[A-Za-z0-9][A-Za-z0-9._ -]{0,63}$/,
+    /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._ -]{0,63}$/u,
     'a VM name has 1 to 64 letters, digits, dots, dashes, underscores or spaces and starts with a letter or digit',
-  );
+  )
+  .refine(name => new TextEncoder().encode(name).length <= MOST_NAME_BYTES, 'a VM name has at most 200 bytes');
 export const checkpointId = z.string().regex(/^[0-9a-z]{8,32}$/, 'a checkpoint id is 8 to 32 lower-case letters and digits');
 
 const title = z.string().max(200, 'a title has at most 200 characters');

@@ -106,7 +106,7 @@ function NameField({ value, onChange }: { value: string; onChange: (name: string
       onChange={onChange}
       isRequired
       maxLength={64}
-      pattern="[A-Za-z0-9][A-Za-z0-9._ \-]*"
+      pattern="[\p{L}\p{N}][\p{L}\p{M}\p{N}._ \-]*"
       autoFocus
     >
       <Label>Name</Label>
