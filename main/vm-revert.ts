@@ -11,6 +11,7 @@ import { CheckpointStore } from '#engine/checkpoint/store.ts';
 import { verifyInSteps } from '#engine/checkpoint/verify.ts';
 import { CairnError, CheckpointError, ConfigError, StorageError } from '#engine/errors/errors.ts';
 import { nodeCodec } from '#worker/node-codec.ts';
+import { newGeneration } from '#worker/outside.ts';
 import * as protocol from '#worker/protocol.ts';
 import { storedFiles } from '#worker/stored-files.ts';
 import type { Bundle } from './bundle.ts';
@@ -113,7 +114,9 @@ export class VmReverter {
     const passphrase = this.unlockIfReadable(checkpoint, given);
     const files = { path: this.bundle.checkpointPath(id), folder: this.bundle.checkpointsPath };
     try {
-      return await world.revert({ id, ...files, ...(passphrase !== undefined && { passphrase }) }, disks, () => intent.begin());
+      return await world.revert({ id, ...files, generation: newGeneration(), ...(passphrase !== undefined && { passphrase }) }, disks, () =>
+        intent.begin(),
+      );
     } catch (error) {
       intent.endOnceSettled(world.disks);
       throw error;

@@ -1,6 +1,7 @@
 /** From what a VM is to a world of it that has come as far as its first slice, and the way out of one. */
 import { CairnError, InvariantError } from '#engine/errors/errors.ts';
 import type { DiskSpec } from '#worker/disk-protocol.ts';
+import { newGeneration } from '#worker/outside.ts';
 import * as protocol from '#worker/protocol.ts';
 import type { RunOptions, WorldEnd } from '#worker/protocol.ts';
 import { readBootFiles } from './boot-files.ts';
@@ -61,6 +62,7 @@ export async function launchWorld(parts: LaunchParts, follow: (world: () => Worl
 
 async function specOf({ bundle, from, options, disks, passphrase }: LaunchParts): Promise<Parameters<WorldManager['start']>[0]> {
   const { config } = bundle;
+  const { pacing = 'host' } = options;
   // A VM that goes on from a checkpoint needs its boot files only for a reset: they may have gone.
   const boot = await readBootFiles(config).catch((error: unknown) => {
     if (from) return { kind: 'none' } as const;
@@ -71,13 +73,15 @@ async function specOf({ bundle, from, options, disks, passphrase }: LaunchParts)
     folder: bundle.checkpointsPath,
     ...(options.whole && { whole: true }),
     ...(passphrase !== undefined && { passphrase }),
+    ...(pacing === 'host' && { generation: newGeneration() }),
   };
   return {
     config,
     memoryMiB: restore ? await memoryMiBOf(restore.path) : config.memoryMiB,
     boot,
     run: {
-      pacing: options.pacing ?? 'host',
+      pacing,
+      rtc: config.rtc ?? 'host',
       noReboot: config.noReboot,
       holdResets: true,
       startPaused: options.startPaused ?? false,

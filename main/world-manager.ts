@@ -8,6 +8,7 @@ import { ConfigError } from '#engine/errors/errors.ts';
 import type { BootSource } from '#engine/machine/machine.ts';
 import { PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
 import type { DiskSpec } from '#worker/disk-protocol.ts';
+import { FIXED_GENERATION, newGeneration } from '#worker/outside.ts';
 import type { MachineOptions, RestoreOrder, RunOptions, VcpuWorkerData } from '#worker/protocol.ts';
 import type { VmConfig } from './ipc/contract.ts';
 import { SpareThreads } from './spare-threads.ts';
@@ -88,6 +89,8 @@ export class WorldManager {
       rtcStartSeconds: Math.floor(Date.now() / 1000),
       debugExit: spec.config.debugExit,
       balloon: spec.config.balloon ?? false,
+      rng: spec.config.rng ?? true,
+      generation: spec.run.pacing === 'host' ? newGeneration() : FIXED_GENERATION,
       boot: spec.boot,
     };
     const disks =

@@ -13,7 +13,16 @@ import { sourceFiles, WorldManager } from './world-manager.ts';
 const EMPTY_MODULE = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
 const run: RunOptions = {
-  ...{ pacing: 'virtual', noReboot: false, holdResets: false, startPaused: false, inputs: [], shareMemory: false, untilCount: undefined },
+  ...{
+    pacing: 'virtual',
+    rtc: 'host',
+    noReboot: false,
+    holdResets: false,
+    startPaused: false,
+    inputs: [],
+    shareMemory: false,
+    untilCount: undefined,
+  },
 };
 
 let folder: string;

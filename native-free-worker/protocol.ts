@@ -34,6 +34,10 @@ export const ACTION_PREPARE_CHECKPOINT = 15;
 export const ACTION_MEDIUM = 16;
 /** { u8 } after EVENT_REVERT `ready`: 1 when the disks have gone back, so that the machine does, too (answered by `done`); 0 when it goes on as it was. */
 export const ACTION_REVERT_DECIDED = 17;
+/** { f64 Unix seconds }: the host's time; the machine's battery-backed clock follows it. */
+export const ACTION_HOST_TIME = 18;
+/** { 16 bytes }: the machine is another one from here on; what its guest finds as generation identifier. */
+export const ACTION_GENERATION = 19;
 
 /** { u8 channel, bytes }: the only message in the serial ring. What is sent later by the event ring may be read before it, but for the end. */
 export const EVENT_SERIAL_OUT = 1;
@@ -95,11 +99,16 @@ export interface TimedInput {
   readonly payload: Uint8Array;
 }
 
+/** What the battery-backed clock (RTC) shows. `host`: the host's time, also after a pause or in a machine that has gone back. `virtual`: virtual time alone. */
+export type RtcBase = 'host' | 'virtual';
+
 /** How virtual time is led. `host`: along the host's clock. `virtual`: not at all; a halted guest's time jumps to its next deadline, so runs are exact. */
 export type Pacing = 'host' | 'virtual';
 
 export interface RunOptions {
   readonly pacing: Pacing;
+  /** Without effect where pacing is `virtual`. */
+  readonly rtc: RtcBase;
   /** A guest reset ends the world. */
   readonly noReboot: boolean;
   /** A reset is told of, and waits: the kernel may take a checkpoint of what is about to be lost. */
@@ -120,6 +129,10 @@ export interface MachineOptions {
   readonly debugExit: boolean;
   /** A memory balloon is plugged in. */
   readonly balloon: boolean;
+  /** A virtio entropy device is plugged in. */
+  readonly rng: boolean;
+  /** The generation identifier at power-on: 32 hexadecimal digits. */
+  readonly generation: string;
   readonly boot: BootSource;
 }
 
@@ -131,6 +144,8 @@ export interface RestoreOrder {
   readonly whole?: boolean;
   /** That of an encrypted checkpoint. */
   readonly passphrase?: string;
+  /** Of the machine that goes on from it: 32 hexadecimal digits. Undefined: what the checkpoint has, so that a run can be repeated. */
+  readonly generation?: string;
 }
 
 /** Where a checkpoint that a running machine goes back to is; it may be in RAM, too. */
@@ -193,6 +208,9 @@ export function decodeStats(bytes: Uint8Array): Stats {
 
 export const encodeText = (text: string): Uint8Array => encoder.encode(text);
 export const decodeText = (bytes: Uint8Array): string => decoder.decode(bytes);
+
+export const encodeSeconds = (seconds: number): Uint8Array => new Uint8Array(Float64Array.of(seconds).buffer);
+export const decodeSeconds = (bytes: Uint8Array): number => new Float64Array(bytes.slice().buffer)[0]!;
 
 export const encodeNumber = (number: number): Uint8Array => new Uint8Array(Uint32Array.of(number).buffer);
 export const decodeNumber = (bytes: Uint8Array): number => new Uint32Array(bytes.slice().buffer)[0]!;

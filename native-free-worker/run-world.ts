@@ -23,7 +23,8 @@ export function runWorld(buffer: SharedArrayBuffer, options: RunOptions, build: 
   try {
     built = build(outbox);
     const actions = new RingReader(actionRing(buffer));
-    const loop = new VcpuLoop({ ...built, outbox, actions, bell, kernelBell, hostNowNs: () => performance.now() * 1e6, options });
+    const clocks = { hostNowNs: () => performance.now() * 1e6, hostUnixSeconds: () => Date.now() / 1000 };
+    const loop = new VcpuLoop({ ...built, ...clocks, outbox, actions, bell, kernelBell, options });
     if (built.checkpoint) built.checkpoint.whenStorageFails = reason => loop.standStill(reason);
     loop.run();
   } catch (error) {

@@ -13,6 +13,7 @@ const RING = 4096;
 const OUT_RING = 1 << 16;
 const exact: RunOptions = {
   pacing: 'virtual',
+  rtc: 'host',
   noReboot: false,
   holdResets: false,
   startPaused: false,
@@ -48,6 +49,7 @@ function world(
   {
     canReboot = true,
     hostNowNs = (): number => 0,
+    hostUnixSeconds = (): number => hostNowNs() / 1e9,
     disks = undefined as VcpuDisks | undefined,
     checkpoint = undefined as VcpuCheckpoint | undefined,
   } = {},
@@ -69,6 +71,7 @@ function world(
     bell,
     kernelBell,
     hostNowNs,
+    hostUnixSeconds,
     checkpoint,
     disks,
     canReboot,
@@ -353,6 +356,72 @@ describe('the vcpu loop', () => {
     loop.run();
     expect(machine.nowNs()).toBeGreaterThan(1_000_000);
     expect(Math.max(...machine.advances)).toBeLessThanOrEqual(500_000);
+  });
+
+  describe("the machine's battery-backed clock", () => {
+    const steps = (): Step[] => [{ nops: 40_000 }, { end: { kind: 'power-off' } }];
+    const hostTime = { pacing: 'host' } as const;
+
+    test("is told the host's time between slices when it is a second off, and not else", () => {
+      let seconds = 1e9 + 0.4;
+      const { loop, machine } = world(steps(), hostTime, { hostUnixSeconds: () => seconds });
+      machine.setHostTime(1e9);
+      loop.run();
+      expect(machine.told).toHaveLength(1);
+      seconds = 1e9 + 5;
+      const late = world(steps(), hostTime, { hostUnixSeconds: () => seconds });
+      late.machine.setHostTime(1e9);
+      late.loop.run();
+      expect(late.machine.told.slice(1)).toEqual([{ count: 0, hostTime: seconds }]);
+    });
+
+    test('is told again after a pause, and when the host has slept', () => {
+      let nowNs = 0;
+      let sleptSeconds = 0;
+      const pause = { count: 10_000, action: protocol.ACTION_PAUSE, payload: new Uint8Array() };
+      const one = world(
+        [{ nops: 10_000 }, { out: 'a' }, { nops: 2_000_000 }, { end: { kind: 'power-off' } }],
+        { ...hostTime, inputs: [pause] },
+        {
+          hostNowNs: () => (nowNs += 20_000_000),
+          hostUnixSeconds: () => nowNs / 1e9 + sleptSeconds,
+          checkpoint: {
+            ...noCheckpoint,
+            work: () => {
+              if (one.machine.nowNs() > 1_000_000 && sleptSeconds === 100) sleptSeconds = 5000; // in the middle of running
+              return false;
+            },
+          },
+        },
+      );
+      one.bell.sleep = () => {
+        sleptSeconds = 100; // while it is paused
+        one.actions.write(protocol.ACTION_RESUME, new Uint8Array());
+        return true;
+      };
+      one.loop.run();
+      const told = one.machine.told.map(({ hostTime: seconds }) => Math.floor(seconds! / 100) * 100);
+      expect([told[0], ...new Set(told.slice(1))]).toEqual([100, 5000]);
+    });
+
+    test.each([{ ...hostTime, rtc: 'virtual' }, { pacing: 'virtual' }] as const)('is left alone with %o', options => {
+      const { loop, machine } = world(steps(), options, { hostUnixSeconds: () => 1e9 });
+      loop.run();
+      expect(machine.told).toEqual([]);
+    });
+
+    test('and the generation are events at exact counts', () => {
+      const inputs = [
+        { count: 100, action: protocol.ACTION_HOST_TIME, payload: protocol.encodeSeconds(1.5e9) },
+        { count: 200, action: protocol.ACTION_GENERATION, payload: new Uint8Array(16).fill(7) },
+      ];
+      const { loop, machine } = world(steps(), { inputs });
+      loop.run();
+      expect(machine.told).toEqual([
+        { count: 100, hostTime: 1.5e9 },
+        { count: 200, generation: new Uint8Array(16).fill(7) },
+      ]);
+    });
   });
 
   test('a host whose storage fails stops the guest until it is resumed, or nothing is held any more', () => {

@@ -8,9 +8,10 @@ import type { Machine, SliceEnd } from '#engine/machine/machine.ts';
 import type { OpenedDisk } from './disk-protocol.ts';
 import type { Doorbell } from './doorbell.ts';
 import { Outbox } from './outbox.ts';
+import { generationBytes } from './outside.ts';
 import { Pacer } from './pacer.ts';
 import * as protocol from './protocol.ts';
-import type { MediumAnswer, MediumOrder, RevertAnswer, RevertWay, RunOptions, TimedInput, WorldEnd } from './protocol.ts';
+import type { MediumAnswer, MediumOrder, RevertAnswer, RevertOrder, RevertWay, RunOptions, TimedInput, WorldEnd } from './protocol.ts';
 import { Quiet } from './quiet.ts';
 import type { Message, RingReader } from './ring.ts';
 import { ScreenDiff } from './screen-diff.ts';
@@ -27,6 +28,8 @@ const THROTTLE_MS = 1;
 const LONGEST_REST_MS = 20;
 /** Thrown out of whatever stands still, when the world is stopped meanwhile. */
 const STOPPED = Symbol('stopped');
+/** The battery-backed clock shows whole seconds: what is less is not put right. */
+const LARGEST_CLOCK_ERROR_SECONDS = 1;
 /** Sleeps are bounded by what setTimeout-like clocks can hold. */
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 
@@ -82,6 +85,8 @@ export interface LoopParts {
   readonly bell: Doorbell;
   readonly kernelBell: Doorbell;
   readonly hostNowNs: () => number;
+  /** The host's wall clock. It goes on while the host sleeps, and may be set. */
+  readonly hostUnixSeconds: () => number;
   readonly checkpoint: VcpuCheckpoint | undefined;
   readonly disks: VcpuDisks | undefined;
   /** False when a reset has nothing to boot from: then it ends the world, and the kernel decides. */
@@ -96,6 +101,8 @@ export class VcpuLoop {
   private readonly pacer = new Pacer();
   /** Of virtual time, that the pacer knows of. */
   private takenOffNs = 0;
+  /** The machine's idea of the host's time is to be looked at before it runs. */
+  private clockUnsure = true;
   private readonly quiet = new Quiet();
   private readonly screen = new ScreenDiff();
   private readonly serialInput: SerialInput;
@@ -222,6 +229,7 @@ export class VcpuLoop {
     const machine = this.machine;
     const startNs = hostNowNs();
     this.followEra();
+    this.followHostTime();
     if (options.pacing === 'host') {
       const leadNs = this.pacer.leadNs(startNs, machine.nowNs());
       if (leadNs > 0) {
@@ -330,7 +338,18 @@ export class VcpuLoop {
     this.takenOffNs = takenOffNs;
   }
 
+  /** Between slices, as an event like any other: a guest that was paused, went back or whose host slept finds the time where it looks for it at a start. */
+  private followHostTime(): void {
+    const { options, hostUnixSeconds } = this.parts;
+    if (!this.clockUnsure || options.pacing !== 'host' || options.rtc !== 'host') return;
+    this.clockUnsure = false;
+    const seconds = hostUnixSeconds();
+    if (Math.abs(seconds - this.machine.hostTime()) >= LARGEST_CLOCK_ERROR_SECONDS)
+      this.apply({ action: protocol.ACTION_HOST_TIME, payload: protocol.encodeSeconds(seconds) });
+  }
+
   private anchor(): void {
+    this.clockUnsure = true;
     this.takenOffNs = this.machine.takenOffNs();
     this.pacer.anchor(this.parts.hostNowNs(), this.machine.nowNs());
   }
@@ -393,6 +412,12 @@ export class VcpuLoop {
       case protocol.ACTION_BALLOON:
         this.machine.setBalloonTarget(protocol.decodeNumber(payload));
         break;
+      case protocol.ACTION_HOST_TIME:
+        this.machine.setHostTime(protocol.decodeSeconds(payload));
+        break;
+      case protocol.ACTION_GENERATION:
+        this.machine.changeGeneration(payload.slice());
+        break;
       case protocol.ACTION_REVERT:
         this.revert(protocol.decodeJson(payload));
         break;
@@ -431,6 +456,8 @@ export class VcpuLoop {
     }
     disks?.dropSubmitted();
     ready.go();
+    const { generation } = order as RevertOrder;
+    if (generation !== undefined) this.machine.changeGeneration(generationBytes(generation));
     this.heldReset = undefined;
     this.restNs = 0;
     this.screenStale = true;
@@ -516,6 +543,7 @@ export class VcpuLoop {
   }
 
   private beginStats(): void {
+    this.clockUnsure = true;
     this.statsSinceNs = this.parts.hostNowNs();
     this.statsSinceCount = this.machine.instructionCount();
     this.busyNs = 0;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Bench, deviceContract } from '#test/support/device-contract.ts';
-import { AcpiPm } from './acpi-pm.ts';
+import { AcpiPm, AcpiPmState } from './acpi-pm.ts';
 import { ERA_SECONDS } from './device.ts';
 import { PM_BASE } from './pci-chipset.ts';
 
@@ -12,6 +12,8 @@ deviceContract('acpi-pm', bench => make(bench), [
     pm.pressPowerButton();
     bench.ports.out(PM_BASE + 2, 2, 0x0100);
     bench.ports.out(PM_BASE + 4, 2, 0x0401);
+    pm.raiseEvent(9);
+    bench.out(PM_BASE + 0x0f, 2);
   },
   bench => {
     bench.time.advance(2 * ERA_SECONDS * 1e9);
@@ -52,4 +54,29 @@ test('the timer runs at 3.579545 MHz in 24 bits and its carry interrupts', () =>
   expect(bench.levels.get(9)).toBe(true);
   bench.pass(2e9);
   expect(bench.ports.in(PM_BASE + 8, 4)).toBe((5 * 3579545) % 0x1000000);
+});
+
+test('a general-purpose event raises SCI where it is enabled, until its status is cleared', () => {
+  const bench = new Bench();
+  const pm = make(bench);
+  pm.raiseEvent(5);
+  expect([bench.levels.get(9), bench.in(PM_BASE + 0x0c)]).toEqual([false, 0x20]);
+  bench.out(PM_BASE + 0x0e, 0x20);
+  expect(bench.levels.get(9)).toBe(true);
+  bench.out(PM_BASE + 0x0c, 0x04);
+  expect(bench.levels.get(9)).toBe(true);
+  bench.out(PM_BASE + 0x0c, 0x20);
+  expect([bench.levels.get(9), bench.in(PM_BASE + 0x0c)]).toEqual([false, 0]);
+  pm.raiseEvent(14);
+  bench.out(PM_BASE + 0x0f, 0x40);
+  expect([bench.levels.get(9), bench.in(PM_BASE + 0x0d), bench.ports.in(PM_BASE + 0x0c, 4)]).toEqual([true, 0x40, 0x40204000]);
+  pm.reset();
+  expect([bench.levels.get(9), bench.ports.in(PM_BASE + 0x0c, 4)]).toEqual([false, 0]);
+});
+
+test('a state from before general-purpose events has none', () => {
+  const old = { status: 0x100, enable: 0x100, control: 1, seenTick: 5 };
+  const events = { eventStatus: 0, eventEnable: 0 };
+  expect(AcpiPmState.parseVersion(1, old)).toEqual({ ...old, base: 0, ...events });
+  expect(AcpiPmState.parseVersion(2, { ...old, base: 7 })).toEqual({ ...old, base: 7, ...events });
 });

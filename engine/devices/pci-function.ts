@@ -50,6 +50,8 @@ export interface CapabilityModel {
 }
 
 export interface PciFunctionModel {
+  /** It may be missing in a machine that has its device: in one from before there was such a device, or whose user wants none. */
+  readonly isOptional?: boolean;
   readonly device: number;
   readonly function: number;
   readonly vendorId: number;
@@ -107,6 +109,7 @@ export class PciFunction implements PciSlot {
   readonly bars: readonly PlacedBar[];
   private readonly line: IrqLine;
   private asserted = false;
+  private plugged = true;
   private readonly config = new Uint8Array(CONFIG_BYTES);
   private readonly view = new DataView(this.config.buffer);
   private readonly atReset = new Uint8Array(CONFIG_BYTES);
@@ -130,6 +133,16 @@ export class PciFunction implements PciSlot {
     );
     new DataView(this.writable.buffer).setUint16(Reg.Command, model.commandMask ?? this.usualCommand(), true);
     this.reset();
+  }
+
+  get isPlugged() {
+    return this.plugged;
+  }
+  /** Out of its slot it answers nowhere and drives nothing. */
+  plug(plugged: boolean) {
+    this.plugged = plugged;
+    if (!plugged) this.config.set(this.atReset);
+    this.follow();
   }
 
   /** `01.3` */
@@ -230,13 +243,13 @@ export class PciFunction implements PciSlot {
       const io = model.space === 'io';
       const base = (this.view.getUint32(offset, true) & -model.bytes) >>> 0;
       const decodes = (this.command & (io ? Command.Io : Command.Memory)) !== 0 && base !== 0 && (!io || base + model.bytes <= 0x10000);
-      window.place(decodes ? base : undefined);
+      window.place(decodes && this.plugged ? base : undefined);
     }
     this.drive();
   }
 
   private drive() {
-    this.line.set(this.asserted && (this.command & Command.InterruptDisable) === 0);
+    this.line.set(this.plugged && this.asserted && (this.command & Command.InterruptDisable) === 0);
   }
 
   // --- state --------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@
  *   CF8h  E000 0000 bbbb bbbb dddd dfff rrrr rr00      CFCh-CFFh  data
  */
 import { InvariantError } from '../errors/errors.ts';
-import { bytes, defineState, type Field, type Migration, struct, u32, u8 } from '../state/state.ts';
+import { bytes, defineState, type Field, type Migration, optional, struct, u32, u8 } from '../state/state.ts';
 import type { Device, IrqLine, MemoryBus, PortBus } from './device.ts';
 import { HOST_BRIDGE, ISA_BRIDGE, PIRQ_ROUTES, POWER_MANAGEMENT } from './pci-chipset.ts';
 import { CONFIG_BYTES, type PciBus, PciFunction, type PciFunctionModel, type PciSlot } from './pci-function.ts';
@@ -32,9 +32,13 @@ const byPlace: Migration = ({ hostBridge, isaBridge, powerManagement, ...rest })
   functions: { '00.0': hostBridge, '01.0': isaBridge, '01.3': powerManagement },
 });
 
-/** A machine's saved bus has exactly the functions that the machine has. */
+/** A machine's saved bus has exactly the functions that the machine has, and those that it may have. */
 function stateWith(functions: Iterable<PciFunction>) {
-  const places = Array.from(functions, ({ place }): [string, Field<Uint8Array>] => [place, bytes(CONFIG_BYTES)]);
+  const space = bytes(CONFIG_BYTES);
+  const places = Array.from(functions, ({ place, model }): [string, Field<Uint8Array>] => [
+    place,
+    model.isOptional === true ? optional(space) : space,
+  ]);
   return defineState('pci', 2, { address: u32, resetControl: u8, functions: struct(Object.fromEntries(places)) }, { 1: byPlace });
 }
 
@@ -96,11 +100,28 @@ export class Pci implements Device, PciBus {
 
   /** In the order of their places, as firmware finds them. */
   get functions(): readonly PciFunction[] {
+    return this.all.filter(({ isPlugged }) => isPlugged);
+  }
+  private get all(): readonly PciFunction[] {
     return [...this.byDevfn.values()].sort((a, b) => a.devfn - b.devfn);
   }
 
+  /** The optional function of device `device`: whether it is in its slot. */
+  isPlugged(device: number) {
+    return this.optional(device).isPlugged;
+  }
+  plug(device: number, plugged: boolean) {
+    this.optional(device).plug(plugged);
+  }
+  private optional(device: number): PciFunction {
+    const found = this.byDevfn.get(device << 3);
+    if (found?.model.isOptional !== true) throw new InvariantError(`the PCI device ${device} cannot be unplugged`);
+    return found;
+  }
+
   private selected() {
-    return (this.address & ENABLE) === 0 ? undefined : this.byDevfn.get((this.address >>> 8) & 0xffff);
+    const found = (this.address & ENABLE) === 0 ? undefined : this.byDevfn.get((this.address >>> 8) & 0xffff);
+    return found?.isPlugged === true ? found : undefined;
   }
 
   private route() {
@@ -117,7 +138,7 @@ export class Pci implements Device, PciBus {
 
   /** Of this machine: complete once every device is plugged in. */
   get definition() {
-    return stateWith(this.functions);
+    return stateWith(this.all);
   }
   saveState() {
     const functions = Object.fromEntries(this.functions.map(each => [each.place, each.save()]));
@@ -127,7 +148,11 @@ export class Pci implements Device, PciBus {
     const state = this.definition.parse(raw);
     this.address = state.address;
     this.resetControl = state.resetControl;
-    for (const each of this.byDevfn.values()) each.load(state.functions[each.place]!);
+    for (const each of this.byDevfn.values()) {
+      const saved = state.functions[each.place];
+      each.plug(saved !== undefined);
+      if (saved !== undefined) each.load(saved);
+    }
     this.route();
   }
 }

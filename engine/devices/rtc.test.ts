@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { Bench, deviceContract } from '#test/support/device-contract.ts';
-import { Rtc } from './rtc.ts';
+import { Rtc, RtcState } from './rtc.ts';
 
 const START = Date.UTC(2024, 1, 29, 23, 59, 58) / 1000;
 const make = (bench: Bench) => new Rtc(bench.ports, bench.time, bench.irq(8), START);
@@ -25,6 +25,7 @@ deviceContract('rtc', make, [
     write(bench, 0x0b, 0x72);
     bench.out(0x70, 0x8c);
   },
+  (_bench, rtc) => rtc.setHostTime(START + 86_400),
 ]);
 
 test('tells the time in BCD and rolls over a leap day', () => {
@@ -132,4 +133,59 @@ test.each([
   for (let passed = 0; passed < 2 * 86400 && (bench.edges.get(8) ?? 0) === 0; passed++) bench.pass(1e9);
   const matches = [second, minute, hour].map((want, i) => want === 0xc0 || read(bench, [0, 2, 4][i]!) === want);
   expect([bench.edges.get(8), ...matches]).toEqual([1, true, true, true]);
+});
+
+const clock = (bench: Bench) => [7, 4, 2, 0].map(reg => read(bench, reg).toString(16)).join(' ');
+
+test("follows the host's time, by whole seconds", () => {
+  const bench = new Bench();
+  const rtc = make(bench);
+  bench.pass(1.7e9);
+  expect(rtc.hostTime()).toBe(START + 1.7);
+  rtc.setHostTime(START + 2.1);
+  expect([clock(bench), rtc.hostTime()]).toEqual(['29 23 59 59', START + 1.7]);
+  rtc.setHostTime(START + 3_600 + 1.9);
+  expect([clock(bench), rtc.hostTime()]).toEqual(['1 0 59 59', START + 3_601.7]);
+  bench.pass(1e9);
+  expect(clock(bench)).toBe('1 1 0 0');
+  rtc.setHostTime(START); // it may be set back, too
+  expect(clock(bench)).toBe('29 23 59 57');
+});
+
+test('a clock that the guest has set stays as far from the host’s', () => {
+  const bench = new Bench();
+  const rtc = make(bench);
+  write(bench, 0x0b, 0x82);
+  write(bench, 4, 0x21); // two hours and more behind
+  rtc.setHostTime(START + 600); // while it is being set
+  write(bench, 0x0b, 0x02);
+  expect(clock(bench)).toBe('29 21 59 58');
+  rtc.setHostTime(START + 660);
+  expect(clock(bench)).toBe('29 22 0 58');
+});
+
+test('an alarm that the time has been moved over has come', () => {
+  const bench = new Bench();
+  const rtc = make(bench);
+  for (const [reg, value] of [
+    [1, 0x30],
+    [3, 0x10],
+    [5, 0x03],
+  ] as const)
+    write(bench, reg, value); // 03:10:30
+  write(bench, 0x0b, 0x22);
+  rtc.setHostTime(START + 10_800);
+  expect([bench.levels.get(8), read(bench, 0x0c)]).toEqual([false, 0]);
+  rtc.setHostTime(START + 14_400);
+  expect([bench.levels.get(8), read(bench, 0x0c)]).toEqual([true, 0xa0]);
+  rtc.setHostTime(START + 18_000);
+  expect(read(bench, 0x0c)).toBe(0);
+});
+
+test("a state from before the host's time was told goes on from what it shows", () => {
+  const bench = new Bench();
+  const { hostSeconds: _, ...old } = { ...make(bench).saveState(), baseSeconds: START - 1000 };
+  const rtc = new Rtc(new Bench().ports, bench.time, bench.irq(8), 0);
+  rtc.loadState(RtcState.parseVersion(1, old));
+  expect(rtc.hostTime()).toBe(START - 1000);
 });

@@ -1,6 +1,7 @@
 /**
- * The real-time clock and CMOS RAM behind ports 70h/71h (Motorola MC146818 data sheet). The time is `startSeconds` plus virtual time;
- * its interrupt is IRQ8. The century lies at 32h, as the ACPI FADT says.
+ * The real-time clock and CMOS RAM behind ports 70h/71h (Motorola MC146818 data sheet). The time is `startSeconds` plus virtual time, and what
+ * the host's clock is told to be ahead (setHostTime): after a pause, or in a machine that has gone back. Its interrupt is IRQ8. The century
+ * lies at 32h, as the ACPI FADT says.
  *
  *   A  UIP DV2-0 RS3-0 · B  SET PIE AIE UIE SQWE DM 24/12 DSE · C  IRQF PF AF UF 0000 · D  VRT 0000000
  */
@@ -52,23 +53,28 @@ const DAY_SECONDS = 86400;
 /** To the hour, the minute and the second of an alarm, and once more where the first of them had passed; one that no clock shows is never found. */
 const MOST_ALARM_STEPS = 2 * (24 + 60 + 60);
 
-export const RtcState = defineState('rtc', 1, {
+const fields = {
   index: range(0, 127),
   nmiMasked: bool,
   ram: bytes(128),
   /** Unix time shown at virtual time 0, moved when the guest sets the clock. */
   baseSeconds: f64,
+  /** The host's Unix time at virtual time 0, by what was told last. */
+  hostSeconds: f64,
   /** Unix time while SET holds the update. */
   heldSeconds: f64,
   /** Flags are known up to this virtual time. */
   seenNs: f64,
-});
+};
+/** Version 1 did not know the host's time: it is taken to be what the clock shows. */
+export const RtcState = defineState('rtc', 2, fields, { 1: old => ({ ...old, hostSeconds: old['baseSeconds'] }) });
 
 export class Rtc implements Device<StateOf<typeof RtcState>> {
   private index = 0;
   private nmiMasked = false;
   private readonly ram = new Uint8Array(128);
   private baseSeconds: number;
+  private hostSeconds: number;
   private heldSeconds = 0;
   private seenNs = 0;
   private readonly time: Timers;
@@ -79,6 +85,7 @@ export class Rtc implements Device<StateOf<typeof RtcState>> {
     this.time = time;
     this.irq8 = irq8;
     this.baseSeconds = startSeconds;
+    this.hostSeconds = startSeconds;
     this.timer = time.create(() => this.schedule());
     time.onEra(() => this.shiftByEra());
     ports.onWrite(PORT_INDEX, value => {
@@ -95,6 +102,23 @@ export class Rtc implements Device<StateOf<typeof RtcState>> {
   /** What the firmware leaves in the RAM: memory sizes, equipment. */
   setRam(address: number, value: number) {
     this.ram[address] = value;
+  }
+
+  /** Unix time of the host as far as it was told, going on with virtual time. */
+  hostTime(): number {
+    return this.hostSeconds + this.time.nowNs() / SECOND_NS;
+  }
+
+  /** The host's Unix time is this now. The clock moves by whole seconds, and stays as far from it as the guest has set it; an alarm in between has come. */
+  setHostTime(unixSeconds: number) {
+    const shift = Math.round(unixSeconds - this.hostTime());
+    this.catchUp();
+    const shown = this.baseSeconds + Math.floor(this.time.nowNs() / SECOND_NS);
+    const passed = (this.registerB & SET) === 0 && this.nextAlarm(shown + 1) <= shown + shift;
+    this.hostSeconds += shift;
+    this.baseSeconds += shift;
+    if (passed) this.ram[Reg.C]! |= AF;
+    this.schedule();
   }
 
   private get registerB() {
@@ -244,6 +268,7 @@ export class Rtc implements Device<StateOf<typeof RtcState>> {
     this.catchUp();
     this.seenNs -= ERA_SECONDS * SECOND_NS;
     this.baseSeconds += ERA_SECONDS;
+    this.hostSeconds += ERA_SECONDS;
   }
 
   /** Arms the timer for the next event that an enable bit asks for. */
@@ -303,8 +328,8 @@ export class Rtc implements Device<StateOf<typeof RtcState>> {
     this.irq8.set(false);
   }
   saveState() {
-    const { index, nmiMasked, baseSeconds, heldSeconds, seenNs } = this;
-    return { index, nmiMasked, ram: this.ram.slice(), baseSeconds, heldSeconds, seenNs };
+    const { index, nmiMasked, baseSeconds, hostSeconds, heldSeconds, seenNs } = this;
+    return { index, nmiMasked, ram: this.ram.slice(), baseSeconds, hostSeconds, heldSeconds, seenNs };
   }
   loadState(raw: unknown) {
     const state = RtcState.parse(raw);
@@ -312,6 +337,7 @@ export class Rtc implements Device<StateOf<typeof RtcState>> {
     this.nmiMasked = state.nmiMasked;
     this.ram.set(state.ram);
     this.baseSeconds = state.baseSeconds;
+    this.hostSeconds = state.hostSeconds;
     this.heldSeconds = state.heldSeconds;
     this.seenNs = state.seenNs;
     this.irq8.set((this.ram[Reg.C]! & IRQF) !== 0);

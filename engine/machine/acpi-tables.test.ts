@@ -27,6 +27,7 @@ test('the FADT gives each register block twice, alike', () => {
     [56, 148],
     [64, 172],
     [76, 208],
+    [80, 220],
   ] as const) {
     expect(view.getUint32(fadt + generic + 4, true)).toBe(view.getUint32(fadt + port, true));
     expect(area[fadt + generic]).toBe(1);

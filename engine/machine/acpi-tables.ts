@@ -2,12 +2,30 @@
  * The ACPI tables of the machine (ACPI Specification 6.4 § 5.2): RSDP → RSDT → FADT → FACS, DSDT; HPET. No MADT: interrupts go through
  * the PICs. Power button and PM timer are fixed hardware (devices/acpi-pm.ts); reset is CF9h.
  */
-import { ACPI_DISABLE, ACPI_ENABLE, S5_SLEEP_TYPE, SMI_COMMAND_PORT } from '../devices/acpi-pm.ts';
+import { ACPI_DISABLE, ACPI_ENABLE, GPE0, GPE0_BYTES, S5_SLEEP_TYPE, SMI_COMMAND_PORT } from '../devices/acpi-pm.ts';
 import { HPET_BASE, HPET_BYTES, HPET_ID, HPET_MINIMUM_TICK } from '../devices/hpet.ts';
 import { PM_BASE, POWER_MANAGEMENT } from '../devices/pci-chipset.ts';
 import { pirqOf, PIRQS } from '../devices/pirq-router.ts';
-import { busNumbers, device, eisaId, fixedMemory, integer, io, ioWindow, irq, memoryWindow, name, pack, resources, scope } from './aml.ts';
-import { FIRMWARE_AREA, LOW_RAM_END, PCI_HOLE, PCI_HOLE_END, TEXT_PAGE, TEXT_PAGE_BYTES } from './memory-map.ts';
+import {
+  busNumbers,
+  device,
+  eisaId,
+  fixedMemory,
+  integer,
+  io,
+  ioWindow,
+  irq,
+  memoryWindow,
+  method,
+  name,
+  notify,
+  pack,
+  resources,
+  returns,
+  scope,
+  text,
+} from './aml.ts';
+import { FIRMWARE_AREA, GENERATION_ID, LOW_RAM_END, PCI_HOLE, PCI_HOLE_END, TEXT_PAGE, TEXT_PAGE_BYTES } from './memory-map.ts';
 import { PIRQ_IRQS } from './pci-firmware.ts';
 
 /** Inside the area that operating systems search for it. */
@@ -36,6 +54,9 @@ const RESET_VALUE = 0x06;
 const NO_C2 = 101;
 const NO_C3 = 1001;
 const CENTURY = 0x32;
+/** The general-purpose event that the generation identifier is another one. \_GPE has a method of this number, for an edge. */
+export const GENERATION_EVENT = 5;
+const GENERATION_CHANGED = 0x80;
 
 /** The firmware area's contents, to lie at FIRMWARE_AREA. */
 export function acpiTables(): Uint8Array {
@@ -118,9 +139,11 @@ function fadt(): Uint8Array {
   u32(56, PM_BASE); // PM1a_EVT
   u32(64, PM_BASE + 4); // PM1a_CNT
   u32(76, PM_BASE + 8); // PM_TMR
+  u32(80, PM_BASE + GPE0);
   u8(88, 4);
   u8(89, 2);
   u8(91, 4);
+  u8(92, GPE0_BYTES);
   u16(96, NO_C2);
   u16(98, NO_C3);
   u8(108, CENTURY);
@@ -132,6 +155,7 @@ function fadt(): Uint8Array {
   generic(148, PM_BASE, 32);
   generic(172, PM_BASE + 4, 16);
   generic(208, PM_BASE + 8, 32);
+  generic(220, PM_BASE + GPE0, 32);
   return table('FACP', 3, body);
 }
 
@@ -153,7 +177,12 @@ function dsdtBody() {
   return [
     ...name('\\_S5', pack(integer(S5_SLEEP_TYPE), integer(S5_SLEEP_TYPE), integer(0), integer(0))),
     ...scope(
+      '\\_GPE',
+      method(`_E${GENERATION_EVENT.toString(16).toUpperCase().padStart(2, '0')}`, notify('\\_SB.VGEN', GENERATION_CHANGED)),
+    ),
+    ...scope(
       '\\_SB',
+      generationId(),
       device('HPET', name('_HID', eisaId('PNP0103')), name('_CRS', resources(fixedMemory(HPET_BASE, HPET_BYTES)))),
       device(
         'PCI0',
@@ -182,6 +211,17 @@ function dsdtBody() {
       ),
     ),
   ];
+}
+
+/** As Microsoft's paper has it; the second compatible name is that of later Hyper-V, for the first is longer than ACPI lets it be. */
+function generationId() {
+  return device(
+    'VGEN',
+    name('_HID', text('CARN0001')),
+    name('_CID', pack(text('VM_Gen_Counter'), text('VMGENCTR'))),
+    name('_DDN', text('VM_Gen_Counter')),
+    method('ADDR', returns(pack(integer(GENERATION_ID), integer(0)))),
+  );
 }
 
 /**

@@ -30,10 +30,18 @@ export function integer(value: number): Aml {
   return value < 0x10000 ? [0x0b, ...le16(value)] : [0x0c, ...le32(value)];
 }
 
+/** Method flags. */
+const NO_ARGUMENTS = 0;
+
 export const name = (path: string, value: Aml): Aml => [0x08, ...nameString(path), ...value];
 export const scope = (path: string, ...terms: Aml[]): Aml => [0x10, ...packaged([...nameString(path), ...terms.flat()])];
 export const device = (path: string, ...terms: Aml[]): Aml => [0x5b, 0x82, ...packaged([...nameString(path), ...terms.flat()])];
 export const pack = (...elements: Aml[]): Aml => [0x12, ...packaged([elements.length, ...elements.flat()])];
+export const method = (path: string, ...terms: Aml[]): Aml => [0x14, ...packaged([...nameString(path), NO_ARGUMENTS, ...terms.flat()])];
+export const returns = (value: Aml): Aml => [0xa4, ...value];
+/** `code`: 80h and up mean what the device's specification says (§ 5.6.6). */
+export const notify = (path: string, code: number): Aml => [0x86, ...nameString(path), ...integer(code)];
+export const text = (value: string): Aml => [0x0d, ...Array.from(value, char => char.charCodeAt(0)), 0];
 const buffer = (bytes: Aml): Aml => [0x11, ...packaged([...integer(bytes.length), ...bytes])];
 
 /** A compressed EISA id such as PNP0A03: three letters of five bits, then four hex digits, big-endian. */

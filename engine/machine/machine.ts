@@ -1,6 +1,7 @@
 /** What a world (native-free-worker) and the checkpoint software see of a machine. pc.ts implements it. */
 import type { GuestMemory } from '../devices/device.ts';
 import type { Drive } from '../devices/drive.ts';
+import type { RandomSource } from '../devices/virtio/rng.ts';
 
 /** One device's state as it goes into a checkpoint: CBOR-able plain data under a schema name and version. */
 export interface SavedDevice {
@@ -52,6 +53,12 @@ export interface Machine {
   keyboardInput(scancodes: Uint8Array): void;
   /** ACPI power button. */
   pressPowerButton(): void;
+  /** The clock event: the host's Unix time is this now. The battery-backed clock follows it, and virtual time does not. */
+  setHostTime(unixSeconds: number): void;
+  /** The host's Unix time as the machine has it: what it was told last, and the virtual time since. */
+  hostTime(): number;
+  /** The machine is another one from here on than those that share its past: the guest finds this generation identifier (16 bytes), and is told. */
+  changeGeneration(guid: Uint8Array): void;
   /** Asks the guest to give so many of its pages back (METHOD § 139). Of a machine without a balloon it asks nothing. */
   setBalloonTarget(pages: number): void;
   /** How many pages the guest has given back as it was asked to. */
@@ -107,6 +114,12 @@ export interface MachineConfig {
   readonly drives: readonly AttachedDrive[];
   /** A memory balloon is plugged in. */
   readonly balloon: boolean;
+  /** A virtio entropy device is plugged in. A machine that is loaded has one if the saved one had, until it is reset. */
+  readonly rng: boolean;
+  /** What that device gives the guest: the one thing that the engine cannot make. */
+  readonly random: RandomSource;
+  /** The generation identifier at power-on: 16 bytes. */
+  readonly generation: Uint8Array;
   /** It is filled from a checkpoint before it runs: the boot source is for a reset. */
   readonly filledLater?: boolean;
 }

@@ -6,6 +6,7 @@
  *   000B_8000  VGA text page: RAM, the screen reads it
  *   000C_0000  option ROMs: none, reads as ones
  *   000E_0000  firmware area: RAM that holds the ACPI tables
+ *   000E_8000  in it, a page with the generation identifier and nothing else
  *   0010_0000  extended RAM up to the configured size
  *   C000_0000  PCI hole: MMIO
  *   FED0_0000  event timers: MMIO (devices/hpet.ts)
@@ -18,6 +19,8 @@ export const LOW_RAM_END = 0xa0000;
 export const TEXT_PAGE = 0xb8000;
 export const TEXT_PAGE_BYTES = 0x8000;
 export const FIRMWARE_AREA = 0xe0000;
+/** Not at a page's start, where some firmware looks for a table's header. */
+export const GENERATION_ID = 0xe8028;
 export const EXTENDED_RAM = 0x100000;
 export const PCI_HOLE = 0xc0000000;
 export const PCI_HOLE_END = 0xfec00000;

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigError, StateError } from '#engine/errors/errors.ts';
-import { BenchPc } from '#test/support/bench-pc.ts';
+import { BENCH_CONFIG, BenchPc, RTC_START } from '#test/support/bench-pc.ts';
 import { FakeDrive } from '#test/support/fake-drive.ts';
 import { CLI, HLT, STI, TinyKernel } from '#test/support/tiny-kernel.ts';
 import { FLAGS, INTR } from '../cpu/block.ts';
 import type { GuestMemory } from '../devices/device.ts';
 import { CPU_BLOCK } from '../memory/layout.ts';
-import type { MachineConfig } from './machine.ts';
+import type { MachineConfig, SavedDevice } from './machine.ts';
+import { GENERATION_ID } from './memory-map.ts';
 
 const start = (kernel: TinyKernel, config: Partial<MachineConfig> = {}) =>
   new BenchPc({ boot: { kind: 'multiboot', kernel: kernel.image(), modules: [], commandLine: '' }, ...config });
@@ -238,6 +239,86 @@ test('a machine that is filled later boots nothing before a reset', () => {
   bench.pc.reset();
   bench.run(5000);
   expect(bench.serial[0]).toMatch(/^\.+$/);
+});
+
+describe('a machine that was saved without what machines have now', () => {
+  const boot = { kind: 'multiboot', kernel: ticker().image(), modules: [], commandLine: '' } as const;
+  const NEW = ['virtio-rng', 'vm-generation'];
+  /** As an older Cairn saved it. */
+  function old(saved: SavedDevice[]): SavedDevice[] {
+    return saved
+      .filter(({ name }) => !NEW.includes(name))
+      .map(device => {
+        if (device.name === 'acpi-pm') {
+          const { eventStatus: _, eventEnable: __, ...state } = device.state as Record<string, unknown>;
+          return { ...device, version: 2, state };
+        }
+        if (device.name !== 'pci') return device;
+        const { functions, ...rest } = device.state as { functions: Record<string, Uint8Array> };
+        const { '02.0': _, ...left } = functions;
+        return { ...device, state: { ...rest, functions: left } };
+      });
+  }
+  const rngOf = (bench: BenchPc) => bench.pc.saveDevices().some(({ name }) => name === 'virtio-rng');
+
+  test('goes on without an entropy device, until it is reset', () => {
+    const first = new BenchPc({ boot, rng: true });
+    first.run(5000);
+    const second = new BenchPc({ boot, rng: true });
+    second.pc.loadDevices(old(first.pc.saveDevices()));
+    expect([rngOf(first), rngOf(second)]).toEqual([true, false]);
+    const third = new BenchPc({ boot, rng: true });
+    third.pc.loadDevices(second.pc.saveDevices());
+    expect([
+      rngOf(third),
+      third.pc
+        .saveDevices()
+        .map(({ name }) => name)
+        .includes('vm-generation'),
+    ]).toEqual([false, true]);
+    third.pc.reset();
+    expect(rngOf(third)).toBe(true);
+  });
+
+  test.each(NEW)('but one that was saved with a place for %s has it', name => {
+    const { pc } = new BenchPc({ boot, rng: true });
+    const before = pc.stateHash();
+    const saved = pc.saveDevices();
+    expect(() => pc.loadDevices(saved.filter(device => device.name !== name))).toThrow(StateError);
+    expect(() => pc.loadDevices([...old(saved), saved.find(device => device.name === name)!])).toThrow(StateError);
+    expect(pc.stateHash()).toBe(before);
+  });
+
+  test('one whose user wants no entropy device has one while it goes on from where it had', () => {
+    const having = new BenchPc({ boot, rng: true });
+    const without = new BenchPc({ boot });
+    expect([rngOf(having), rngOf(without)]).toEqual([true, false]);
+    without.pc.loadDevices(having.pc.saveDevices());
+    expect(rngOf(without)).toBe(true);
+    without.pc.reset();
+    expect(rngOf(without)).toBe(false);
+  });
+});
+
+test('another generation is in memory and told by an ACPI event, and the host’s time moves the clock, at exact counts', () => {
+  const guid = new Uint8Array(16).fill(0xab);
+  const run = (slice: number) => {
+    const bench = new BenchPc({ boot: { kind: 'multiboot', kernel: ticker().image(), modules: [], commandLine: '' } });
+    const found = new Uint8Array(16);
+    bench.pc.memory.read(GENERATION_ID, found);
+    expect(found).toEqual(BENCH_CONFIG.generation);
+    bench.run(3000, undefined, slice);
+    bench.pc.changeGeneration(guid);
+    bench.pc.setHostTime(RTC_START + 1e6);
+    bench.run(3000, undefined, slice);
+    bench.pc.memory.read(GENERATION_ID, found);
+    expect(found).toEqual(guid);
+    const acpi = bench.pc.saveDevices().find(({ name }) => name === 'acpi-pm')!.state as { eventStatus: number };
+    expect(acpi.eventStatus).toBe(1 << 5);
+    expect(Math.floor(bench.pc.hostTime())).toBe(RTC_START + 1e6);
+    return bench.pc.stateHash();
+  };
+  expect(run(100)).toBe(run(1e6));
 });
 
 test('a machine without a boot source says so', () => {

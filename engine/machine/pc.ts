@@ -16,7 +16,7 @@
  *   2F8-2FF                   serial port 2                   3
  *   3B4-3B5 3BA 3C0-3CF 3D4-3D5 3DA   VGA                     –
  *   3F8-3FF                   serial port 1                   4
- *   600-60B                   ACPI power management           9
+ *   600-60F                   ACPI power management           9
  *   CF8-CFF                   PCI configuration; CF9 reset    –
  *   C000-FFFF                 I/O BARs, as firmware places them (pci-firmware.ts)
  *
@@ -24,6 +24,7 @@
  *   00.0                      host bridge                     –
  *   01.0 01.3                 ISA bridge, power management    –, 9
  *   01.1                      IDE, when there are IDE drives  –, 14 and 15
+ *   02.0                      virtio entropy device           10 (C)
  *   03.0                      virtio memory balloon           11 (D)
  *   04.0                      virtio SCSI host, when there are SCSI drives   10
  *   05.0-1F.0                 virtio block devices            10 or 11 (A-D by slot)
@@ -34,7 +35,7 @@
 import * as block from '../cpu/block.ts';
 import { STOP_HALT, STOP_SHUTDOWN, type CoreExports } from '../cpu/core-exports.ts';
 import { Cpu, POOL_EXHAUSTED } from '../cpu/cpu.ts';
-import { AcpiPm, AcpiPmState } from '../devices/acpi-pm.ts';
+import { AcpiPm, AcpiPmState, EVENTS_SINCE } from '../devices/acpi-pm.ts';
 import { CoprocessorError, CoprocessorErrorState } from '../devices/coprocessor-error.ts';
 import { connectDebugExit } from '../devices/debug-exit.ts';
 import type { AccessSize, Device, GuestMemory, Timers } from '../devices/device.ts';
@@ -50,16 +51,19 @@ import { Port92, Port92State } from '../devices/port-92.ts';
 import { ReplacedLine } from '../devices/replaced-line.ts';
 import { Rtc, RtcState } from '../devices/rtc.ts';
 import { Uart, UartState } from '../devices/uart.ts';
+import { VmGeneration, VmGenerationState } from '../devices/vm-generation.ts';
 import { Vga, VgaState } from '../devices/vga.ts';
 import type { Drive } from '../devices/drive.ts';
 import type { VirtioBalloon } from '../devices/virtio/balloon.ts';
+import type { VirtioRng } from '../devices/virtio/rng.ts';
 import { InvariantError } from '../errors/errors.ts';
 import { CPU_BLOCK, PAGE_SIZE, POOL_BASE } from '../memory/layout.ts';
+import { GENERATION_EVENT } from './acpi-tables.ts';
 import { bootMachine, cmosMemorySize } from './boot.ts';
 import type { Machine, MachineConfig, MachineOutputs, SavedDevice, SliceEnd, TextScreen, TrayState } from './machine.ts';
-import { checkRamSize, ramRanges } from './memory-map.ts';
+import { checkRamSize, GENERATION_ID, ramRanges } from './memory-map.ts';
 import { MmioBus } from './mmio-bus.ts';
-import { type CdromDrive, pciDevices } from './pci-devices.ts';
+import { type CdromDrive, pciDevices, RNG_SLOT } from './pci-devices.ts';
 import { assignPci } from './pci-firmware.ts';
 import { IoPorts } from './port-bus.ts';
 import { Ram } from './ram.ts';
@@ -97,6 +101,8 @@ export class Pc implements Machine {
   private readonly acpi: AcpiPm;
   private readonly pci: Pci;
   private readonly vga: Vga;
+  private readonly generation: VmGeneration;
+  private readonly rng: VirtioRng;
   private readonly balloon: VirtioBalloon | undefined;
   private readonly cdroms: readonly CdromDrive[];
   /** In the order in which they are loaded: the clock first, and the interrupt controllers last, after every line is up. */
@@ -169,7 +175,16 @@ export class Pc implements Machine {
     const acpi = (this.acpi = new AcpiPm(ports, PM_BASE, time, pic.line(9), () => this.end({ kind: 'power-off' })));
     const dma = new Dma(ports);
     const releasePages = (first: number, count: number) => this.releasePages(first, count);
-    const plugged = pciDevices({ bus: pci, ports, memory: this.busMemory(), time, line: irq => pic.line(irq), releasePages }, config);
+    const generation = (this.generation = new VmGeneration(
+      { memory: this.memory, time, address: GENERATION_ID, notify: () => acpi.raiseEvent(GENERATION_EVENT) },
+      config.generation,
+    ));
+    const { random } = config;
+    const plugged = pciDevices(
+      { bus: pci, ports, memory: this.busMemory(), time, line: irq => pic.line(irq), releasePages, random },
+      config,
+    );
+    this.rng = plugged.rng;
     this.balloon = plugged.balloon;
     this.cdroms = plugged.cdroms;
     if (config.debugExit) connectDebugExit(ports, code => this.end({ kind: 'debug-exit', code }));
@@ -191,6 +206,7 @@ export class Pc implements Machine {
       stateful('pci', pci.definition, pci),
       ...plugged.devices,
       stateful('acpi-pm', AcpiPmState, acpi),
+      { ...stateful('vm-generation', VmGenerationState, generation), optional: generationOf(generation) },
       stateful('dma', DmaState, dma),
       stateful('pic', PicState, pic),
     ];
@@ -347,9 +363,11 @@ export class Pc implements Machine {
     this.pendingEnd = undefined;
     this.cpu.exports.resetCpu();
     for (const { device } of this.devices) device.reset();
+    this.pci.plug(RNG_SLOT, this.config.rng);
     assignPci(this.pci, this.ports);
     this.block.setUint32(block.A20_MASK, A20_ON, true);
     bootMachine(this.wasmMemory, this.memory, this.ramBytes, this.config.boot);
+    this.generation.place();
     this.cpu.exports.resetDerived();
   }
 
@@ -363,6 +381,16 @@ export class Pc implements Machine {
   }
   pressPowerButton() {
     this.acpi.pressPowerButton();
+  }
+  setHostTime(unixSeconds: number) {
+    this.rtc.setHostTime(unixSeconds);
+  }
+  hostTime() {
+    return this.rtc.hostTime();
+  }
+  changeGeneration(guid: Uint8Array) {
+    this.generation.change(guid);
+    this.rng.drawAgain();
   }
   setBalloonTarget(pages: number) {
     this.balloon?.setTarget(Math.min(Math.max(0, pages), this.ramBytes / PAGE_SIZE));
@@ -399,7 +427,8 @@ export class Pc implements Machine {
   // --- state --------------------------------------------------------------------------------------------------------
 
   saveDevices(): SavedDevice[] {
-    return this.devices.map(({ name, definition, device }) => ({ name, version: definition.version, state: device.saveState() }));
+    const present = this.devices.filter(({ isThere }) => isThere?.() ?? true);
+    return present.map(({ name, definition, device }) => ({ name, version: definition.version, state: device.saveState() }));
   }
 
   loadDevices(saved: readonly SavedDevice[]) {
@@ -437,3 +466,9 @@ export class Pc implements Machine {
     };
   }
 }
+
+/** It came with the event that tells of it. */
+const generationOf = (generation: VmGeneration): NonNullable<StatefulDevice['optional']> => ({
+  isIn: saved => (saved.get('acpi-pm')?.version ?? 0) >= EVENTS_SINCE,
+  loadNothing: () => generation.loadNothing(),
+});

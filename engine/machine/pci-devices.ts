@@ -7,15 +7,18 @@ import type { Drive } from '../devices/drive.ts';
 import { AtapiDrive } from '../devices/ide/atapi-drive.ts';
 import { Ide, type IdeDevice, type IdePlace, IdeState } from '../devices/ide/ide.ts';
 import type { PciBus } from '../devices/pci-function.ts';
+import type { Pci } from '../devices/pci.ts';
 import { ScsiCdrom } from '../devices/scsi/cdrom.ts';
 import { ScsiDisk } from '../devices/scsi/disk.ts';
 import { type BalloonPorts, VirtioBalloon, VirtioBalloonState } from '../devices/virtio/balloon.ts';
 import { VirtioBlock, VirtioBlockState } from '../devices/virtio/block.ts';
+import { type RandomSource, VirtioRng, VirtioRngState } from '../devices/virtio/rng.ts';
 import { VirtioScsi } from '../devices/virtio/scsi.ts';
 import { ConfigError } from '../errors/errors.ts';
-import type { AttachedDrive, MachineConfig } from './machine.ts';
+import type { AttachedDrive, MachineConfig, SavedDevice } from './machine.ts';
 import type { StatefulDevice } from './saved-machine.ts';
 
+export const RNG_SLOT = 2;
 const BALLOON_SLOT = 3;
 const SCSI_SLOT = 4;
 const FIRST_BLOCK_SLOT = 5;
@@ -24,18 +27,21 @@ const SLOTS = 32;
 const MOST = { ide: 4, scsi: 256, virtio: SLOTS - FIRST_BLOCK_SLOT } as const;
 
 export interface PciParts {
-  readonly bus: PciBus;
+  readonly bus: PciBus & Pick<Pci, 'isPlugged'>;
   readonly ports: PortBus;
   readonly memory: GuestMemory;
   readonly time: Timers;
   /** A new driver of an ISA interrupt line. */
   readonly line: (irq: number) => IrqLine;
   readonly releasePages: BalloonPorts['releasePages'];
+  readonly random: RandomSource;
 }
 
 export interface PciDevices {
   /** In the order in which their states are loaded. */
   readonly devices: readonly StatefulDevice[];
+  /** Not in its slot where the configuration, or a saved machine, has none. */
+  readonly rng: VirtioRng;
   readonly balloon: VirtioBalloon | undefined;
   readonly cdroms: readonly CdromDrive[];
 }
@@ -54,16 +60,31 @@ interface Plugged {
 const NOTHING: Plugged = { devices: [], cdroms: [] };
 
 export function pciDevices(parts: PciParts, { drives, balloon: wanted }: Pick<MachineConfig, 'drives' | 'balloon'>): PciDevices {
+  const { bus, memory, time } = parts;
+  const rng = new VirtioRng({ bus, memory, time, slot: RNG_SLOT, isOptional: true }, parts.random);
   const balloon = wanted ? new VirtioBalloon({ ...parts, slot: BALLOON_SLOT }, parts) : undefined;
   const ide = ideDevices(parts, drivesBy(drives, 'ide'));
   const scsi = scsiHost(parts, drivesBy(drives, 'scsi'));
   const devices = [
+    {
+      name: 'virtio-rng',
+      definition: VirtioRngState,
+      device: rng,
+      optional: { isIn: hasRng, loadNothing: () => rng.reset() },
+      isThere: () => bus.isPlugged(RNG_SLOT),
+    },
     ...(balloon ? [{ name: 'virtio-balloon', definition: VirtioBalloonState, device: balloon }] : []),
     ...ide.devices,
     ...scsi.devices,
     ...blockDevices(parts, drivesBy(drives, 'virtio')),
   ];
-  return { devices, balloon, cdroms: [...ide.cdroms, ...scsi.cdroms] };
+  return { devices, rng, balloon, cdroms: [...ide.cdroms, ...scsi.cdroms] };
+}
+
+/** By the functions of the saved bus. What is wrong with that is its own affair. */
+function hasRng(saved: ReadonlyMap<string, SavedDevice>): boolean {
+  const { functions } = (saved.get('pci')?.state ?? {}) as { functions?: Record<string, unknown> };
+  return functions?.['02.0'] !== undefined;
 }
 
 function drivesBy(drives: readonly AttachedDrive[], kind: AttachedDrive['interface']) {

@@ -13,6 +13,15 @@ export interface StatefulDevice {
   readonly name: string;
   readonly definition: { readonly version: number; parseVersion(version: number, raw: unknown): unknown };
   readonly device: Device;
+  /** Of a device that a saved machine may lack; without it that is refused. */
+  readonly optional?: {
+    /** Whether it has one, by what else is saved: the device itself must be there or not accordingly. */
+    isIn(saved: ReadonlyMap<string, SavedDevice>): boolean;
+    /** In place of loading. */
+    loadNothing(): void;
+  };
+  /** False: it is no part of the machine now, nor of what is saved. */
+  readonly isThere?: () => boolean;
 }
 
 /** Throws StateError unless every device can be loaded; what it answers loads them. */
@@ -23,13 +32,17 @@ export function readyAll(devices: readonly StatefulDevice[], saved: readonly Sav
     if (!devices.some(device => device.name === name))
       throw new StateError(`The saved machine has a device "${name}" that this one lacks.`);
   }
-  const states = devices.map(({ name, definition }) => {
+  const loads = devices.map(({ name, definition, device, optional }) => {
     const entry = byName.get(name);
-    if (!entry) throw new StateError(`The saved machine lacks the device "${name}".`);
-    return definition.parseVersion(entry.version, entry.state);
+    const isIn = optional?.isIn(byName) ?? true;
+    if (entry && !isIn) throw new StateError(`The saved machine has the device "${name}" and no place for it.`);
+    if (!entry && isIn) throw new StateError(`The saved machine lacks the device "${name}".`);
+    if (!entry) return () => optional!.loadNothing();
+    const state = definition.parseVersion(entry.version, entry.state);
+    return () => device.loadState(state);
   });
   return () => {
-    for (const [i, { device }] of devices.entries()) device.loadState(states[i]);
+    for (const load of loads) load();
   };
 }
 

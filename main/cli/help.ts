@@ -52,6 +52,10 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
                       background. A lower figure costs more room, a higher one makes reads a little slower; \`cairn vm show\` says how many there are
   --overwrite         each checkpoint replaces the one before it
   --balloon           a memory balloon: \`cairn vm balloon NAME 256M\` asks the guest to give memory back, which checkpoints do not save then
+  --no-rng            no virtio entropy device: by default the guest is given this computer's random numbers
+  --rtc host|virtual  what the guest's battery-backed clock (RTC) shows: this computer's time (default), also after a pause, a revert or while this computer
+                      slept; or virtual time alone, so that the guest cannot tell. Linux reads it at its start only: \`hwclock -s\` in the guest sets
+                      the system's time by it
   --compression zstd|none
                       of checkpoint files: zstd (default), or none, which is faster on a fast disk and takes more room
   --checkpoint-pace gentle|normal|fast
@@ -79,7 +83,7 @@ export const RUN_HELP = `cairn run: start a VM in this terminal
   --debug-exit        let the guest end the VM with a code of its choice (port f4h, as QEMU's isa-debug-exit)
   --json              with --serial none: say at the end how it ended
 
-A VM keeps what it was given. --no-overwrite, --no-balloon, --no-keep-in-ram, --no-share-memory, --no-encrypt, --no-debug-exit and --reboot take it back; checkpoints
+A VM keeps what it was given. --rng, --no-overwrite, --no-balloon, --no-keep-in-ram, --no-share-memory, --no-encrypt, --no-debug-exit and --reboot take it back; checkpoints
 that are encrypted stay so, and one that has a balloon in it starts only with the balloon.
 
 With a terminal, Ctrl-A X ends the VM and Ctrl-A A sends a Ctrl-A. The end of stdin ends nothing. When nobody reads stdout any more, or its disk is full, the VM runs

@@ -27,6 +27,8 @@ export const OPTIONS: Options = {
   'checkpoint-mode': { type: 'string' },
   overwrite: { type: 'boolean' },
   balloon: { type: 'boolean' },
+  rng: { type: 'boolean' },
+  rtc: { type: 'string' },
   compression: { type: 'string' },
   'checkpoint-pace': { type: 'string' },
   'copy-limit': { type: 'string' },
@@ -170,6 +172,8 @@ export function configFrom(args: Arguments, before: VmConfig | undefined): VmCon
     chainDepth: chainDepth === undefined ? before?.chainDepth : chainDepth === 'auto' ? undefined : parseCount(chainDepth, 'chain-depth'),
     overwrite: args.choice('overwrite') ?? before?.overwrite,
     balloon: args.choice('balloon') ?? before?.balloon,
+    rng: args.choice('rng') ?? before?.rng,
+    rtc: choice(args, 'rtc', ['host', 'virtual']) ?? before?.rtc,
     compression: choice(args, 'compression', ['zstd', 'none']) ?? before?.compression,
     checkpointPace: choice(args, 'checkpoint-pace', ['gentle', 'normal', 'fast']) ?? before?.checkpointPace,
     copyLimitMiB:

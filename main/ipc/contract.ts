@@ -81,6 +81,10 @@ export const vmConfig = z.object({
   disks: z.array(vmDisk).max(16, 'a VM can have at most 16 disks').default([]),
   /** A memory balloon: the guest can be asked to give memory back, which checkpoints then do not save. */
   balloon: z.boolean().optional(),
+  /** A virtio entropy device, which gives the guest random numbers of this computer's; undefined: there is one. */
+  rng: z.boolean().optional(),
+  /** The guest's battery-backed clock shows this computer's time also after a pause or a revert; `virtual`: it goes on from where it was. Undefined: host. */
+  rtc: z.enum(['host', 'virtual']).optional(),
   /** Which disk files checkpoints leave (METHOD.md): `chain` the second implementation, `copy` the third, `full-copy` the first. */
   checkpointMode: checkpointMode.default('chain'),
   /** How many files a chain is to have at most: what is read through longer ones is copied together in the background; undefined: DEFAULT_DEPTH. */

@@ -130,6 +130,19 @@ export class FakeMachine implements Machine {
     this.powerButtons++;
     this.halted = false;
   }
+  /** What the machine was told of outside, and at which count. */
+  readonly told: { readonly count: number; readonly hostTime?: number; readonly generation?: Uint8Array }[] = [];
+  private hostSeconds = 0;
+  setHostTime(unixSeconds: number) {
+    this.told.push({ count: this.count, hostTime: unixSeconds });
+    this.hostSeconds = unixSeconds - this.nowNs() / 1e9;
+  }
+  hostTime() {
+    return this.hostSeconds + this.nowNs() / 1e9;
+  }
+  changeGeneration(guid: Uint8Array) {
+    this.told.push({ count: this.count, generation: guid });
+  }
   setBalloonTarget(pages: number) {
     this.askedPages = pages;
   }

@@ -10,6 +10,7 @@ import { CheckpointFields } from './checkpoint-fields.tsx';
 import { DiskList } from './disk-list.tsx';
 import { FileField } from './file-field.tsx';
 import { FormButtons, FormError } from './form-end.tsx';
+import { HostFields } from './host-fields.tsx';
 import { ModalDialog, useCloseDialog } from './modal-dialog.tsx';
 import { StepperField } from './stepper-field.tsx';
 import { useAttempt } from './use-attempt.ts';
@@ -75,6 +76,7 @@ function VmForm({ existing, initial, onDone }: { existing: string | undefined; i
       {existing === undefined ? <NameField value={name} onChange={setName} /> : null}
       <MemoryFields config={config} change={change} />
       <BootFields config={config} change={change} isNew={existing === undefined} />
+      <HostFields config={config} change={change} />
       <DiskList disks={config.disks} held={held} onChange={disks => change({ disks })} />
       <CheckpointFields config={config} change={change} />
       <FormError text={refusal} />

@@ -20,7 +20,7 @@ const MODULES = [
   'isofs',
   'vfat',
   'nls_ascii',
-].concat(['nls_cp437', 'loop', 'virtio_balloon']);
+].concat(['nls_cp437', 'loop', 'virtio_balloon', 'virtio_rng']);
 
 const LIBRARIES = {
   libc6: ['ld-linux.so.2', 'libc.so.6', 'libpthread.so.0'],

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { Pc } from '#engine/machine/pc.ts';
 import { PAGE_SIZE, POOL_BASE } from '#engine/memory/layout.ts';
-import { RTC_START } from '../support/bench-pc.ts';
+import { BENCH_CONFIG } from '../support/bench-pc.ts';
 import { coreModule } from '../support/core-module.ts';
 import { demo } from '../support/guests.ts';
 
@@ -25,11 +25,8 @@ const pc = new Pc(
   core === undefined ? coreModule() : new WebAssembly.Module(readFileSync(core)),
   memory,
   {
+    ...BENCH_CONFIG,
     ramBytes,
-    rtcStartSeconds: RTC_START,
-    debugExit: true,
-    drives: [],
-    balloon: false,
     boot: { kind: 'linux', kernel: readFileSync(demo.kernel()), initrd: readFileSync(demo.initrd()), commandLine: 'console=ttyS0 quiet' },
   },
   { serialOutput: (index, byte) => void (index === 0 && (output += String.fromCharCode(byte))) },

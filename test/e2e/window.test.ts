@@ -220,6 +220,8 @@ test('how checkpoints are written is set in the settings, and the host has it', 
   await page.getByRole('textbox', { name: 'Copies take at most (MiB)' }).fill('24');
   await page.getByText('Memory balloon').click();
   await page.getByText('Share equal pages').click();
+  await page.getByText('Its time', { exact: true }).click();
+  await page.getByText('Its random numbers', { exact: true }).click();
   await page.getByText('Keep the last checkpoints in RAM').click();
   await page.getByRole('button', { name: 'Add disk' }).click();
   const drive = page.getByRole('group', { name: 'Disk 2' });
@@ -228,7 +230,8 @@ test('how checkpoints are written is set in the settings, and the host has it', 
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   const empty = { path: '', interface: 'ide', media: 'cdrom', readonly: true, cache: 'writeback', writeBase: false };
-  const set = { checkpointPace: 'gentle', compression: 'none', copyLimitMiB: 24, balloon: true, shareMemory: true, keepInRam: true };
+  const written = { checkpointPace: 'gentle', compression: 'none', copyLimitMiB: 24 };
+  const set = { ...written, balloon: true, shareMemory: true, keepInRam: true, rtc: 'virtual', rng: false };
   expect(home.json<VmDetail>('vm', 'show', 'Demo').config).toEqual({ ...config, ...set, disks: [...config.disks, empty] });
 
   await page.getByRole('button', { name: 'Settings', exact: true }).click();

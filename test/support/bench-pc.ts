@@ -9,6 +9,18 @@ const SLACK_PAGES = 4096;
 /** Leap day: the clock's calendar has work. */
 export const RTC_START = Date.UTC(2024, 1, 29, 12, 0, 0) / 1000;
 
+/** Of every machine of the tests: what it is, and what comes from outside, is always the same. */
+export const BENCH_CONFIG = {
+  ramBytes: 16 << 20,
+  rtcStartSeconds: RTC_START,
+  debugExit: true,
+  drives: [],
+  balloon: false,
+  rng: false,
+  random: (into: Uint8Array) => void into.fill(0x5a),
+  generation: Uint8Array.from({ length: 16 }, (_, i) => i),
+} as const satisfies Partial<MachineConfig>;
+
 export class BenchPc {
   readonly pc: Pc;
   readonly memory: WebAssembly.Memory;
@@ -21,7 +33,7 @@ export class BenchPc {
     poolFactor = 1,
     attach?: (memory: SharedArrayBuffer) => readonly AttachedDrive[],
   ) {
-    const full: MachineConfig = { ramBytes: 16 << 20, rtcStartSeconds: RTC_START, debugExit: true, drives: [], balloon: false, ...config };
+    const full: MachineConfig = { ...BENCH_CONFIG, ...config };
     const bytes = POOL_BASE + (Math.ceil((full.ramBytes / PAGE_SIZE) * poolFactor) + SLACK_PAGES) * PAGE_SIZE;
     const pages = Math.ceil(bytes / WASM_PAGE);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });

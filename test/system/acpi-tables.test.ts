@@ -35,6 +35,9 @@ test('iasl takes every table and compiles what it took', () => {
   }
   const dsdt = readFileSync(path.join(folder, 'dsdt.dsl'), 'utf8');
   expect(dsdt).toContain('Name (\\_S5');
+  expect(dsdt).toMatch(/Scope \(\\_GPE\)\s*\{\s*Method \(_E05, 0, NotSerialized\)[^}]*Notify \(\\_SB\.VGEN, 0x80\)/);
+  expect(dsdt).toMatch(/Method \(ADDR, 0, NotSerialized\)[^}]*Return \(Package \(0x02\)\s*\{\s*0x000E8028,\s*Zero/);
+  expect(dsdt).toContain('"VM_Gen_Counter"');
   const routes = [...dsdt.matchAll(/0x00(\w\w)FFFF,\s*(\w+),\s*Zero,\s*0x0(\w)\s/g)].map(([, slot, pin, irq]) => `${slot} ${pin} ${irq}`);
   expect(routes.length).toBe(31 * 4);
   expect(routes).toEqual(expect.arrayContaining(['01 Zero 9', '01 One A', '03 Zero B', '04 Zero A', '05 Zero B', '1F 0x03 A']));

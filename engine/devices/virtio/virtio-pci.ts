@@ -68,7 +68,7 @@ const WINDOW_LENGTH = 12;
 const WINDOW_DATA = 16;
 
 export interface VirtioModel {
-  /** § 5: 2 block, 5 memory balloon, 8 SCSI host. */
+  /** § 5: 2 block, 4 entropy, 5 memory balloon, 8 SCSI host. */
   readonly type: number;
   readonly classCode: number;
   /** Bits 0-23, those of the type. */
@@ -94,6 +94,8 @@ export interface VirtioWiring {
   readonly time: Timers;
   /** The PCI device number. */
   readonly slot: number;
+  /** The function is there only while it is plugged in (pci-function.ts). */
+  readonly isOptional?: boolean;
 }
 
 /** How a request ends: what is written for the driver (a status, data), and how many bytes the used ring says were written. */
@@ -152,7 +154,7 @@ export class VirtioPci {
   private unitsUnderWay = 0;
   private readonly turns = new Turns();
 
-  constructor({ bus, memory, time, slot }: VirtioWiring, model: VirtioModel) {
+  constructor({ bus, memory, time, slot, isOptional }: VirtioWiring, model: VirtioModel) {
     this.model = model;
     this.memory = memory;
     this.time = time;
@@ -178,6 +180,7 @@ export class VirtioPci {
       revision: REVISION,
       subsystem: { vendorId: VENDOR, id: FIRST_DEVICE_ID + model.type },
       intA: true,
+      ...(isOptional && { isOptional }),
       bars: [bar],
       capabilities: CAPABILITIES,
       onConfigRead: offset => this.throughConfig(offset, (at, size) => this.read(at, size)),
@@ -344,6 +347,11 @@ export class VirtioPci {
       queue.putBack();
       throw thrown;
     }
+  }
+
+  /** What has been started and not been told to the driver yet. */
+  get underWay(): Iterable<StartedRequest> {
+    return this.started;
   }
 
   // --- state --------------------------------------------------------------------------------------------------------

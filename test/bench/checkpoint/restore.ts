@@ -93,7 +93,16 @@ async function restore(worlds: WorldManager, store: CheckpointStore, memoryMiB: 
       memoryMiB,
       boot: { kind: 'none' },
       disks: [],
-      run: { pacing: 'host', noReboot: true, startPaused: false, holdResets: false, shareMemory: false, inputs: [], untilCount: undefined },
+      run: {
+        pacing: 'host',
+        rtc: 'host',
+        noReboot: true,
+        startPaused: false,
+        holdResets: false,
+        shareMemory: false,
+        inputs: [],
+        untilCount: undefined,
+      },
       restore: { path: store.pathOf(ID), folder: store.folder, whole },
     },
     {

@@ -61,7 +61,7 @@ export class FuzzMachine {
         drive: this.disc(this.cdroms.indexOf(fitting.name)),
       };
     });
-    const { pc } = new BenchPc({ ramBytes: RAM_BYTES, balloon: true, boot: KERNEL, drives });
+    const { pc } = new BenchPc({ ramBytes: RAM_BYTES, balloon: true, rng: true, boot: KERNEL, drives });
     this.pc = pc;
     this.inner = inside(pc);
     this.memory = this.meter.watch(pc.memory);
