@@ -220,8 +220,8 @@ test('how checkpoints are written is set in the settings, and the host has it', 
   await page.getByRole('textbox', { name: 'Copies take at most (MiB)' }).fill('24');
   await page.getByText('Memory balloon').click();
   await page.getByText('Share equal pages').click();
-  await page.getByText('Its time', { exact: true }).click();
-  await page.getByText('Its random numbers', { exact: true }).click();
+  await page.getByText(/^Its time/).click();
+  await page.getByText(/^Its random numbers/).click();
   await page.getByText('Keep the last checkpoints in RAM').click();
   await page.getByRole('button', { name: 'Add disk' }).click();
   const drive = page.getByRole('group', { name: 'Disk 2' });
