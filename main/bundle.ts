@@ -379,9 +379,9 @@ export class Bundle {
 
   /** The folder, or the link to it, has another name from now on. The bundle is closed by it. Throws ConfigError or StorageError, and it has the old name. */
   rename(path: string): void {
+    this.close();
     if (existsSync(path)) throw exists(path);
     removeDeadBuilds(path);
-    this.close();
     nodeFiles.rename(this.path, path);
     try {
       nodeFiles.syncFolder(dirname(path));
@@ -392,10 +392,10 @@ export class Bundle {
 
   /** Deletes the VM with all its checkpoints. The bundle is closed by it. Answers what there is to tell when something of it stays. Throws StorageError, and nothing is deleted. */
   delete(): string | undefined {
+    this.close();
     const place = realPath(this.path) ?? this.path;
     const links = linksTo(dirname(this.path), place);
     const doomed = `${place}.deleted-${process.pid}`;
-    this.close();
     nodeFiles.rename(place, doomed); // from here on it is in nobody's library
     try {
       for (const link of links) nodeFiles.remove(link); // they lead nowhere now

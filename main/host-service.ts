@@ -380,8 +380,6 @@ export class HostService {
     const { vm, done } = await this.open(name);
     try {
       if (vm.busy) throw new ConfigError('VM_RUNNING', `${name} is running: stop it before it is renamed.`);
-      if (Bundle.exists(this.library.bundlePath(as)))
-        throw new ConfigError('VM_EXISTS', `there is a VM ${as} already: choose another name. Nothing was changed.`);
       this.vms.delete(name);
       vm.bundle.rename(this.library.bundlePath(as));
     } finally {
